@@ -1,0 +1,2 @@
+//! The `spark-bench` program.
+fn main() {}
