@@ -1,11 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 pub mod buffer;
+pub mod chase;
+pub mod copy;
 pub mod cpu;
 pub mod device;
 pub mod op;
 pub(crate) mod os;
 pub mod parity;
+pub mod peak;
+pub mod read;
+pub(crate) mod roof;
+pub mod triad;
+pub mod working_set;
+pub mod write;
 
 pub use buffer::{Buffer, Element, Host, Placement, Type};
 pub use device::{Backend, Device};
