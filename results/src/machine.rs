@@ -9,9 +9,7 @@ mod text;
 
 pub use cpu::{Cache, CacheKind, CoreType, Cpu, Span};
 pub use cpuset::{CpuSet, ParseCpuSetError};
-pub use environment::{
-    Frequency, FrequencyPolicy, Limit, Limits, Os, PowerSource, Product, Virtualisation,
-};
+pub use environment::{Frequency, FrequencyPolicy, Limit, Limits, Os, PowerSource, Product, Virtualisation};
 pub use memory::{HugePagePool, Memory, NumaNode};
 pub use text::clean;
 
@@ -30,10 +28,7 @@ pub struct Absent {
 impl Absent {
     /// States that `what` is missing because of `why`; both are cleaned like every text from outside.
     pub fn new(what: impl AsRef<str>, why: impl AsRef<str>) -> Self {
-        Self {
-            what: clean(what.as_ref()),
-            why: clean(why.as_ref()),
-        }
+        Self { what: clean(what.as_ref()), why: clean(why.as_ref()) }
     }
 }
 
@@ -73,9 +68,6 @@ impl Machine {
     /// Why the field at `what` (such as `cpu.caches`) is missing, if it is.
     #[must_use]
     pub fn why_absent(&self, what: &str) -> Option<&str> {
-        self.absent
-            .iter()
-            .find(|a| a.what == what)
-            .map(|a| a.why.as_str())
+        self.absent.iter().find(|a| a.what == what).map(|a| a.why.as_str())
     }
 }

@@ -43,12 +43,7 @@ pub struct Channel {
 
 impl Channel {
     /// A sensor, or one quantity of it, that cannot be read, and why.
-    pub fn refused(
-        name: &str,
-        quantity: Option<&str>,
-        source: Option<&str>,
-        reason: impl AsRef<str>,
-    ) -> Self {
+    pub fn refused(name: &str, quantity: Option<&str>, source: Option<&str>, reason: impl AsRef<str>) -> Self {
         Self {
             name: name.to_owned(),
             quantity: quantity.map(str::to_owned),
@@ -102,14 +97,9 @@ mod tests {
 
     #[test]
     fn lines_name_their_kind_and_read_back() {
-        let header = Line::Header(Header {
-            sensors: vec![Channel::refused("rapl", None, None, "no such\nfile")],
-        });
+        let header = Line::Header(Header { sensors: vec![Channel::refused("rapl", None, None, "no such\nfile")] });
         let text = serde_json::to_string(&header).unwrap();
-        assert!(
-            text.starts_with(r#"{"line":"header""#) && text.contains("no such file"),
-            "{text}"
-        );
+        assert!(text.starts_with(r#"{"line":"header""#) && text.contains("no such file"), "{text}");
         assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), header);
         let reading = Reading {
             quantity: "load".into(),
@@ -118,10 +108,7 @@ mod tests {
             value: 0.25,
             unit: "1".into(),
         };
-        let sample = Line::Sample(Sample {
-            t_ns: 5,
-            readings: vec![reading],
-        });
+        let sample = Line::Sample(Sample { t_ns: 5, readings: vec![reading] });
         let text = serde_json::to_string(&sample).unwrap();
         assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), sample);
     }

@@ -67,18 +67,13 @@ impl Span {
     /// The span of some values; `None` of none.
     pub fn of(values: impl IntoIterator<Item = u64>) -> Option<Self> {
         values.into_iter().fold(None, |span: Option<Self>, v| {
-            Some(span.map_or(Self { low: v, high: v }, |s| Self {
-                low: s.low.min(v),
-                high: s.high.max(v),
-            }))
+            Some(span.map_or(Self { low: v, high: v }, |s| Self { low: s.low.min(v), high: s.high.max(v) }))
         })
     }
 }
 
 /// What a cache holds.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CacheKind {
     /// Data only.
@@ -121,11 +116,7 @@ impl Cpu {
     /// Bytes of all caches of the highest level together, `None` when caches are unknown.
     #[must_use]
     pub fn last_level_total(&self) -> Option<u64> {
-        let data = || {
-            self.caches
-                .iter()
-                .filter(|c| c.kind != CacheKind::Instruction)
-        };
+        let data = || self.caches.iter().filter(|c| c.kind != CacheKind::Instruction);
         let top = data().map(|c| c.level).max()?;
         Some(
             data()

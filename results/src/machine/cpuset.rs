@@ -10,18 +10,14 @@ use serde::{Deserialize, Serialize};
 const HIGHEST: u32 = 16_383;
 
 /// Logical processors by number, sorted, each once. In JSON it is the text of its `Display`: `"0-4,10-14"`.
-#[derive(
-    Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
 pub struct CpuSet(Vec<u32>);
 
 /// A text that is no list of processors.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not a list of processors: {text:?}; expected something like 0-3,8 with numbers up to {HIGHEST}"
-)]
+#[error("not a list of processors: {text:?}; expected something like 0-3,8 with numbers up to {HIGHEST}")]
 pub struct ParseCpuSetError {
     text: String,
 }
@@ -64,16 +60,8 @@ impl FromStr for CpuSet {
     type Err = ParseCpuSetError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || ParseCpuSetError {
-            text: super::clean(text),
-        };
-        let number = |s: &str| {
-            s.trim()
-                .parse::<u32>()
-                .ok()
-                .filter(|n| *n <= HIGHEST)
-                .ok_or_else(wrong)
-        };
+        let wrong = || ParseCpuSetError { text: super::clean(text) };
+        let number = |s: &str| s.trim().parse::<u32>().ok().filter(|n| *n <= HIGHEST).ok_or_else(wrong);
         let mut cpus = Vec::new();
         for part in text.trim().split(',').filter(|p| !p.trim().is_empty()) {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -104,11 +92,7 @@ impl From<CpuSet> for String {
 
 impl fmt::Display for CpuSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, run) in self
-            .0
-            .chunk_by(|a, b| a.checked_add(1) == Some(*b))
-            .enumerate()
-        {
+        for (i, run) in self.0.chunk_by(|a, b| a.checked_add(1) == Some(*b)).enumerate() {
             if i > 0 {
                 f.write_str(",")?;
             }
@@ -128,19 +112,11 @@ mod tests {
 
     #[test]
     fn lists_read_back_as_written() {
-        for (text, len, back) in [
-            ("0-3,8", 5, "0-3,8"),
-            ("", 0, ""),
-            ("5", 1, "5"),
-            ("8, 0-1\n", 3, "0-1,8"),
-            ("1-2,2-3", 3, "1-3"),
-        ] {
+        for (text, len, back) in
+            [("0-3,8", 5, "0-3,8"), ("", 0, ""), ("5", 1, "5"), ("8, 0-1\n", 3, "0-1,8"), ("1-2,2-3", 3, "1-3")]
+        {
             let set: CpuSet = text.parse().unwrap();
-            assert_eq!(
-                (set.len(), set.to_string().as_str()),
-                (len, back),
-                "{text:?}"
-            );
+            assert_eq!((set.len(), set.to_string().as_str()), (len, back), "{text:?}");
         }
     }
 

@@ -30,52 +30,24 @@ impl Machine {
         line("os", word(self.os.family.as_deref()));
         line("vendor", word(cpu.vendor.as_deref()));
         line("brand", word(cpu.brand.as_deref()));
-        line(
-            "model",
-            &format!("{:?} {:?} {:?}", cpu.family, cpu.model, cpu.stepping),
-        );
+        line("model", &format!("{:?} {:?} {:?}", cpu.family, cpu.model, cpu.stepping));
         let mut isa = cpu.isa.clone();
         isa.sort();
         line("isa", &isa.join(" "));
-        line(
-            "cores",
-            &format!("{:?} {:?} {:?}", cpu.logical, cpu.physical, cpu.packages),
-        );
+        line("cores", &format!("{:?} {:?} {:?}", cpu.logical, cpu.physical, cpu.packages));
         for kind in &cpu.core_types {
-            line(
-                "core",
-                &format!(
-                    "{} {:?} {:?} {}",
-                    kind.name,
-                    kind.implementer,
-                    kind.part,
-                    kind.cpus.len()
-                ),
-            );
+            line("core", &format!("{} {:?} {:?} {}", kind.name, kind.implementer, kind.part, kind.cpus.len()));
         }
         for c in &cpu.caches {
-            line(
-                "cache",
-                &format!("{} {:?} {} {}", c.level, c.kind, c.size_bytes, c.count),
-            );
+            line("cache", &format!("{} {:?} {} {}", c.level, c.kind, c.size_bytes, c.count));
         }
-        line(
-            "memory GiB",
-            &self.memory.total_bytes.map_or_else(unknown, gib),
-        );
+        line("memory GiB", &self.memory.total_bytes.map_or_else(unknown, gib));
         line("numa", &self.numa.len().to_string());
         line(
             "virtual",
-            &format!(
-                "{:?} {}",
-                self.virtualisation.virtual_machine,
-                word(self.virtualisation.hypervisor.as_deref())
-            ),
+            &format!("{:?} {}", self.virtualisation.virtual_machine, word(self.virtualisation.hypervisor.as_deref())),
         );
-        line(
-            "quota",
-            &limit(self.limits.cpu_quota, |cpus| format!("{cpus:.2}")),
-        );
+        line("quota", &limit(self.limits.cpu_quota, |cpus| format!("{cpus:.2}")));
         line("memory limit GiB", &limit(self.limits.memory_bytes, gib));
         text
     }
@@ -95,9 +67,7 @@ fn gib(bytes: u64) -> String {
 
 /// A limit that could not be read counts as none: the machine is the same whether or not the control groups can be seen.
 fn limit<T: Copy>(limit: Option<Limit<T>>, show: impl Fn(T) -> String) -> String {
-    limit
-        .and_then(|l| l.at())
-        .map_or_else(|| "unlimited".to_owned(), show)
+    limit.and_then(|l| l.at()).map_or_else(|| "unlimited".to_owned(), show)
 }
 
 #[cfg(test)]
@@ -124,10 +94,7 @@ mod tests {
                 }],
                 ..Cpu::default()
             },
-            memory: Memory {
-                total_bytes: Some(16 << 30),
-                ..Memory::default()
-            },
+            memory: Memory { total_bytes: Some(16 << 30), ..Memory::default() },
             ..Machine::default()
         }
     }
@@ -142,9 +109,7 @@ mod tests {
         b.os.kernel = Some("6.99".into());
         b.cpu.isa.reverse();
         assert_eq!(a.fingerprint(), b.fingerprint());
-        assert!(
-            a.fingerprint().len() == 16 && a.fingerprint().chars().all(|c| c.is_ascii_hexdigit())
-        );
+        assert!(a.fingerprint().len() == 16 && a.fingerprint().chars().all(|c| c.is_ascii_hexdigit()));
     }
 
     #[test]
@@ -175,15 +140,9 @@ mod tests {
     #[test]
     fn a_machine_reads_back_and_unknown_fields_are_ignored() {
         let mut json = serde_json::to_value(machine()).unwrap();
-        assert_eq!(
-            serde_json::from_value::<Machine>(json.clone()).unwrap(),
-            machine()
-        );
+        assert_eq!(serde_json::from_value::<Machine>(json.clone()).unwrap(), machine());
         json["from_the_future"] = serde_json::json!({"x": 1});
         assert_eq!(serde_json::from_value::<Machine>(json).unwrap(), machine());
-        assert_eq!(
-            serde_json::from_str::<Machine>("{}").unwrap(),
-            Machine::default()
-        );
+        assert_eq!(serde_json::from_str::<Machine>("{}").unwrap(), Machine::default());
     }
 }

@@ -10,18 +10,11 @@ const LONGEST: usize = 256;
 #[must_use]
 pub fn clean(text: &str) -> String {
     let mut out = String::new();
-    for (kept, word) in text
-        .split(|c: char| c.is_whitespace())
-        .filter(|w| !w.is_empty())
-        .enumerate()
-    {
+    for (kept, word) in text.split(|c: char| c.is_whitespace()).filter(|w| !w.is_empty()).enumerate() {
         if kept > 0 && !out.is_empty() && !out.ends_with(' ') {
             out.push(' ');
         }
-        out.extend(
-            word.chars()
-                .filter(|c| !c.is_control() && !is_invisible(*c)),
-        );
+        out.extend(word.chars().filter(|c| !c.is_control() && !is_invisible(*c)));
         // Bytes bound the work on a huge input; characters are counted once below.
         if out.len() > LONGEST * 4 {
             break;
@@ -31,10 +24,7 @@ pub fn clean(text: &str) -> String {
     if out.chars().count() <= LONGEST {
         return out.to_owned();
     }
-    out.chars()
-        .take(LONGEST - 1)
-        .chain(std::iter::once('…'))
-        .collect()
+    out.chars().take(LONGEST - 1).chain(std::iter::once('…')).collect()
 }
 
 /// Characters that show nothing but reorder or hide what stands beside them.
