@@ -1,1 +1,2 @@
 //! The crate's front page is its README.
+pub mod format;
