@@ -9,7 +9,7 @@
 //! | [`nvfp4`] | 16 | 9 | E4M3, then elements 2j and 2j + 1 in byte j; one f32 a tensor outside |
 //! | [`q8_0`] | 32 | 34 | f16, then 32 int8 |
 //! | [`q4_0`] | 32 | 18 | f16, then elements j and j + 16 in byte j, value − 8 |
-//! | [`bf16`], [`f16`], f32 | 1 | 2, 2, 4 | little endian |
+//! | [`bf16`], [`f16`](mod@f16), f32 | 1 | 2, 2, 4 | little endian |
 //!
 //! One rule for what has no value: a block with a NaN or an infinity gets the scale NaN and decodes to NaN throughout, so
 //! that a check downstream sees it; bf16, f16 and f32 keep NaN and infinity as they are. Subnormal inputs are never

@@ -1,8 +1,9 @@
-//! Seeded synthetic weights, directly in block form, and activations: integers only, so the bytes are the same everywhere.
+//! Seeded synthetic weights, directly in block form, and activations, with the same bytes on every machine.
 //!
-//! Elements are near-normal with a deviation of about 0.02, a fresh transformer's, and block scales spread over an octave
-//! or two round it, which gives the tails that trained weights have. Row r depends on (seed, r) alone: rows can be made in any order, by any number of threads, and a
-//! narrower tensor's row begins a wider one's.
+//! Random integers become codes by tables; f32, f16 and bf16 elements cost one correctly rounded multiplication. Elements
+//! are near-normal with a deviation of about 0.02, a fresh transformer's, and block scales spread over an octave or two
+//! round it, which gives the tails that trained weights have. Row r depends on (seed, r) alone: rows can be made in any
+//! order, by any number of threads, and a narrower tensor's row begins a wider one's.
 
 use std::ops::Range;
 
