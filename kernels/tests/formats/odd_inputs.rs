@@ -106,6 +106,8 @@ fn the_largest_numbers_stay_finite_or_become_nan() {
             );
         }
     }
+    assert_eq!(round_trip(Format::Q8_0, &[f32::MAX; 32]).0[2..], [0; 32]);
+    assert_eq!(round_trip(Format::Q4_0, &[f32::MAX; 32]).0[2..], [0x88; 16]);
     let (_, out) = round_trip(Format::Q8_0, &[8.3e6; 32]);
     assert!(out.iter().all(|out| (out / 8.3e6 - 1.0).abs() < 0.005));
 }
