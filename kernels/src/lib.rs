@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 #![doc = include_str!("../README.md")]
 
 pub mod buffer;
@@ -13,3 +14,7 @@ pub use op::{
     Arithmetic, AxisValue, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Prepared, Shape,
     Span, Unsupported, best, named,
 };
+=======
+//! The crate's front page is its README.
+pub mod format;
+>>>>>>> formats
