@@ -1,9 +1,9 @@
-<<<<<<< HEAD
 #![doc = include_str!("../README.md")]
 
 pub mod buffer;
 pub mod cpu;
 pub mod device;
+pub mod format;
 pub mod op;
 pub(crate) mod os;
 pub mod parity;
@@ -14,7 +14,3 @@ pub use op::{
     Arithmetic, AxisValue, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Prepared, Shape,
     Span, Unsupported, best, named,
 };
-=======
-//! The crate's front page is its README.
-pub mod format;
->>>>>>> formats
