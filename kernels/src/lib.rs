@@ -5,6 +5,7 @@ pub mod chase;
 pub mod copy;
 pub mod cpu;
 pub mod device;
+pub mod format;
 pub mod op;
 pub(crate) mod os;
 pub mod parity;
