@@ -3,6 +3,7 @@
 pub mod buffer;
 pub mod cpu;
 pub mod device;
+pub mod format;
 pub mod gemm;
 pub mod op;
 pub(crate) mod os;
