@@ -56,7 +56,14 @@ impl Activations {
     ///
     /// `scales` has one entry for each `block` elements; a group wider than `block` repeats its scale. For the float kinds
     /// use [`round`](Self::round). `bytes` is scratch of one byte a group, for the kinds with byte scales.
-    pub(crate) fn quantize(self, x: &[f32], block: usize, codes: &mut [i8], scales: &mut [f32], bytes: &mut [u8]) -> f32 {
+    pub(crate) fn quantize(
+        self,
+        x: &[f32],
+        block: usize,
+        codes: &mut [i8],
+        scales: &mut [f32],
+        bytes: &mut [u8],
+    ) -> f32 {
         match self {
             Self::F32 | Self::Bf16 => unreachable!("float activations have no codes"),
             Self::Int8 => int8::quantize_row(x, codes),

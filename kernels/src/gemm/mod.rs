@@ -100,7 +100,9 @@ impl Op for Gemm {
         }
         // Kernels count bytes of one operand in usize and block sums in i32.
         if [(self.m, self.k), (self.n, self.k), (self.m, self.n)].iter().any(|(a, b)| {
-            a.checked_mul(*b).and_then(|elements| elements.checked_mul(8)).is_none_or(|bytes| bytes > isize::MAX as usize)
+            a.checked_mul(*b)
+                .and_then(|elements| elements.checked_mul(8))
+                .is_none_or(|bytes| bytes > isize::MAX as usize)
         }) {
             return Err(Invalid(format!("gemm: {self:?} does not fit an address space; choose a smaller shape")));
         }
@@ -185,11 +187,7 @@ impl Op for Gemm {
     // Float paths: at most CHUNK additions inside a chunk, one a chunk, at most 8 for scales, bias and products. The worst
     // case is allowed; typical errors are about its square root. The 1.01 covers the terms of second order.
     fn tolerance(&self) -> f64 {
-        let additions = if self.integer() {
-            self.k / self.block()
-        } else {
-            self.k.min(CHUNK) + self.k.div_ceil(CHUNK)
-        };
+        let additions = if self.integer() { self.k / self.block() } else { self.k.min(CHUNK) + self.k.div_ceil(CHUNK) };
         1.01 * (additions + 8) as f64 * f64::EPSILON * f64::from(1 << 28)
     }
 
@@ -221,7 +219,8 @@ impl Op for Gemm {
             (F::F32, A::Bf16),
         ];
         // One row and one output; a tail in every direction; several tiles a worker; more than one chunk of k and of rows.
-        let shapes = [(1, 1, 32), (3, 17, 32), (1, 49, 96), (9, 33, 544), (5, 16, 1056), (29, 100, 64), (70, 150, 1120)];
+        let shapes =
+            [(1, 1, 32), (3, 17, 32), (1, 49, 96), (9, 33, 544), (5, 16, 1056), (29, 100, 64), (70, 150, 1120)];
         let mut all = Vec::new();
         for (weights, activations) in pairs {
             for (at, (m, n, k)) in shapes.into_iter().enumerate() {
@@ -257,14 +256,7 @@ mod tests {
 
     #[test]
     fn a_shape_that_does_not_divide_is_refused_with_the_next_that_does() {
-        let op = Gemm {
-            m: 1,
-            n: 1,
-            k: 48,
-            weights: Format::Nvfp4,
-            activations: Activations::Int8g32,
-            bias: false,
-        };
+        let op = Gemm { m: 1, n: 1, k: 48, weights: Format::Nvfp4, activations: Activations::Int8g32, bias: false };
         let reason = op.validate().unwrap_err().0;
         assert!(reason.contains("k = 48") && reason.contains("k = 64"), "{reason}");
         assert!(Gemm { m: 0, k: 64, ..op.clone() }.validate().is_err());

@@ -60,14 +60,7 @@ mod tests {
     #[test]
     fn a_product_done_by_hand() {
         // Two rows of E2M1 codes 2 (= 1.0) and 7 (= 6.0), scales 2^0 and 2^1; x = 1, 2, 0, … so that int8 codes are exact.
-        let op = Gemm {
-            m: 1,
-            n: 2,
-            k: 32,
-            weights: Format::Mxfp4,
-            activations: Activations::Int8,
-            bias: true,
-        };
+        let op = Gemm { m: 1, n: 2, k: 32, weights: Format::Mxfp4, activations: Activations::Int8, bias: true };
         let block = |scale: u8, pair: u8| [vec![scale], vec![pair; 16]].concat();
         let mut x = vec![0.0_f32; 32];
         (x[0], x[1], x[31]) = (127.0, -2.0, 1.0);

@@ -39,7 +39,11 @@ impl Implementation<Gemm> for Scalar {
                     .zip(given.bf16(row))
                     .for_each(|(out, w)| *out = w.to_le_bytes()),
                 Format::F32 => {
-                    out.as_chunks_mut::<4>().0.iter_mut().zip(given.f32(row)).for_each(|(out, w)| *out = w.to_le_bytes());
+                    out.as_chunks_mut::<4>()
+                        .0
+                        .iter_mut()
+                        .zip(given.f32(row))
+                        .for_each(|(out, w)| *out = w.to_le_bytes());
                 }
                 _ => out.copy_from_slice(given.blocks(row)),
             }
@@ -96,7 +100,11 @@ struct Ready {
 impl Prepared for Ready {
     fn run(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let (x, y, rows) = operands(&self.op, io);
-        if self.op.integer() { self.integer(x, y, rows) } else { self.float(x, y, rows) }
+        if self.op.integer() {
+            self.integer(x, y, rows);
+        } else {
+            self.float(x, y, rows);
+        }
         Ok(())
     }
     fn resident(&self) -> u64 {
@@ -113,7 +121,8 @@ impl Ready {
         let (y, codes) = (Split::new(y), Split::new(self.codes.slice_mut::<i8>()));
         let (scales, row_scales) = (Split::new(self.scales.slice_mut()), Split::new(self.row_scales.slice_mut()));
         let bytes = Split::new(self.worker_bytes.slice_mut());
-        let (w_codes, w_scales) = (Split::new(self.worker_codes.slice_mut()), Split::new(self.worker_scales.slice_mut()));
+        let (w_codes, w_scales) =
+            (Split::new(self.worker_codes.slice_mut()), Split::new(self.worker_scales.slice_mut()));
         self.pool.run(&|worker| {
             let me = worker.index;
             // SAFETY: each worker takes its own stretch of the worker scratch.

@@ -1,4 +1,5 @@
 //! Every implementation of an op against its f64 reference, over its nasty shapes, on pools of several sizes.
+#![expect(clippy::print_stdout, reason = "what a machine cannot run is said, not skipped silently")]
 
 use spark_kernels::cpu::Cpu;
 use spark_kernels::{Op, parity};
