@@ -16,7 +16,11 @@
 //! so that implementations differ in the order of their sums and in nothing else.
 
 mod activations;
+#[cfg(target_arch = "x86_64")]
+mod avx512_vnni;
 mod canonical;
+mod integer;
+mod packed;
 mod reference;
 mod scalar;
 
@@ -43,7 +47,11 @@ pub struct Gemm {
     pub bias: bool,
 }
 
-static IMPLEMENTATIONS: &[&dyn Implementation<Gemm>] = &[&scalar::Scalar];
+static IMPLEMENTATIONS: &[&dyn Implementation<Gemm>] = &[
+    #[cfg(target_arch = "x86_64")]
+    &avx512_vnni::Avx512Vnni,
+    &scalar::Scalar,
+];
 
 /// Elements of k that float kernels add up before they add the sum to the total; it enters [`Gemm::tolerance`].
 pub(crate) const CHUNK: usize = 512;
