@@ -87,7 +87,10 @@ fn instructions_a_cycle(threads: usize) {
             }
             let (rate, clock, a_cycle) = (best.0 / 1e9, best.1 / 1e9, best.2);
             let unit = if op.per_instruction(name).is_some() { "instructions" } else { "operations" };
-            eprintln!("peak {:5} {name:12} {threads} threads {rate:7.0} G/s at {clock:.2} GHz: {a_cycle:.3} {unit} a cycle", of.name());
+            eprintln!(
+                "peak {:5} {name:12} {threads} threads {rate:7.0} G/s at {clock:.2} GHz: {a_cycle:.3} {unit} a cycle",
+                of.name()
+            );
         });
     }
 }

@@ -6,6 +6,7 @@ pub mod copy;
 pub mod cpu;
 pub mod device;
 pub mod format;
+pub mod gemm;
 pub mod op;
 pub(crate) mod os;
 pub mod parity;

@@ -12,8 +12,7 @@ const AVX2_VNNI: &[Feature] = &[Feature::AvxVnni, Feature::Avx2];
 // SAFETY: `plain` is compiled for a subset of `AVX2`; it works on arrays and whole chunks.
 pub(super) static PLAIN: Variant<Peak> = unsafe { Variant::<Peak>::new("avx2", AVX2, plain) };
 // SAFETY: as above, for `AVX2_VNNI`.
-pub(super) static VNNI: Variant<Peak> =
-    unsafe { Variant::<Peak>::new("avx2-vnni", AVX2_VNNI, vnni) }.only(only_int8);
+pub(super) static VNNI: Variant<Peak> = unsafe { Variant::<Peak>::new("avx2-vnni", AVX2_VNNI, vnni) }.only(only_int8);
 
 /// Lanes of a vector.
 const LANES: usize = 8;
