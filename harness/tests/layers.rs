@@ -11,16 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("spark-workloads", &["spark-kernels", "spark-results"]),
     ("spark-reports", &["spark-results"]),
     ("spark-gate", &["spark-results"]),
-    (
-        "spark-bench",
-        &[
-            "spark-results",
-            "spark-kernels",
-            "spark-workloads",
-            "spark-reports",
-            "spark-gate",
-        ],
-    ),
+    ("spark-bench", &["spark-results", "spark-kernels", "spark-workloads", "spark-reports", "spark-gate"]),
 ];
 
 /// An arrow from the package that imports to the package imported.
@@ -42,12 +33,7 @@ fn arrows(workspace: &Metadata) -> BTreeSet<Arrow> {
     workspace
         .packages
         .iter()
-        .flat_map(|package| {
-            package
-                .dependencies
-                .iter()
-                .map(|to| (package.name.to_string(), to.name.clone()))
-        })
+        .flat_map(|package| package.dependencies.iter().map(|to| (package.name.to_string(), to.name.clone())))
         .filter(|(_, to)| members.contains(to.as_str()))
         .collect()
 }
@@ -70,11 +56,7 @@ fn every_arrow_is_in_the_table() {
 
 #[test]
 fn every_member_is_in_the_table() {
-    let members: BTreeSet<String> = workspace()
-        .packages
-        .iter()
-        .map(|package| package.name.to_string())
-        .collect();
+    let members: BTreeSet<String> = workspace().packages.iter().map(|package| package.name.to_string()).collect();
     let table: BTreeSet<String> = MAY_IMPORT.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(members, table, "the workspace's members and the table of layers differ");
 }
@@ -84,10 +66,7 @@ fn the_program_reaches_every_crate() {
     // An empty graph would pass the first test: so this one proves that the arrows are really read.
     let arrows = arrows(&workspace());
     for (name, _) in MAY_IMPORT.iter().filter(|(name, _)| *name != "spark-bench") {
-        assert!(
-            arrows.contains(&("spark-bench".to_owned(), (*name).to_owned())),
-            "spark-bench does not import {name}"
-        );
+        assert!(arrows.contains(&("spark-bench".to_owned(), (*name).to_owned())), "spark-bench does not import {name}");
     }
 }
 

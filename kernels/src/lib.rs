@@ -1,1 +1,16 @@
-//! The crate's front page is its README.
+#![doc = include_str!("../README.md")]
+
+pub mod buffer;
+pub mod cpu;
+pub mod device;
+pub mod format;
+pub mod op;
+pub(crate) mod os;
+pub mod parity;
+
+pub use buffer::{Buffer, Element, Host, Placement, Type};
+pub use device::{Backend, Device};
+pub use op::{
+    Arithmetic, AxisValue, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Prepared, Shape,
+    Span, Unsupported, best, named,
+};

@@ -1,0 +1,85 @@
+//! The host's processor as a device.
+
+pub(crate) mod barrier;
+pub mod clock;
+pub mod isa;
+pub mod kernel;
+pub mod pages;
+pub mod pool;
+
+use crate::{Backend, Buffer, Device, Fault, Placement, Type, Unsupported};
+use pool::Pool;
+use std::any::Any;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The host's processor: a pool of pinned threads and the memory they share.
+#[derive(Debug)]
+pub struct Cpu {
+    pool: Arc<Pool>,
+    last_level_cache: u64,
+}
+
+impl Cpu {
+    /// `threads` workers on the first CPUs this process may use (all of them if `None`).
+    /// `last_level_cache` in bytes as detected; 0 stands for unknown and is taken as 64 MiB.
+    pub fn new(threads: Option<usize>, last_level_cache: u64) -> Self {
+        let mut cpus = pool::allowed_cpus();
+        if cpus.is_empty() {
+            cpus.push(0);
+        }
+        let count = threads.unwrap_or(cpus.len()).max(1);
+        // More threads than CPUs is allowed (and slow): CPUs are used again in turn.
+        let chosen: Vec<_> = (0..count).map(|i| cpus[i % cpus.len()]).collect();
+        Self::on(&chosen, last_level_cache)
+    }
+    /// Workers on exactly these CPUs.
+    pub fn on(cpus: &[usize], last_level_cache: u64) -> Self {
+        let last_level_cache = if last_level_cache == 0 { 64 << 20 } else { last_level_cache };
+        Self { pool: Arc::new(Pool::new(cpus)), last_level_cache }
+    }
+    /// The pool that kernels run on.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+    /// `device` as a CPU. Errors: it is something else.
+    pub fn of(device: &dyn Device) -> Result<&Self, Unsupported> {
+        let any: &dyn Any = device;
+        any.downcast_ref().ok_or_else(|| Unsupported(format!("runs on a cpu, and {} is none", device.id())))
+    }
+}
+
+impl Device for Cpu {
+    fn id(&self) -> &str {
+        "cpu"
+    }
+    fn backend(&self) -> Backend {
+        Backend::Cpu
+    }
+    fn clock(&self) -> &'static str {
+        "monotonic"
+    }
+    fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+    fn time(&self, work: &mut dyn FnMut() -> Result<(), Fault>) -> Result<Duration, Fault> {
+        let start = Instant::now();
+        work()?;
+        Ok(start.elapsed())
+    }
+    fn alloc(&self, of: Type, len: usize, placement: Placement) -> Result<Buffer, Fault> {
+        Buffer::host(of, len, placement)
+    }
+    fn last_level_cache(&self) -> u64 {
+        self.last_level_cache
+    }
+    fn core_clocks(&self) -> Vec<f64> {
+        let slots: Vec<_> = (0..self.pool.threads()).map(|_| std::sync::Mutex::new(None)).collect();
+        self.pool.run(&|worker| {
+            if let (Some(hz), Ok(mut slot)) = (clock::core_hz(), slots[worker.index].lock()) {
+                *slot = Some(hz);
+            }
+        });
+        slots.into_iter().filter_map(|slot| slot.into_inner().ok().flatten()).collect()
+    }
+}

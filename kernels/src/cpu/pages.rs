@@ -1,0 +1,80 @@
+//! Pages of host memory, huge where the system grants them, and the truth about which kind they became.
+#![expect(unsafe_code, reason = "memory is mapped from and returned to the operating system")]
+
+use crate::{Fault, Placement, os};
+use std::ptr::NonNull;
+
+/// Buffers below this stay on base pages: a huge page would be mostly empty.
+const HUGE_FROM: usize = 1 << 20;
+
+/// A zeroed, 64-byte aligned, touched region of host memory.
+#[derive(Debug)]
+pub struct Pages {
+    at: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: the region is owned by this value alone; sharing it is governed by the borrows of `Buffer`.
+unsafe impl Send for Pages {}
+// SAFETY: as above; `&Pages` gives out only a pointer.
+unsafe impl Sync for Pages {}
+
+/// How much of a region stands on huge pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageUse {
+    /// Bytes in the region.
+    pub bytes: u64,
+    /// Bytes of it on huge pages; `None` where the system does not tell.
+    pub huge: Option<u64>,
+}
+
+impl Pages {
+    /// Zeroed memory. Errors: the system has none left.
+    pub(crate) fn zeroed(bytes: usize, placement: Placement) -> Result<Self, Fault> {
+        let huge = placement == Placement::Fast && bytes >= HUGE_FROM;
+        let at = os::map(bytes.max(64), huge).ok_or(Fault::OutOfMemory { bytes: bytes as u64 })?;
+        let pages = Self { at, bytes };
+        for offset in (0..bytes).step_by(4096) {
+            // SAFETY: `offset < bytes`, inside the region just mapped. Touched here, so that no first-touch fault lands in a timing.
+            unsafe { pages.at.as_ptr().wrapping_add(offset).write_volatile(0) };
+        }
+        Ok(pages)
+    }
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        self.at.as_ptr()
+    }
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.at.as_ptr()
+    }
+    /// Which pages the region really got, read from the operating system now.
+    pub fn usage(&self) -> PageUse {
+        PageUse { bytes: self.bytes as u64, huge: os::huge_bytes(self.at.as_ptr() as usize, self.bytes) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        os::unmap(self.at, self.bytes.max(64));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_zeroed_aligned_and_counted() {
+        for bytes in [0, 1, 4097, (4 << 20) + 13] {
+            let pages = Pages::zeroed(bytes, Placement::Fast).unwrap();
+            assert_eq!(pages.as_ptr() as usize % 64, 0);
+            let usage = pages.usage();
+            assert_eq!(usage.bytes, bytes as u64);
+            assert!(usage.huge.is_none_or(|huge| huge <= (bytes as u64).next_multiple_of(2 << 20)));
+        }
+    }
+
+    #[test]
+    fn too_much_is_a_fault_not_a_crash() {
+        assert!(matches!(Pages::zeroed(1 << 56, Placement::Fast), Err(Fault::OutOfMemory { .. })));
+    }
+}

@@ -1,0 +1,299 @@
+//! The kernels' thread pool: pinned workers, static shares, spin then park.
+//!
+//! A general-purpose pool steals and wakes through the kernel; both would land inside a 50 µs GEMV. Here worker `i` of `n`
+//! always gets share `i`, a call costs a few cache-line transfers while the workers still spin, and the caller is worker 0.
+#![expect(unsafe_code, reason = "workers borrow the caller's closure for the length of one call")]
+
+use crate::cpu::barrier::Barrier;
+use crate::os;
+use std::cell::Cell;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{JoinHandle, Thread};
+
+/// Spins before parking: about 100 µs, longer than the serial gaps inside one decode step.
+const SPINS: u32 = 20_000;
+
+/// One worker's view of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Worker<'a> {
+    /// This worker, `0 .. count`.
+    pub index: usize,
+    /// How many workers take part.
+    pub count: usize,
+    barrier: &'a Barrier,
+}
+
+impl Worker<'_> {
+    /// This worker's part of `0 .. items`, cut at multiples of `grain`.
+    pub fn share(&self, items: usize, grain: usize) -> Range<usize> {
+        let grains = items.div_ceil(grain);
+        let cut = |i: usize| (grains * i / self.count * grain).min(items);
+        cut(self.index)..cut(self.index + 1)
+    }
+    /// Waits until every worker of this call has come here.
+    pub fn wait(&self) {
+        self.barrier.wait();
+    }
+}
+
+type Job<'a> = dyn Fn(Worker<'_>) + Sync + 'a;
+
+struct Shared {
+    /// Counts calls; workers wait for it to move.
+    epoch: AtomicU64,
+    /// Workers that have not finished the present call.
+    busy: AtomicUsize,
+    job: Mutex<Option<&'static Job<'static>>>,
+    stop: AtomicBool,
+    parked: Vec<AtomicBool>,
+    panic: Mutex<Option<Box<dyn std::any::Any + Send>>>,
+    barrier: Barrier,
+}
+
+/// A fixed set of workers. The thread that calls [`Pool::run`] is worker 0 and is pinned at its first call.
+pub struct Pool {
+    shared: Arc<Shared>,
+    cpus: Vec<usize>,
+    handles: Vec<JoinHandle<()>>,
+    threads: Vec<Thread>,
+    turn: Mutex<()>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("cpus", &self.cpus).finish_non_exhaustive()
+    }
+}
+
+thread_local! { static PINNED: Cell<Option<usize>> = const { Cell::new(None) }; }
+
+fn pin_once(cpu: usize) {
+    if PINNED.get() != Some(cpu) {
+        os::pin(&[cpu]);
+        PINNED.set(Some(cpu));
+    }
+}
+
+/// The CPUs this process may use, in order.
+pub fn allowed_cpus() -> Vec<usize> {
+    os::allowed_cpus()
+}
+
+/// Lets the calling thread run on any of `cpus` again: threads inherit the pinning of the one that starts them.
+pub fn unpin(cpus: &[usize]) {
+    os::pin(cpus);
+    PINNED.set(None);
+}
+
+impl Pool {
+    /// One worker for each of `cpus`, pinned to it where the system allows. Panics if `cpus` is empty.
+    pub fn new(cpus: &[usize]) -> Self {
+        assert!(!cpus.is_empty(), "a pool needs at least one cpu");
+        let shared = Arc::new(Shared {
+            epoch: AtomicU64::new(0),
+            busy: AtomicUsize::new(0),
+            job: Mutex::new(None),
+            stop: AtomicBool::new(false),
+            parked: cpus.iter().map(|_| AtomicBool::new(false)).collect(),
+            panic: Mutex::new(None),
+            barrier: Barrier::new(cpus.len()),
+        });
+        let handles: Vec<_> = (1..cpus.len())
+            .map(|index| {
+                let (shared, cpu) = (shared.clone(), cpus[index]);
+                std::thread::Builder::new()
+                    .name(format!("kernel-{index}"))
+                    .spawn(move || {
+                        pin_once(cpu);
+                        work(&shared, index);
+                    })
+                    .expect("the system can start a thread for every cpu")
+            })
+            .collect();
+        let threads = handles.iter().map(|h| h.thread().clone()).collect();
+        Self { shared, cpus: cpus.to_vec(), handles, threads, turn: Mutex::new(()) }
+    }
+    /// Number of workers.
+    pub fn threads(&self) -> usize {
+        self.cpus.len()
+    }
+    /// The CPU each worker is bound to.
+    pub fn cpus(&self) -> &[usize] {
+        &self.cpus
+    }
+    /// Runs `job` once on every worker and returns when all have finished. A panic in any of them is resumed here.
+    pub fn run(&self, job: &Job<'_>) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = &*self.shared;
+        pin_once(self.cpus[0]);
+        if self.threads.is_empty() {
+            return job(Worker { index: 0, count: 1, barrier: &shared.barrier });
+        }
+        // SAFETY: only the lifetime changes. Workers use the reference between `epoch` moving and `busy` reaching 0, and this
+        // call does not return before `busy` is 0, whether or not a job panics.
+        let job: &'static Job<'static> = unsafe { std::mem::transmute::<&Job<'_>, &'static Job<'static>>(job) };
+        *shared.job.lock().unwrap_or_else(PoisonError::into_inner) = Some(job);
+        shared.busy.store(self.threads.len(), Relaxed);
+        shared.epoch.fetch_add(1, SeqCst);
+        for (parked, thread) in shared.parked[1..].iter().zip(&self.threads) {
+            if parked.load(SeqCst) {
+                thread.unpark();
+            }
+        }
+        enter(shared, job, 0);
+        let mut spins = 0;
+        while shared.busy.load(Acquire) != 0 {
+            relax(&mut spins);
+        }
+        *shared.job.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Some(panic) = shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            shared.barrier.repair();
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// Runs one worker's part; a panic is kept for the caller and frees whoever waits at the barrier.
+fn enter(shared: &Shared, job: &Job<'_>, index: usize) {
+    let worker = Worker { index, count: shared.parked.len(), barrier: &shared.barrier };
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(worker))) {
+        let mut first = shared.panic.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.is_none() {
+            *first = Some(panic);
+        }
+        drop(first);
+        shared.barrier.break_open();
+    }
+}
+
+/// A worker's life: wait for the next epoch (spin, then park), run, report.
+fn work(shared: &Shared, index: usize) {
+    let mut seen = 0;
+    loop {
+        let mut spins = 0;
+        while shared.epoch.load(SeqCst) == seen {
+            if shared.stop.load(SeqCst) {
+                return;
+            }
+            if spins < SPINS {
+                relax(&mut spins);
+            } else {
+                shared.parked[index].store(true, SeqCst);
+                // Looked at again after `parked` was raised: a call made in between has moved the epoch or will unpark.
+                if shared.epoch.load(SeqCst) == seen && !shared.stop.load(SeqCst) {
+                    std::thread::park();
+                }
+                shared.parked[index].store(false, SeqCst);
+            }
+        }
+        seen += 1;
+        let job = *shared.job.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(job) = job {
+            enter(shared, job, index);
+        }
+        shared.busy.fetch_sub(1, Release);
+    }
+}
+
+/// One turn of a spin loop; gives the core away now and then, for machines with more threads than cores.
+pub(crate) fn relax(spins: &mut u32) {
+    *spins += 1;
+    if spins.is_multiple_of(1024) {
+        std::thread::yield_now();
+    } else {
+        std::hint::spin_loop();
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, SeqCst);
+        for thread in &self.threads {
+            thread.unpark();
+        }
+        for handle in self.handles.drain(..) {
+            let _ = handle.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(threads: usize) -> Pool {
+        let cpus = allowed_cpus();
+        Pool::new(&(0..threads).map(|i| cpus[i % cpus.len()]).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn every_worker_runs_once_a_call_also_after_parking() {
+        for threads in [1, 2, 3, 5] {
+            let pool = pool(threads);
+            let hits: Vec<_> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
+            for call in 0..50 {
+                if call == 25 {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                pool.run(&|w| {
+                    hits[w.index].fetch_add(1, Relaxed);
+                });
+            }
+            assert!(hits.iter().all(|h| h.load(Relaxed) == 50), "{threads} threads: {hits:?}");
+        }
+    }
+
+    #[test]
+    fn shares_cover_everything_once_at_the_grain() {
+        let barrier = Barrier::new(1);
+        for count in 1..6 {
+            for items in [0, 1, 7, 64, 100] {
+                let mut next = 0;
+                for index in 0..count {
+                    let share = Worker { index, count, barrier: &barrier }.share(items, 16);
+                    assert_eq!(share.start, next);
+                    assert!(share.end == items || share.end.is_multiple_of(16));
+                    next = share.end;
+                }
+                assert_eq!(next, items);
+            }
+        }
+    }
+
+    #[test]
+    fn the_barrier_orders_phases() {
+        let pool = pool(3);
+        let written: Vec<_> = (0..3).map(|_| AtomicUsize::new(0)).collect();
+        for round in 1..200 {
+            pool.run(&|w| {
+                written[w.index].store(round, Relaxed);
+                w.wait();
+                assert!(written.iter().all(|x| x.load(Relaxed) == round));
+                w.wait();
+            });
+        }
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
+        let pool = pool(3);
+        for bad in 0..3 {
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                pool.run(&|w| {
+                    assert!(w.index != bad, "worker {bad} breaks");
+                    w.wait();
+                });
+            }));
+            assert!(caught.is_err());
+            let ran = AtomicUsize::new(0);
+            pool.run(&|w| {
+                w.wait();
+                ran.fetch_add(1, Relaxed);
+            });
+            assert_eq!(ran.load(Relaxed), 3);
+        }
+    }
+}
