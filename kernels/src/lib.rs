@@ -3,6 +3,7 @@
 pub mod buffer;
 pub mod cpu;
 pub mod device;
+pub mod math;
 pub mod op;
 pub(crate) mod os;
 pub mod parity;
