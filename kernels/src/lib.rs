@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod attention;
 pub mod buffer;
 pub mod cpu;
 pub mod device;
+pub mod format;
 pub mod math;
 pub mod op;
 pub(crate) mod os;

@@ -6,6 +6,7 @@ pub mod isa;
 pub mod kernel;
 pub mod pages;
 pub mod pool;
+pub(crate) mod split;
 
 use crate::{Backend, Buffer, Device, Fault, Placement, Type, Unsupported};
 use pool::Pool;
