@@ -125,7 +125,7 @@ impl Op for Attention {
             return invalid(format!("head_dim = {head_dim} is odd; choose an even one"));
         }
         let parts = [self.capacity(), self.kv_heads, self.head_dim, self.sequences, 8];
-        let bytes = parts.into_iter().try_fold(1_usize, |product, part| product.checked_mul(part));
+        let bytes = parts.into_iter().try_fold(1, usize::checked_mul);
         match bytes {
             Some(bytes) if bytes <= isize::MAX as usize => Ok(()),
             _ => invalid(format!("a cache of this shape cannot be addressed: {self:?}; choose a smaller depth")),
