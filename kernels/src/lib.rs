@@ -2,6 +2,8 @@
 
 pub mod attention;
 pub mod buffer;
+pub mod chase;
+pub mod copy;
 pub mod cpu;
 pub mod device;
 pub mod format;
@@ -9,6 +11,12 @@ pub mod math;
 pub mod op;
 pub(crate) mod os;
 pub mod parity;
+pub mod peak;
+pub mod read;
+pub(crate) mod roof;
+pub mod triad;
+pub mod working_set;
+pub mod write;
 
 pub use buffer::{Buffer, Element, Host, Placement, Type};
 pub use device::{Backend, Device};

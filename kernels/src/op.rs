@@ -130,6 +130,10 @@ pub trait Op: Clone + Debug + Send + Sync + 'static {
     fn bytes(&self, live: &Live) -> u64;
     /// Type and length of every output, at full capacity.
     fn outputs(&self) -> Vec<Shape>;
+    /// Bytes of weights (canonical) and inputs together, at full capacity.
+    fn operand_bytes(&self) -> u64;
+    /// What of the capacity an example uses.
+    fn live(&self) -> Live;
     /// Seeded operands at full capacity.
     fn example(&self, seed: u64) -> Example;
     /// The elements at `indices` after one call on `example`, in f64. Sampled, so that large shapes stay checkable.

@@ -171,6 +171,16 @@ impl Op for Attention {
         vec![Shape { of: Type::F32, len: self.rows * self.heads * self.head_dim }, cache, cache]
     }
 
+    fn operand_bytes(&self) -> u64 {
+        (self.rows * self.input_row() * size_of::<f32>()) as u64
+    }
+
+    fn live(&self) -> Live {
+        // Rows are dealt to the sequences evenly, the first ones take what is left.
+        let rows = |sequence| self.rows / self.sequences + usize::from(sequence < self.rows % self.sequences);
+        Live { spans: (0..self.sequences).map(|i| Span { rows: rows(i), past: self.depth }).collect() }
+    }
+
     fn example(&self, seed: u64) -> Example {
         // A deviation of 1 in q, k and v gives scores of deviation 1 after the division by √head_dim, as trained models have.
         let values = |len: usize, stream: u64| synth_f32(len, seed.wrapping_mul(4).wrapping_add(stream), 1.0);
@@ -181,13 +191,11 @@ impl Op for Attention {
                 KvType::Bf16 => values.into_iter().map(bf16::from_f32).collect::<Vec<_>>().into(),
             }
         };
-        // Rows are dealt to the sequences evenly, the first ones take what is left.
-        let rows = |sequence| self.rows / self.sequences + usize::from(sequence < self.rows % self.sequences);
         Example {
             weights: Vec::new(),
             inputs: vec![values(self.rows * self.input_row(), 1).into()],
             outputs: vec![vec![0.0_f32; self.rows * self.heads * self.head_dim].into(), cache(2), cache(3)],
-            live: Live { spans: (0..self.sequences).map(|i| Span { rows: rows(i), past: self.depth }).collect() },
+            live: self.live(),
         }
     }
 
