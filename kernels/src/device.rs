@@ -29,8 +29,8 @@ pub trait Device: Any + Debug + Send + Sync {
     /// Zeroed memory. Errors: not enough of it.
     fn alloc(&self, of: Type, len: usize, placement: Placement) -> Result<Buffer, Fault>;
     /// A copy of `host` in this device's memory.
-    fn upload(&self, host: &Host) -> Result<Buffer, Fault> {
-        let mut buffer = self.alloc(host.of(), host.len(), Placement::Fast)?;
+    fn upload(&self, host: &Host, placement: Placement) -> Result<Buffer, Fault> {
+        let mut buffer = self.alloc(host.of(), host.len(), placement)?;
         buffer.fill(host);
         Ok(buffer)
     }

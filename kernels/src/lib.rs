@@ -7,6 +7,7 @@ pub mod copy;
 pub mod cpu;
 pub mod device;
 pub mod format;
+pub mod gemm;
 pub mod math;
 pub mod op;
 pub(crate) mod os;

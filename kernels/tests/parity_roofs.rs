@@ -12,32 +12,32 @@ use spark_kernels::{Arithmetic, Device, Io, Live, Op, best, named};
 
 #[test]
 fn peak() {
-    all::parity::<Peak>();
+    all::implementations_agree::<Peak>();
 }
 
 #[test]
 fn read() {
-    all::parity::<Read>();
+    all::implementations_agree::<Read>();
 }
 
 #[test]
 fn write() {
-    all::parity::<spark_kernels::write::Write>();
+    all::implementations_agree::<spark_kernels::write::Write>();
 }
 
 #[test]
 fn copy() {
-    all::parity::<spark_kernels::copy::Copy>();
+    all::implementations_agree::<spark_kernels::copy::Copy>();
 }
 
 #[test]
 fn triad() {
-    all::parity::<spark_kernels::triad::Triad>();
+    all::implementations_agree::<spark_kernels::triad::Triad>();
 }
 
 #[test]
 fn chase() {
-    all::parity::<Chase>();
+    all::implementations_agree::<Chase>();
 }
 
 #[test]

@@ -93,6 +93,15 @@ impl Op for Chase {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::U32, len: 1 }]
     }
+    fn operand_bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+    fn live(&self) -> Live {
+        Live::one(1, 0)
+    }
+    fn placement(&self) -> Placement {
+        self.pages
+    }
     fn example(&self, seed: u64) -> Example {
         Example {
             weights: Vec::new(),

@@ -172,6 +172,12 @@ impl Op for Peak {
         let of = if self.of == Arithmetic::Int8 { Type::I32 } else { Type::F32 };
         vec![Shape { of, len: ACCUMULATORS * self.threads }]
     }
+    fn operand_bytes(&self) -> u64 {
+        (2 * LANES * self.products() * 4) as u64
+    }
+    fn live(&self) -> Live {
+        Live::one(1, 0)
+    }
     fn example(&self, seed: u64) -> Example {
         let len = LANES * self.products();
         let digits = |stream: u64| (0..len).map(move |at| digit(noise(seed ^ stream << 32, at)));

@@ -84,6 +84,15 @@ impl Op for Read {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::U32, len: 2 * self.0.threads }]
     }
+    fn operand_bytes(&self) -> u64 {
+        self.0.bytes as u64
+    }
+    fn live(&self) -> Live {
+        Live::one(1, 0)
+    }
+    fn placement(&self) -> crate::Placement {
+        self.0.pages
+    }
     fn example(&self, seed: u64) -> Example {
         let words: Vec<u64> = (0..self.0.bytes / 8).map(|at| noise(seed, at)).collect();
         Example {

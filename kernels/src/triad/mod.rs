@@ -74,6 +74,15 @@ impl Op for Triad {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::F32, len: self.0.bytes / 4 }]
     }
+    fn operand_bytes(&self) -> u64 {
+        2 * self.0.bytes as u64
+    }
+    fn live(&self) -> Live {
+        Live::one(1, 0)
+    }
+    fn placement(&self) -> crate::Placement {
+        self.0.pages
+    }
     fn example(&self, seed: u64) -> Example {
         let len = self.0.bytes / 4;
         let array = |stream: u64| (0..len).map(|at| value(noise(seed ^ stream << 32, at))).collect::<Vec<f32>>();

@@ -67,6 +67,15 @@ impl Op for Write {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::U32, len: self.0.bytes / 4 }]
     }
+    fn operand_bytes(&self) -> u64 {
+        64
+    }
+    fn live(&self) -> Live {
+        Live::one(1, 0)
+    }
+    fn placement(&self) -> crate::Placement {
+        self.0.pages
+    }
     fn example(&self, seed: u64) -> Example {
         let pattern: Vec<u32> = (0..16).map(|at| noise(seed, at) as u32).collect();
         Example {
