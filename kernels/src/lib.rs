@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod attention;
 pub mod buffer;
 pub mod chase;
 pub mod copy;
@@ -7,6 +8,7 @@ pub mod cpu;
 pub mod device;
 pub mod format;
 pub mod gemm;
+pub mod math;
 pub mod op;
 pub(crate) mod os;
 pub mod parity;
