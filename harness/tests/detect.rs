@@ -434,7 +434,13 @@ fn a_container_with_a_quota() {
         ),
         (Some(2), Some(Limit::At(1.5)), Some(Limit::At(2 << 30)))
     );
-    assert_eq!(m.limits.cpuset.as_ref().map(|c| c.len()), Some(4));
+    assert_eq!(
+        m.limits
+            .cpuset
+            .as_ref()
+            .map(spark_results::machine::CpuSet::len),
+        Some(4)
+    );
     assert_eq!(m.virtualisation.container.as_deref(), Some("docker"));
     assert_ne!(m.fingerprint(), look(&desktop()).fingerprint());
     let found = doctor::check(&m, &State::default());
@@ -481,7 +487,13 @@ fn old_control_groups_and_the_tightest_of_several_levels() {
         ),
         (Some(1), Some(Limit::At(0.5)), Some(Limit::At(4 << 30)))
     );
-    assert_eq!(m.limits.cpuset.as_ref().map(|c| c.len()), Some(8));
+    assert_eq!(
+        m.limits
+            .cpuset
+            .as_ref()
+            .map(spark_results::machine::CpuSet::len),
+        Some(8)
+    );
 }
 
 #[test]
@@ -606,6 +618,9 @@ fn this_machine() {
     );
 }
 
+/// Spoils one thing.
+type Change<T> = fn(&mut T);
+
 /// A state in which nothing is wrong.
 fn quiet() -> State {
     State {
@@ -629,15 +644,15 @@ fn each_thing_that_spoils_is_found_and_has_a_mend() {
         "{base:#?}"
     );
 
-    let states: [(&str, Severity, fn(&mut State)); 10] = [
+    let states: [(&str, Severity, Change<State>); 10] = [
         ("debug build", Severity::Spoils, |s| s.debug_build = true),
         ("load average", Severity::Warning, |s| s.load_1m = Some(0.6)),
         ("load average", Severity::Spoils, |s| s.load_1m = Some(8.0)),
         ("hypervisor gives 1.0 %", Severity::Warning, |s| {
-            s.steal = Some(0.01)
+            s.steal = Some(0.01);
         }),
         ("hypervisor gives 9.0 %", Severity::Spoils, |s| {
-            s.steal = Some(0.09)
+            s.steal = Some(0.09);
         }),
         (
             "other processes are working: chrome (0.9 CPUs)",
@@ -646,21 +661,21 @@ fn each_thing_that_spoils_is_found_and_has_a_mend() {
                 s.processes = vec![Busy {
                     name: "chrome".into(),
                     cpus: 0.9,
-                }]
+                }];
             },
         ),
         ("1.0 GiB of memory is free", Severity::Warning, |s| {
-            s.available_bytes = Some(1 << 30)
+            s.available_bytes = Some(1 << 30);
         }),
         ("swap", Severity::Warning, |s| {
-            s.swap_used_bytes = Some(1 << 30)
+            s.swap_used_bytes = Some(1 << 30);
         }),
         ("battery", Severity::Spoils, |s| s.on_battery = Some(true)),
         ("acpitz 3 is at 91", Severity::Warning, |s| {
             s.zones = vec![Zone {
                 name: "acpitz 3".into(),
                 celsius: 91.0,
-            }]
+            }];
         }),
     ];
     for (what, severity, change) in states {
@@ -674,7 +689,7 @@ fn each_thing_that_spoils_is_found_and_has_a_mend() {
         );
         assert!(found.is_sorted_by_key(|f| std::cmp::Reverse(f.severity)));
     }
-    let machines: [(&str, fn(&mut Machine)); 4] = [
+    let machines: [(&str, Change<Machine>); 4] = [
         ("never", |m| {
             m.memory.transparent_huge_pages = Some("never".into())
         }),
