@@ -691,7 +691,7 @@ fn each_thing_that_spoils_is_found_and_has_a_mend() {
     }
     let machines: [(&str, Change<Machine>); 4] = [
         ("never", |m| {
-            m.memory.transparent_huge_pages = Some("never".into())
+            m.memory.transparent_huge_pages = Some("never".into());
         }),
         ("virtual machine under KVM", |m| {
             m.virtualisation.virtual_machine = Some(true);
