@@ -5,6 +5,7 @@ pub mod buffer;
 pub mod chase;
 pub mod copy;
 pub mod cpu;
+pub mod cuda;
 pub mod device;
 pub mod format;
 pub mod gemm;
