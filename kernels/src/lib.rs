@@ -3,9 +3,16 @@
 pub mod buffer;
 pub mod cpu;
 pub mod device;
+pub mod embed;
+pub mod format;
+pub mod math;
 pub mod op;
 pub(crate) mod os;
 pub mod parity;
+pub mod rmsnorm;
+pub mod rope;
+pub mod sample;
+pub mod swiglu;
 
 pub use buffer::{Buffer, Element, Host, Placement, Type};
 pub use device::{Backend, Device};
