@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "a portable function is declared as a kernel that needs no instruction set")]
 
 use crate::cpu::Cpu;
-use crate::cpu::kernel::{Guarded, Kernel};
+use crate::cpu::kernel::Kernel;
 use crate::cpu::pool::Pool;
 use crate::{Backend, Buffer, Device, Fault, Implementation, Io, Live, Op, Prepared, Unsupported};
 use std::fmt::{self, Debug};
@@ -19,14 +19,8 @@ pub(crate) trait CpuOp: Op {
     fn ready(&self, weights: &[Buffer], pool: &Pool) -> Result<Self::Ready, Fault>;
     /// Bytes of weights that it holds.
     fn resident(ready: &Self::Ready) -> u64;
-    /// Shares one call among the workers and enters the kernel for each.
-    fn run<'a>(
-        &'a self,
-        ready: &'a mut Self::Ready,
-        pool: &'a Pool,
-        io: &'a mut Io<'_>,
-        kernel: Guarded<Self::Args<'a>>,
-    ) -> Result<(), Fault>;
+    /// Shares one call among the workers and enters `V`'s kernel for each.
+    fn run<V: Variant<Self>>(&self, ready: &mut Self::Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault>;
 }
 
 /// One instruction set's kernel for an op.
@@ -88,7 +82,7 @@ impl<O: CpuOp, V> Debug for Runner<O, V> {
 
 impl<O: CpuOp, V: Variant<O>> Prepared for Runner<O, V> {
     fn run(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        self.op.run(&mut self.ready, &self.pool, io, V::kernel().here()?)
+        self.op.run::<V>(&mut self.ready, &self.pool, io)
     }
     fn resident(&self) -> u64 {
         O::resident(&self.ready)

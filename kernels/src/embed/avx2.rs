@@ -108,7 +108,7 @@ fn bf16(bytes: &[u8], x: &mut [f32]) {
     let (bytes, bytes_rest) = bytes.as_chunks::<16>();
     for (bytes, x) in bytes.iter().zip(x) {
         let bits = _mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(sixteen(bytes)));
-        store(x, _mm256_castsi512_ps(bits));
+        store(x, _mm256_castsi256_ps(bits));
     }
     Format::Bf16.dequantize(bytes_rest, 1.0, rest);
 }

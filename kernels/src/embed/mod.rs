@@ -16,10 +16,9 @@ mod avx512;
 mod reference;
 mod scalar;
 
-use crate::cpu::kernel::Guarded;
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, On, Variant, operands, rows_in_use};
 use crate::format::Format;
 use crate::format::splitmix::SplitMix64;
 use crate::format::synth::synth;
@@ -182,13 +181,8 @@ impl CpuOp for Embed {
     fn resident(ready: &Ready) -> u64 {
         ready.table.bytes() as u64
     }
-    fn run<'a>(
-        &'a self,
-        ready: &'a mut Ready,
-        pool: &'a Pool,
-        io: &'a mut Io<'_>,
-        kernel: Guarded<Args<'a>>,
-    ) -> Result<(), Fault> {
+    fn run<V: Variant<Self>>(&self, ready: &mut Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = V::kernel().here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let ([tokens], [x]) = (io.inputs, &mut *io.outputs) else {
             return Err(operands(Self::NAME, "one input, the tokens, and one output"));

@@ -16,10 +16,9 @@ pub(crate) mod avx512;
 mod reference;
 pub(crate) mod scalar;
 
-use crate::cpu::kernel::Guarded;
 use crate::cpu::pool::Pool;
 use crate::cpu::share::share;
-use crate::cpu::variant::{CpuOp, On, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, On, Variant, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -153,13 +152,8 @@ impl CpuOp for RmsNorm {
     fn resident(gain: &Vec<f32>) -> u64 {
         size_of_val(gain.as_slice()) as u64
     }
-    fn run<'a>(
-        &'a self,
-        gain: &'a mut Vec<f32>,
-        pool: &'a Pool,
-        io: &'a mut Io<'_>,
-        kernel: Guarded<Args<'a>>,
-    ) -> Result<(), Fault> {
+    fn run<V: Variant<Self>>(&self, gain: &mut Vec<f32>, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = V::kernel().here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let (width, eps, gain) = (self.width, self.eps, gain.as_slice());
         let wrong = || operands(Self::NAME, "one input and y, or with residual delta, y and x");

@@ -18,10 +18,9 @@ mod table;
 
 pub use table::Scaling;
 
-use crate::cpu::kernel::Guarded;
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, On, Variant, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -257,13 +256,8 @@ impl CpuOp for Rope {
     fn resident(ready: &Ready) -> u64 {
         (ready.table.bytes() + ready.gains.iter().flatten().map(|gain| size_of_val(gain.as_slice())).sum::<usize>()) as u64
     }
-    fn run<'a>(
-        &'a self,
-        ready: &'a mut Ready,
-        pool: &'a Pool,
-        io: &'a mut Io<'_>,
-        kernel: Guarded<Args<'a>>,
-    ) -> Result<(), Fault> {
+    fn run<V: Variant<Self>>(&self, ready: &mut Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = V::kernel().here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let live = io.live;
         if let Some(span) = live.spans.iter().find(|span| span.past + span.rows > self.capacity) {

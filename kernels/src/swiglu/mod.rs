@@ -14,10 +14,9 @@ mod avx512;
 mod reference;
 mod scalar;
 
-use crate::cpu::kernel::Guarded;
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, On, Variant, operands, rows_in_use};
 use crate::format::synth::synth_f32;
 use crate::{
     Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
@@ -128,13 +127,8 @@ impl CpuOp for SwiGlu {
     fn resident((): &()) -> u64 {
         0
     }
-    fn run<'a>(
-        &'a self,
-        (): &'a mut (),
-        pool: &'a Pool,
-        io: &'a mut Io<'_>,
-        kernel: Guarded<Args<'a>>,
-    ) -> Result<(), Fault> {
+    fn run<V: Variant<Self>>(&self, (): &mut (), pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = V::kernel().here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let ([input], [y]) = (io.inputs, &mut *io.outputs) else {
             return Err(operands(Self::NAME, "one input and one output"));
