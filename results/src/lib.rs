@@ -1,1 +1,28 @@
-//! The crate's front page is its README.
+#![doc = include_str!("../README.md")]
+
+pub mod conditions;
+pub mod document;
+pub mod id;
+pub mod machine;
+pub mod quantity;
+pub mod record;
+pub mod roofline;
+pub mod run;
+pub mod stats;
+pub mod store;
+pub mod table;
+pub mod telemetry;
+
+pub use document::{Document, Entry};
+pub use id::{Axes, AxisValue, BenchmarkId};
+pub use machine::Machine;
+pub use record::{Measurement, Outcome, Record, Work};
+pub use run::{Manifest, Run};
+
+/// The JSON Schema (2020-12) of the document that `export --format json` prints.
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Document).to_value();
+    schema["$id"] = run::SCHEMA.into();
+    schema["title"] = "spark-bench run".into();
+    schema
+}

@@ -1,9 +1,8 @@
 //! E2M1, the four-bit element of MXFP4 and NVFP4: one sign, two exponent and one mantissa bit (OCP MX 1.0).
 
 /// The value of each code; codes 8–15 are the negatives of 0–7, code 8 is −0.
-pub const E2M1_VALUES: [f32; 16] = [
-    0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0,
-];
+pub const E2M1_VALUES: [f32; 16] =
+    [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0];
 
 /// Twice the value of each code: an exact int8, so integer kernels multiply FP4 without rounding.
 pub const E2M1_TWICE: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
@@ -44,11 +43,7 @@ pub(super) const fn encode_number(x: f32) -> u8 {
 pub(super) const fn twice_number(x: f32) -> i8 {
     const ONE: u32 = 1_f32.to_bits();
     const ALIGN: f32 = 12_582_912.0;
-    let a = if x.abs() < E2M1_MAX {
-        x.abs()
-    } else {
-        E2M1_MAX
-    };
+    let a = if x.abs() < E2M1_MAX { x.abs() } else { E2M1_MAX };
     let octave = if a.to_bits() > ONE { a.to_bits() } else { ONE } & 0x7f80_0000;
     let align = f32::from_bits(octave + (22 << 23));
     let twice = 2.0 * ((a + align) - align);

@@ -57,9 +57,5 @@ const fn value(code: u8) -> f32 {
     } else {
         f32::from_bits(((exponent as u32 + 127 - 7) << 23) | ((mantissa as u32) << 20))
     };
-    if code & 0x80 == 0 {
-        magnitude
-    } else {
-        -magnitude
-    }
+    if code & 0x80 == 0 { magnitude } else { -magnitude }
 }

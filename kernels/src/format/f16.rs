@@ -33,22 +33,14 @@ pub const fn decode(code: u16) -> f32 {
         31 => f32::from_bits(0x7f80_0000 | (mantissa << 13)),
         _ => f32::from_bits(((exponent as u32 + 127 - 15) << 23) | (mantissa << 13)),
     };
-    if code & 0x8000 == 0 {
-        magnitude
-    } else {
-        -magnitude
-    }
+    if code & 0x8000 == 0 { magnitude } else { -magnitude }
 }
 
 /// A block scale: NaN where `x` is not finite or rounds to infinity, because a scale of infinity decodes some elements to
 /// infinity and others to NaN.
 pub(super) const fn encode_scale(x: f32) -> u16 {
     let code = encode(x);
-    if code & 0x7c00 == 0x7c00 {
-        F16_NAN
-    } else {
-        code
-    }
+    if code & 0x7c00 == 0x7c00 { F16_NAN } else { code }
 }
 
 const SMALLEST_NORMAL: f32 = 1.0 / 16384.0;

@@ -53,16 +53,8 @@ pub fn quantize_row(x: &[f32], codes: &mut [i8]) -> f32 {
 pub fn quantize_groups(x: &[f32], codes: &mut [i8], scales: &mut [f32]) {
     assert_eq!(x.len() % INT8_GROUP, 0, "int8g32: k is a multiple of 32");
     assert_eq!(x.len(), codes.len(), "int8g32: one code an element");
-    assert_eq!(
-        x.len() / INT8_GROUP,
-        scales.len(),
-        "int8g32: one scale for each 32 elements"
-    );
-    let groups = x
-        .as_chunks::<INT8_GROUP>()
-        .0
-        .iter()
-        .zip(codes.as_chunks_mut::<INT8_GROUP>().0);
+    assert_eq!(x.len() / INT8_GROUP, scales.len(), "int8g32: one scale for each 32 elements");
+    let groups = x.as_chunks::<INT8_GROUP>().0.iter().zip(codes.as_chunks_mut::<INT8_GROUP>().0);
     for ((x, codes), scale) in groups.zip(scales) {
         *scale = quantize_row(x, codes);
     }

@@ -12,8 +12,7 @@ pub const NEGLIGIBLE: f32 = f32::from_bits((127 - 100) << 23);
 /// Magnitudes order like their bits, with infinity above the finite ones and NaN above infinity, so one integer maximum
 /// sees both, in any order of evaluation.
 pub fn amax_bits(x: &[f32]) -> u32 {
-    x.iter()
-        .fold(0, |most, x| most.max(x.to_bits() & 0x7fff_ffff))
+    x.iter().fold(0, |most, x| most.max(x.to_bits() & 0x7fff_ffff))
 }
 
 /// The largest |x| among the finite elements, 0 if there is none.
@@ -22,7 +21,5 @@ pub fn finite_amax(x: &[f32]) -> f32 {
     if most < INFINITE_BITS {
         return f32::from_bits(most);
     }
-    x.iter()
-        .filter(|x| x.is_finite())
-        .fold(0.0, |most, x| if x.abs() > most { x.abs() } else { most })
+    x.iter().filter(|x| x.is_finite()).fold(0.0, |most, x| if x.abs() > most { x.abs() } else { most })
 }

@@ -59,15 +59,7 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order of the table above.
-    pub const ALL: [Self; 7] = [
-        Self::Mxfp4,
-        Self::Nvfp4,
-        Self::Q8_0,
-        Self::Q4_0,
-        Self::Bf16,
-        Self::F16,
-        Self::F32,
-    ];
+    pub const ALL: [Self; 7] = [Self::Mxfp4, Self::Nvfp4, Self::Q8_0, Self::Q4_0, Self::Bf16, Self::F16, Self::F32];
 
     /// The name used in ids and on the command line.
     pub const fn name(self) -> &'static str {
@@ -115,10 +107,7 @@ impl Format {
     /// # Panics
     /// If `elements` is not a whole number of blocks.
     pub const fn bytes(self, elements: usize) -> usize {
-        assert!(
-            self.divides(elements),
-            "elements is a multiple of the format's block"
-        );
+        assert!(self.divides(elements), "elements is a multiple of the format's block");
         elements / self.block() * self.block_bytes()
     }
 
@@ -143,9 +132,6 @@ impl FromStr for Format {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<Self, UnknownFormat> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.name() == name)
-            .ok_or_else(|| UnknownFormat(name.to_owned()))
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| UnknownFormat(name.to_owned()))
     }
 }

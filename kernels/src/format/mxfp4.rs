@@ -20,11 +20,7 @@ pub const MXFP4_BYTES: usize = 17;
 
 /// The scale byte of a block whose largest magnitude has these bits.
 pub fn scale_code(amax_bits: u32) -> u8 {
-    if amax_bits >= INFINITE_BITS {
-        e8m0::E8M0_NAN
-    } else {
-        (amax_bits >> 23).saturating_sub(2) as u8
-    }
+    if amax_bits >= INFINITE_BITS { e8m0::E8M0_NAN } else { (amax_bits >> 23).saturating_sub(2) as u8 }
 }
 
 /// Quantises `x` into canonical blocks.
@@ -33,17 +29,8 @@ pub fn scale_code(amax_bits: u32) -> u8 {
 /// If `x` is not a whole number of blocks, or `out` does not fit it.
 pub fn quantize(x: &[f32], out: &mut [u8]) {
     assert_eq!(x.len() % MXFP4_BLOCK, 0, "mxfp4: k is a multiple of 32");
-    assert_eq!(
-        x.len() / MXFP4_BLOCK * MXFP4_BYTES,
-        out.len(),
-        "mxfp4: 17 bytes for each 32 elements"
-    );
-    for (x, out) in x
-        .as_chunks::<MXFP4_BLOCK>()
-        .0
-        .iter()
-        .zip(out.as_chunks_mut::<MXFP4_BYTES>().0)
-    {
+    assert_eq!(x.len() / MXFP4_BLOCK * MXFP4_BYTES, out.len(), "mxfp4: 17 bytes for each 32 elements");
+    for (x, out) in x.as_chunks::<MXFP4_BLOCK>().0.iter().zip(out.as_chunks_mut::<MXFP4_BYTES>().0) {
         let mut codes = [0; MXFP4_BLOCK];
         out[0] = quantize_block(x, &mut codes, e2m1::encode_number);
         for (pair, byte) in codes.as_chunks::<2>().0.iter().zip(&mut out[1..]) {
@@ -61,16 +48,8 @@ pub fn quantize(x: &[f32], out: &mut [u8]) {
 pub fn quantize_row(x: &[f32], twice: &mut [i8], scales: &mut [u8]) {
     assert_eq!(x.len() % MXFP4_BLOCK, 0, "mxfp4: k is a multiple of 32");
     assert_eq!(x.len(), twice.len(), "mxfp4: one code an element");
-    assert_eq!(
-        x.len() / MXFP4_BLOCK,
-        scales.len(),
-        "mxfp4: one scale for each 32 elements"
-    );
-    let blocks = x
-        .as_chunks::<MXFP4_BLOCK>()
-        .0
-        .iter()
-        .zip(twice.as_chunks_mut::<MXFP4_BLOCK>().0);
+    assert_eq!(x.len() / MXFP4_BLOCK, scales.len(), "mxfp4: one scale for each 32 elements");
+    let blocks = x.as_chunks::<MXFP4_BLOCK>().0.iter().zip(twice.as_chunks_mut::<MXFP4_BLOCK>().0);
     for ((x, twice), scale) in blocks.zip(scales) {
         *scale = quantize_block(x, twice, e2m1::twice_number);
     }
@@ -78,12 +57,7 @@ pub fn quantize_row(x: &[f32], twice: &mut [i8], scales: &mut [u8]) {
 
 /// Decodes canonical blocks; exact wherever the value is an f32 (scale codes up to 252).
 pub(super) fn dequantize(bytes: &[u8], out: &mut [f32]) {
-    for (bytes, out) in bytes
-        .as_chunks::<MXFP4_BYTES>()
-        .0
-        .iter()
-        .zip(out.as_chunks_mut::<MXFP4_BLOCK>().0)
-    {
+    for (bytes, out) in bytes.as_chunks::<MXFP4_BYTES>().0.iter().zip(out.as_chunks_mut::<MXFP4_BLOCK>().0) {
         let scale = e8m0::decode(bytes[0]);
         for (byte, pair) in bytes[1..].iter().zip(out.as_chunks_mut::<2>().0) {
             *pair = [e2m1::decode(*byte) * scale, e2m1::decode(byte >> 4) * scale];

@@ -27,11 +27,7 @@ pub fn tensor_scale(x: &[f32]) -> f32 {
 
 /// The f32 scale of a tensor whose finite elements have this largest magnitude.
 pub fn tensor_scale_of(finite_amax: f32) -> f32 {
-    if finite_amax < NEGLIGIBLE {
-        1.0
-    } else {
-        finite_amax / 2688.0
-    }
+    if finite_amax < NEGLIGIBLE { 1.0 } else { finite_amax / 2688.0 }
 }
 
 /// The pair (scale byte, inv) of a block whose largest magnitude has these bits; inv is 0 where all codes are 0.
@@ -40,11 +36,7 @@ pub fn scale_and_inverse(amax_bits: u32, tensor_scale: f32) -> (u8, f32) {
         return (e4m3::E4M3_NAN, 0.0);
     }
     let scale = e4m3::encode(f32::from_bits(amax_bits) / 6.0 / tensor_scale);
-    let inv = if scale == 0 {
-        0.0
-    } else {
-        1.0 / (e4m3::decode(scale) * tensor_scale)
-    };
+    let inv = if scale == 0 { 0.0 } else { 1.0 / (e4m3::decode(scale) * tensor_scale) };
     (scale, inv)
 }
 
@@ -54,21 +46,9 @@ pub fn scale_and_inverse(amax_bits: u32, tensor_scale: f32) -> (u8, f32) {
 /// If `x` is not a whole number of blocks, `out` does not fit it, or the tensor scale is not in 2⁻¹¹² … 2¹¹⁷.
 pub fn quantize(x: &[f32], tensor_scale: f32, out: &mut [u8]) {
     assert_eq!(x.len() % NVFP4_BLOCK, 0, "nvfp4: k is a multiple of 16");
-    assert_eq!(
-        x.len() / NVFP4_BLOCK * NVFP4_BYTES,
-        out.len(),
-        "nvfp4: 9 bytes for each 16 elements"
-    );
-    assert!(
-        SCALES.contains(&tensor_scale),
-        "nvfp4: 2^-112 <= tensor scale {tensor_scale} <= 2^117"
-    );
-    for (x, out) in x
-        .as_chunks::<NVFP4_BLOCK>()
-        .0
-        .iter()
-        .zip(out.as_chunks_mut::<NVFP4_BYTES>().0)
-    {
+    assert_eq!(x.len() / NVFP4_BLOCK * NVFP4_BYTES, out.len(), "nvfp4: 9 bytes for each 16 elements");
+    assert!(SCALES.contains(&tensor_scale), "nvfp4: 2^-112 <= tensor scale {tensor_scale} <= 2^117");
+    for (x, out) in x.as_chunks::<NVFP4_BLOCK>().0.iter().zip(out.as_chunks_mut::<NVFP4_BYTES>().0) {
         let mut codes = [0; NVFP4_BLOCK];
         out[0] = quantize_block(x, tensor_scale, &mut codes, e2m1::encode_number);
         for (pair, byte) in codes.as_chunks::<2>().0.iter().zip(&mut out[1..]) {
@@ -85,17 +65,9 @@ pub fn quantize(x: &[f32], tensor_scale: f32, out: &mut [u8]) {
 pub fn quantize_row(x: &[f32], twice: &mut [i8], scales: &mut [u8]) -> f32 {
     assert_eq!(x.len() % NVFP4_BLOCK, 0, "nvfp4: k is a multiple of 16");
     assert_eq!(x.len(), twice.len(), "nvfp4: one code an element");
-    assert_eq!(
-        x.len() / NVFP4_BLOCK,
-        scales.len(),
-        "nvfp4: one scale for each 16 elements"
-    );
+    assert_eq!(x.len() / NVFP4_BLOCK, scales.len(), "nvfp4: one scale for each 16 elements");
     let row_scale = tensor_scale(x);
-    let blocks = x
-        .as_chunks::<NVFP4_BLOCK>()
-        .0
-        .iter()
-        .zip(twice.as_chunks_mut::<NVFP4_BLOCK>().0);
+    let blocks = x.as_chunks::<NVFP4_BLOCK>().0.iter().zip(twice.as_chunks_mut::<NVFP4_BLOCK>().0);
     for ((x, twice), scale) in blocks.zip(scales) {
         *scale = quantize_block(x, row_scale, twice, e2m1::twice_number);
     }
@@ -104,12 +76,7 @@ pub fn quantize_row(x: &[f32], twice: &mut [i8], scales: &mut [u8]) -> f32 {
 
 /// Decodes canonical blocks as `(element · s) · ts`: the first product is exact, so the whole is rounded once.
 pub(super) fn dequantize(bytes: &[u8], tensor_scale: f32, out: &mut [f32]) {
-    for (bytes, out) in bytes
-        .as_chunks::<NVFP4_BYTES>()
-        .0
-        .iter()
-        .zip(out.as_chunks_mut::<NVFP4_BLOCK>().0)
-    {
+    for (bytes, out) in bytes.as_chunks::<NVFP4_BYTES>().0.iter().zip(out.as_chunks_mut::<NVFP4_BLOCK>().0) {
         let scale = e4m3::decode(bytes[0]);
         for (byte, pair) in bytes[1..].iter().zip(out.as_chunks_mut::<2>().0) {
             *pair = [byte & 15, byte >> 4].map(|code| e2m1::decode(code) * scale * tensor_scale);
@@ -124,8 +91,7 @@ pub(super) fn decode(block: &[u8], tensor_scale: f32, i: usize) -> f64 {
 }
 
 /// Inside these, s · ts and its reciprocal are normal f32 for every s that is not 0; [`tensor_scale`] stays inside.
-const SCALES: std::ops::RangeInclusive<f32> =
-    f32::from_bits((127 - 112) << 23)..=f32::from_bits((127 + 117) << 23);
+const SCALES: std::ops::RangeInclusive<f32> = f32::from_bits((127 - 112) << 23)..=f32::from_bits((127 + 117) << 23);
 
 fn quantize_block<T: Default + Copy>(
     x: &[f32; NVFP4_BLOCK],

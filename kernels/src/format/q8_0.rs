@@ -21,17 +21,8 @@ pub const Q8_0_BYTES: usize = 34;
 /// If `x` is not a whole number of blocks, or `out` does not fit it.
 pub fn quantize(x: &[f32], out: &mut [u8]) {
     assert_eq!(x.len() % Q8_0_BLOCK, 0, "q8_0: k is a multiple of 32");
-    assert_eq!(
-        x.len() / Q8_0_BLOCK * Q8_0_BYTES,
-        out.len(),
-        "q8_0: 34 bytes for each 32 elements"
-    );
-    for (x, out) in x
-        .as_chunks::<Q8_0_BLOCK>()
-        .0
-        .iter()
-        .zip(out.as_chunks_mut::<Q8_0_BYTES>().0)
-    {
+    assert_eq!(x.len() / Q8_0_BLOCK * Q8_0_BYTES, out.len(), "q8_0: 34 bytes for each 32 elements");
+    for (x, out) in x.as_chunks::<Q8_0_BLOCK>().0.iter().zip(out.as_chunks_mut::<Q8_0_BYTES>().0) {
         let mut codes = [0; Q8_0_BLOCK];
         let scale = f16::encode_scale(int8::quantize_row(x, &mut codes));
         if scale == f16::F16_NAN {
@@ -46,12 +37,7 @@ pub fn quantize(x: &[f32], out: &mut [u8]) {
 
 /// Decodes blocks, exactly: 7 + 11 significant bits fit in an f32.
 pub(super) fn dequantize(bytes: &[u8], out: &mut [f32]) {
-    for (bytes, out) in bytes
-        .as_chunks::<Q8_0_BYTES>()
-        .0
-        .iter()
-        .zip(out.as_chunks_mut::<Q8_0_BLOCK>().0)
-    {
+    for (bytes, out) in bytes.as_chunks::<Q8_0_BYTES>().0.iter().zip(out.as_chunks_mut::<Q8_0_BLOCK>().0) {
         let scale = f16::decode(u16::from_le_bytes([bytes[0], bytes[1]]));
         for (byte, out) in bytes[2..].iter().zip(out) {
             *out = f32::from(byte.cast_signed()) * scale;
@@ -61,6 +47,5 @@ pub(super) fn dequantize(bytes: &[u8], out: &mut [f32]) {
 
 /// The exact value of element `i` of one block.
 pub(super) fn decode(block: &[u8], i: usize) -> f64 {
-    f64::from(block[2 + i].cast_signed())
-        * f64::from(f16::decode(u16::from_le_bytes([block[0], block[1]])))
+    f64::from(block[2 + i].cast_signed()) * f64::from(f16::decode(u16::from_le_bytes([block[0], block[1]])))
 }

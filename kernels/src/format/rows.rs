@@ -16,12 +16,7 @@ impl Format {
     /// # Panics
     /// If `values` is not a whole number of blocks or `out` is not [`bytes`](Self::bytes) long.
     pub fn quantize(self, values: &[f32], tensor_scale: f32, out: &mut [u8]) {
-        assert_eq!(
-            self.bytes(values.len()),
-            out.len(),
-            "{self}: the bytes of {} elements",
-            values.len()
-        );
+        assert_eq!(self.bytes(values.len()), out.len(), "{self}: the bytes of {} elements", values.len());
         match self {
             Self::Mxfp4 => mxfp4::quantize(values, out),
             Self::Nvfp4 => nvfp4::quantize(values, tensor_scale, out),
@@ -42,12 +37,7 @@ impl Format {
     /// # Panics
     /// If `out` is not a whole number of blocks or `bytes` is not [`bytes`](Self::bytes) of it long.
     pub fn dequantize(self, bytes: &[u8], tensor_scale: f32, out: &mut [f32]) {
-        assert_eq!(
-            bytes.len(),
-            self.bytes(out.len()),
-            "{self}: the bytes of {} elements",
-            out.len()
-        );
+        assert_eq!(bytes.len(), self.bytes(out.len()), "{self}: the bytes of {} elements", out.len());
         match self {
             Self::Mxfp4 => mxfp4::dequantize(bytes, out),
             Self::Nvfp4 => nvfp4::dequantize(bytes, tensor_scale, out),

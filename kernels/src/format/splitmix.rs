@@ -17,9 +17,7 @@ impl SplitMix64 {
 
     /// The stream number `index` of `seed`, independent of the others for all practical purposes.
     pub const fn stream(seed: u64, index: u64) -> Self {
-        Self {
-            state: derive(seed, index),
-        }
+        Self { state: derive(seed, index) }
     }
 
     /// The next number.

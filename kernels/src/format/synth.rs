@@ -38,38 +38,17 @@ pub const fn synth_tensor_scale(format: Format) -> f32 {
 /// If `cols` is not a whole number of blocks or `out` is not the bytes of these rows.
 pub fn synth_rows(format: Format, rows: Range<usize>, cols: usize, seed: u64, out: &mut [u8]) {
     let row_bytes = format.bytes(cols);
-    assert_eq!(
-        rows.len() * row_bytes,
-        out.len(),
-        "synth: {row_bytes} bytes for each of {} rows",
-        rows.len()
-    );
+    assert_eq!(rows.len() * row_bytes, out.len(), "synth: {row_bytes} bytes for each of {} rows", rows.len());
     if row_bytes == 0 {
         return;
     }
     for (row, out) in rows.zip(out.chunks_exact_mut(row_bytes)) {
         let mut random = SplitMix64::stream(seed, row as u64);
         match format {
-            Format::Mxfp4 => out
-                .as_chunks_mut()
-                .0
-                .iter_mut()
-                .for_each(|block| mxfp4_block(&mut random, block)),
-            Format::Nvfp4 => out
-                .as_chunks_mut()
-                .0
-                .iter_mut()
-                .for_each(|block| nvfp4_block(&mut random, block)),
-            Format::Q8_0 => out
-                .as_chunks_mut()
-                .0
-                .iter_mut()
-                .for_each(|block| q8_0_block(&mut random, block)),
-            Format::Q4_0 => out
-                .as_chunks_mut()
-                .0
-                .iter_mut()
-                .for_each(|block| q4_0_block(&mut random, block)),
+            Format::Mxfp4 => out.as_chunks_mut().0.iter_mut().for_each(|block| mxfp4_block(&mut random, block)),
+            Format::Nvfp4 => out.as_chunks_mut().0.iter_mut().for_each(|block| nvfp4_block(&mut random, block)),
+            Format::Q8_0 => out.as_chunks_mut().0.iter_mut().for_each(|block| q8_0_block(&mut random, block)),
+            Format::Q4_0 => out.as_chunks_mut().0.iter_mut().for_each(|block| q4_0_block(&mut random, block)),
             Format::Bf16 => elements(&mut random, out, |x| bf16::encode(x).to_le_bytes()),
             Format::F16 => elements(&mut random, out, |x| f16::encode(x).to_le_bytes()),
             Format::F32 => elements(&mut random, out, f32::to_le_bytes),
@@ -90,11 +69,7 @@ pub fn synth_f32_into(out: &mut [f32], seed: u64, std: f32) {
     out.fill_with(|| normal::from_bits(random.next(), scale));
 }
 
-fn elements<const N: usize>(
-    random: &mut SplitMix64,
-    out: &mut [u8],
-    encode: impl Fn(f32) -> [u8; N],
-) {
+fn elements<const N: usize>(random: &mut SplitMix64, out: &mut [u8], encode: impl Fn(f32) -> [u8; N]) {
     const SCALE: f32 = normal::std_over_sum(SYNTH_STD);
     for out in out.as_chunks_mut::<N>().0 {
         *out = encode(normal::from_bits(random.next(), SCALE));
@@ -105,16 +80,7 @@ fn mxfp4_block(random: &mut SplitMix64, block: &mut [u8; 17]) {
     // Elements of a block of 32 scaled to a largest in [4, 8) have deviations of about 1.7 to 3.3.
     static CODES: [u8; 256] = normal::e2m1_codes(2.4);
     const AROUND: u8 = 127 - 7;
-    const SCALES: [u8; 8] = [
-        AROUND - 1,
-        AROUND,
-        AROUND,
-        AROUND,
-        AROUND,
-        AROUND,
-        AROUND,
-        AROUND + 1,
-    ];
+    const SCALES: [u8; 8] = [AROUND - 1, AROUND, AROUND, AROUND, AROUND, AROUND, AROUND, AROUND + 1];
     block[0] = SCALES[(random.next() >> 61) as usize];
     nibbles(random, &CODES, &mut block[1..]);
     never_zero(&mut block[1..], |byte| byte & 0x77 != 0, 1);
@@ -134,10 +100,7 @@ fn q8_0_block(random: &mut SplitMix64, block: &mut [u8; 34]) {
     let scale = 0x0d00 + (random.next() >> 54) as u16;
     block[..2].copy_from_slice(&scale.to_le_bytes());
     for out in block[2..].as_chunks_mut::<8>().0 {
-        *out = random
-            .next()
-            .to_le_bytes()
-            .map(|byte| CODES[usize::from(byte)].cast_unsigned());
+        *out = random.next().to_le_bytes().map(|byte| CODES[usize::from(byte)].cast_unsigned());
     }
     never_zero(&mut block[2..], |byte| byte != 0, 1);
 }

@@ -7,12 +7,8 @@ const LEN: usize = 96;
 
 fn values() -> impl Strategy<Value = Vec<f32>> {
     let any = proptest::collection::vec(any::<f32>(), LEN);
-    let near =
-        (-130_i32..120, proptest::collection::vec(-8.0_f32..8.0, LEN)).prop_map(|(exponent, x)| {
-            x.into_iter()
-                .map(|x| (f64::from(x) * 2_f64.powi(exponent)) as f32)
-                .collect()
-        });
+    let near = (-130_i32..120, proptest::collection::vec(-8.0_f32..8.0, LEN))
+        .prop_map(|(exponent, x)| x.into_iter().map(|x| (f64::from(x) * 2_f64.powi(exponent)) as f32).collect());
     prop_oneof![1 => any, 3 => near]
 }
 
@@ -27,12 +23,7 @@ fn int8_by_definition(x: &[f32]) -> (Vec<i8>, f32) {
         return (zeros, 0.0);
     }
     let inv = 127.0 / amax;
-    (
-        x.iter()
-            .map(|x| (x * inv).round_ties_even().clamp(-127.0, 127.0) as i8)
-            .collect(),
-        amax / 127.0,
-    )
+    (x.iter().map(|x| (x * inv).round_ties_even().clamp(-127.0, 127.0) as i8).collect(), amax / 127.0)
 }
 
 fn same(a: f32, b: f32) -> bool {
@@ -89,10 +80,7 @@ proptest! {
 #[test]
 fn int8_ties_go_to_even_and_the_ends_are_reached() {
     let mut codes = [0; 8];
-    let scale = int8::quantize_row(
-        &[127.0, -127.0, 0.5, 1.5, 2.5, -0.5, -1.5, 126.5],
-        &mut codes,
-    );
+    let scale = int8::quantize_row(&[127.0, -127.0, 0.5, 1.5, 2.5, -0.5, -1.5, 126.5], &mut codes);
     assert_eq!((scale, codes), (1.0, [127, -127, 0, 2, 2, 0, -2, 126]));
 }
 
@@ -110,20 +98,11 @@ fn int8_needs_no_clamp() {
 fn int8_near_the_ends_of_f32() {
     let mut codes = [9; 2];
     assert_eq!(int8::quantize_row(&[0.0, -0.0], &mut codes), 0.0);
-    assert_eq!(
-        int8::quantize_row(&[2_f32.powi(-101), 0.0], &mut codes),
-        0.0
-    );
+    assert_eq!(int8::quantize_row(&[2_f32.powi(-101), 0.0], &mut codes), 0.0);
     assert_eq!(codes, [0, 0]);
-    assert_eq!(
-        int8::quantize_row(&[2_f32.powi(-100), 0.0], &mut codes),
-        2_f32.powi(-100) / 127.0
-    );
+    assert_eq!(int8::quantize_row(&[2_f32.powi(-100), 0.0], &mut codes), 2_f32.powi(-100) / 127.0);
     assert_eq!(codes, [127, 0]);
-    assert_eq!(
-        int8::quantize_row(&[f32::MAX, -1.0], &mut codes),
-        f32::MAX / 127.0
-    );
+    assert_eq!(int8::quantize_row(&[f32::MAX, -1.0], &mut codes), f32::MAX / 127.0);
     assert_eq!(codes, [127, 0]);
     assert_eq!(int8::quantize_row(&[], &mut []), 0.0);
 }

@@ -9,12 +9,8 @@ const LEN: usize = 96;
 fn values() -> impl Strategy<Value = Vec<f32>> {
     use proptest::num::f32::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
     let any = POSITIVE | NEGATIVE | NORMAL | SUBNORMAL | ZERO;
-    let near =
-        (-140_i32..120, proptest::collection::vec(-8.0_f32..8.0, LEN)).prop_map(|(exponent, x)| {
-            x.into_iter()
-                .map(|x| (f64::from(x) * 2_f64.powi(exponent)) as f32)
-                .collect()
-        });
+    let near = (-140_i32..120, proptest::collection::vec(-8.0_f32..8.0, LEN))
+        .prop_map(|(exponent, x)| x.into_iter().map(|x| (f64::from(x) * 2_f64.powi(exponent)) as f32).collect());
     prop_oneof![1 => proptest::collection::vec(any, LEN), 3 => near]
 }
 
@@ -137,10 +133,7 @@ fn fp4_bytes_hold_neighbours() {
     (x[0], x[1], x[2], x[31]) = (4.0, -0.5, 1.0, -6.0);
     let (bytes, _) = quantize(Format::Mxfp4, &x);
     // 4 is code 6, -0.5 is 9, 1 is 2, -6 is 15; the scale is 1.
-    assert_eq!(
-        (bytes[0], bytes[1], bytes[2], bytes[16]),
-        (127, 0x96, 0x02, 0xf0)
-    );
+    assert_eq!((bytes[0], bytes[1], bytes[2], bytes[16]), (127, 0x96, 0x02, 0xf0));
     assert_eq!(bytes[3..16], [0; 13]);
     let (bytes, scale) = quantize(Format::Nvfp4, &x[..16]);
     // The largest is 4: it becomes 6 under a scale of 448, and -0.5 / (4 / 6) = -0.75 ties to -1.

@@ -14,9 +14,6 @@ fn nearest_e2m1(x: f64) -> u8 {
     let error = |code: u8| (MAGNITUDES[usize::from(code)] - x.abs().min(6.0)).abs();
     let best = (0..8).map(error).fold(f64::INFINITY, f64::min);
     let ties: Vec<u8> = (0..8).filter(|code| error(*code) == best).collect();
-    let code = *ties
-        .iter()
-        .find(|code| ties.len() == 1 || *code % 2 == 0)
-        .unwrap();
+    let code = *ties.iter().find(|code| ties.len() == 1 || *code % 2 == 0).unwrap();
     code | u8::from(x.is_sign_negative()) << 3
 }

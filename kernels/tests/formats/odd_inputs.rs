@@ -5,11 +5,7 @@ use spark_kernels::format::{Format, e4m3, f16, magnitude, nvfp4};
 const BLOCKED: [Format; 4] = [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0];
 
 fn round_trip(format: Format, x: &[f32]) -> (Vec<u8>, Vec<f32>) {
-    let (mut bytes, scale, mut out) = (
-        vec![0xaa; format.bytes(x.len())],
-        format.tensor_scale(x),
-        vec![7.0; x.len()],
-    );
+    let (mut bytes, scale, mut out) = (vec![0xaa; format.bytes(x.len())], format.tensor_scale(x), vec![7.0; x.len()]);
     format.quantize(x, scale, &mut bytes);
     format.dequantize(&bytes, scale, &mut out);
     (bytes, out)
@@ -25,10 +21,7 @@ fn one_bad_element_spoils_its_block_and_no_other() {
             let spoilt = 32..32 + format.block();
             for (i, out) in out.iter().enumerate() {
                 assert_eq!(out.is_nan(), spoilt.contains(&i), "{format} {bad} at {i}");
-                assert!(
-                    out.is_nan() || (out - 1.0).abs() < 0.01,
-                    "{format}: {out} beside {bad}"
-                );
+                assert!(out.is_nan() || (out - 1.0).abs() < 0.01, "{format}: {out} beside {bad}");
             }
         }
     }
@@ -37,21 +30,12 @@ fn one_bad_element_spoils_its_block_and_no_other() {
 #[test]
 fn bad_blocks_have_canonical_bytes() {
     let x = [f32::NAN; 32];
-    let zero_codes = |format: Format, code: u8| {
-        round_trip(format, &x)
-            .0
-            .iter()
-            .filter(|byte| **byte == code)
-            .count()
-    };
+    let zero_codes = |format: Format, code: u8| round_trip(format, &x).0.iter().filter(|byte| **byte == code).count();
     assert_eq!(round_trip(Format::Mxfp4, &x).0[0], 0xff);
     assert_eq!(zero_codes(Format::Mxfp4, 0), 16);
     assert_eq!(round_trip(Format::Nvfp4, &x).0[9], e4m3::E4M3_NAN);
     assert_eq!(zero_codes(Format::Nvfp4, 0), 16);
-    assert_eq!(
-        round_trip(Format::Q8_0, &x).0[..2],
-        f16::F16_NAN.to_le_bytes()
-    );
+    assert_eq!(round_trip(Format::Q8_0, &x).0[..2], f16::F16_NAN.to_le_bytes());
     assert_eq!(zero_codes(Format::Q4_0, 0x88), 16);
 }
 
@@ -72,11 +56,7 @@ fn zeros_are_zeros() {
             let (bytes, out) = round_trip(format, &[zero; 32]);
             assert!(out.iter().all(|out| *out == 0.0), "{format}");
             if format == Format::Q4_0 {
-                assert_eq!(
-                    bytes[..2],
-                    0x8000_u16.to_le_bytes(),
-                    "llama.cpp writes 0 / -8"
-                );
+                assert_eq!(bytes[..2], 0x8000_u16.to_le_bytes(), "llama.cpp writes 0 / -8");
             }
         }
     }
@@ -90,20 +70,13 @@ fn the_largest_numbers_stay_finite_or_become_nan() {
         for format in [Format::Mxfp4, Format::Nvfp4] {
             let (_, out) = round_trip(format, &[x; 32]);
             assert!(
-                out.iter()
-                    .all(|out| out.is_finite() && (out / x - 1.0).abs() <= 0.26),
+                out.iter().all(|out| out.is_finite() && (out / x - 1.0).abs() <= 0.26),
                 "{format} {x:e}: {}",
                 out[0]
             );
         }
         for format in [Format::Q8_0, Format::Q4_0] {
-            assert!(
-                round_trip(format, &[x; 32])
-                    .1
-                    .iter()
-                    .all(|out| out.is_nan()),
-                "{format}: no f16 scale fits"
-            );
+            assert!(round_trip(format, &[x; 32]).1.iter().all(|out| out.is_nan()), "{format}: no f16 scale fits");
         }
     }
     assert_eq!(round_trip(Format::Q8_0, &[f32::MAX; 32]).0[2..], [0; 32]);
@@ -133,10 +106,7 @@ fn the_smallest_numbers_round() {
 fn an_nvfp4_scale_from_elsewhere_saturates() {
     let mut bytes = [0; 9];
     nvfp4::quantize(&[1000.0; 16], 0.25, &mut bytes);
-    assert_eq!(
-        bytes,
-        [0x7e, 0x77, 0x77, 0x77, 0x77, 0x77, 0x77, 0x77, 0x77]
-    );
+    assert_eq!(bytes, [0x7e, 0x77, 0x77, 0x77, 0x77, 0x77, 0x77, 0x77, 0x77]);
     assert_eq!(Format::Nvfp4.decode(&bytes, 0.25, 3), 672.0);
 }
 

@@ -6,9 +6,7 @@ use spark_kernels::format::synth::{SYNTH_STD, synth, synth_f32, synth_rows, synt
 
 /// FNV-1a, 64 bit.
 fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
-    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |h, byte| {
-        (h ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 fn moments(x: &[f64]) -> (f64, f64, f64) {
@@ -23,14 +21,7 @@ fn moments(x: &[f64]) -> (f64, f64, f64) {
 fn splitmix_is_splitmix() {
     let mut random = SplitMix64::new(1_234_567);
     let got: Vec<u64> = (0..3).map(|_| random.next()).collect();
-    assert_eq!(
-        got,
-        [
-            6_457_827_717_110_365_317,
-            3_203_168_211_198_807_973,
-            9_817_491_932_198_370_423
-        ]
-    );
+    assert_eq!(got, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
 }
 
 /// A changed pin is a changed weights hash of every model: never let it pass as a side effect.
@@ -47,14 +38,7 @@ fn bytes_are_pinned() {
         ("f32", 11_069_616_483_107_241_889),
     ];
     assert_eq!(got, pins);
-    assert_eq!(
-        hash(
-            synth_f32(1000, 42, 1.5)
-                .into_iter()
-                .flat_map(f32::to_le_bytes)
-        ),
-        2_579_141_392_777_745_894
-    );
+    assert_eq!(hash(synth_f32(1000, 42, 1.5).into_iter().flat_map(f32::to_le_bytes)), 2_579_141_392_777_745_894);
     assert_eq!(derive(42, 7), 17_814_862_988_589_354_131);
 }
 
@@ -67,27 +51,11 @@ fn rows_are_independent() {
         for row in (0..5).rev() {
             let mut out = vec![0xaa; row_bytes];
             synth_rows(format, row..row + 1, 96, 3, &mut out);
-            assert_eq!(
-                out,
-                whole[row * row_bytes..][..row_bytes],
-                "{format} row {row}"
-            );
+            assert_eq!(out, whole[row * row_bytes..][..row_bytes], "{format} row {row}");
         }
-        assert_eq!(
-            synth(format, 1, 32, 3).0,
-            whole[..format.bytes(32)],
-            "{format}: a narrow row begins a wide one"
-        );
-        assert_ne!(
-            synth(format, 5, 96, 4).0,
-            whole,
-            "{format}: the seed matters"
-        );
-        assert_ne!(
-            whole[..row_bytes],
-            whole[row_bytes..2 * row_bytes],
-            "{format}: the row matters"
-        );
+        assert_eq!(synth(format, 1, 32, 3).0, whole[..format.bytes(32)], "{format}: a narrow row begins a wide one");
+        assert_ne!(synth(format, 5, 96, 4).0, whole, "{format}: the seed matters");
+        assert_ne!(whole[..row_bytes], whole[row_bytes..2 * row_bytes], "{format}: the row matters");
         assert!(synth(format, 0, 96, 3).0.is_empty() && synth(format, 3, 0, 3).0.is_empty());
     }
 }
@@ -97,24 +65,13 @@ fn weights_are_near_normal() {
     for format in Format::ALL {
         let (rows, cols) = (256, 512);
         let (bytes, scale) = synth(format, rows, cols, 1);
-        let x: Vec<f64> = (0..rows * cols)
-            .map(|i| format.decode(&bytes, scale, i))
-            .collect();
+        let x: Vec<f64> = (0..rows * cols).map(|i| format.decode(&bytes, scale, i)).collect();
         let (mean, std, kurtosis) = moments(&x);
         assert!(mean.abs() < 0.0003, "{format}: mean {mean}");
-        assert!(
-            (std / f64::from(SYNTH_STD) - 1.0).abs() < 0.1,
-            "{format}: deviation {std}"
-        );
-        assert!(
-            (2.4..5.0).contains(&kurtosis),
-            "{format}: kurtosis {kurtosis}"
-        );
+        assert!((std / f64::from(SYNTH_STD) - 1.0).abs() < 0.1, "{format}: deviation {std}");
+        assert!((2.4..5.0).contains(&kurtosis), "{format}: kurtosis {kurtosis}");
         for (i, block) in x.chunks(format.block().max(16)).enumerate() {
-            assert!(
-                block.iter().any(|x| *x != 0.0) && block.iter().all(|x| x.is_finite()),
-                "{format} block {i}"
-            );
+            assert!(block.iter().any(|x| *x != 0.0) && block.iter().all(|x| x.is_finite()), "{format} block {i}");
         }
     }
 }
@@ -127,27 +84,14 @@ fn scales_vary_in_a_small_range() {
     seen.dedup();
     assert_eq!(seen, [119, 120, 121]);
     let (bytes, _) = synth(Format::Nvfp4, 64, 1024, 9);
-    assert!(
-        bytes
-            .chunks(9)
-            .all(|block| (0x6c..0x7c).contains(&block[0]))
-    );
+    assert!(bytes.chunks(9).all(|block| (0x6c..0x7c).contains(&block[0])));
 }
 
 #[test]
 fn activations_have_the_deviation_asked_for() {
-    let x: Vec<f64> = synth_f32(200_000, 11, 1.5)
-        .into_iter()
-        .map(f64::from)
-        .collect();
+    let x: Vec<f64> = synth_f32(200_000, 11, 1.5).into_iter().map(f64::from).collect();
     let (mean, std, kurtosis) = moments(&x);
-    assert!(
-        mean.abs() < 0.02 && (std - 1.5).abs() < 0.01,
-        "mean {mean}, deviation {std}"
-    );
-    assert!(
-        (kurtosis - 2.7).abs() < 0.05,
-        "four uniform parts have kurtosis 3 - 6/5/4: {kurtosis}"
-    );
+    assert!(mean.abs() < 0.02 && (std - 1.5).abs() < 0.01, "mean {mean}, deviation {std}");
+    assert!((kurtosis - 2.7).abs() < 0.05, "four uniform parts have kurtosis 3 - 6/5/4: {kurtosis}");
     assert_eq!(synth_f32(10, 11, 1.5)[..], synth_f32(200, 11, 1.5)[..10]);
 }

@@ -1,0 +1,106 @@
+//! The machine's state while something was measured.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The machine's state beside a measurement. What could not be had is an `Unavailable` with its reason, or absent, never 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Conditions {
+    /// Energy over the window.
+    pub energy: Energy,
+    /// The core clock, measured by work between samples.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub core_clocks: Vec<CoreClock>,
+    /// Whether the device was held back by heat or power, and how that is known.
+    pub throttling: Throttling,
+    /// The machine's state before the task.
+    pub before: State,
+    /// The machine's state after it.
+    pub after: State,
+    /// The memory under the operands.
+    pub pages: Option<PageUse>,
+}
+
+/// Energy over the window of a measurement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Energy {
+    /// At least one sensor spoke.
+    Measured {
+        /// Every scope that spoke.
+        readings: Vec<EnergyReading>,
+    },
+    /// None did.
+    Unavailable {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Energy in one scope.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EnergyReading {
+    /// What it covers: `gpu`, `module`, `soc_pkg`, `cpu`, `sys_total`, `wall`.
+    pub scope: String,
+    /// Where it comes from.
+    pub source: String,
+    /// Joules over the window.
+    pub joules: f64,
+    /// Average watts over the window.
+    pub watts: f64,
+    /// Uncertainty of both, as a share.
+    pub plus_minus: f64,
+    /// Share of the window that the sensor saw.
+    pub coverage: f64,
+    /// Whether the scope contains the device that did the work; tokens per joule are formed from no other.
+    pub covers_device: bool,
+}
+
+/// The core clock at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CoreClock {
+    /// When, in nanoseconds since the run's start.
+    pub at_ns: u64,
+    /// Hz, one value a worker.
+    pub hz: Vec<f64>,
+}
+
+/// Whether the device was held back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Throttling {
+    /// A source says so or says not.
+    Known {
+        /// Whether it was.
+        throttled: bool,
+        /// Who says it.
+        source: String,
+    },
+    /// Nobody tells.
+    Unavailable {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The machine at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct State {
+    /// Share of all CPUs that was busy with other work over the last moments, 0 … 1.
+    pub load: Option<f64>,
+    /// Share of time the hypervisor gave to others, 0 … 1.
+    pub steal: Option<f64>,
+    /// Bytes of memory that could still be had.
+    pub available_bytes: Option<u64>,
+    /// The hottest sensor of the processor, in °C.
+    pub temperature_c: Option<f64>,
+}
+
+/// The memory under the operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PageUse {
+    /// Bytes of operands.
+    pub bytes: u64,
+    /// Bytes of them on huge pages; absent where the system does not tell.
+    pub huge: Option<u64>,
+}

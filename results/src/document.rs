@@ -1,0 +1,231 @@
+//! The whole run as one document: records with everything that is derived from them. `export`, the table and the report read this.
+
+use crate::conditions::{Conditions, Energy};
+use crate::id::{Axes, AxisValue};
+use crate::record::{Cache, Measurement, Metric, Outcome, Phase, Record, Work};
+use crate::roofline::{self, RoofShare};
+use crate::run::{Manifest, Run, SCHEMA};
+use crate::stats::{self, Estimate};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A run as one document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Document {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// What was asked for, and where.
+    pub manifest: Manifest,
+    /// One entry a record.
+    pub records: Vec<Entry>,
+}
+
+/// One record with what follows from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Entry {
+    /// Its full id.
+    pub id: String,
+    /// The workload's name.
+    pub workload: String,
+    /// The device's id.
+    pub device: String,
+    /// The implementation's name.
+    pub implementation: String,
+    /// The shape.
+    pub axes: Axes,
+    /// `measured`, `skipped` or `failed`.
+    pub status: String,
+    /// Why there is no measurement, or null.
+    pub reason: Option<String>,
+    /// Time of one iteration.
+    pub time: Option<Time>,
+    /// What was done a second; a rate without work of its kind is null.
+    pub rates: Option<Rates>,
+    /// The binding roof and the share of it, or null where no roof was measured.
+    pub roof: Option<RoofShare>,
+    /// Energy over the window.
+    pub energy: Option<Energy>,
+    /// Items a joule, one value a scope that contains the device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub efficiency: Vec<Efficiency>,
+    /// Work of one iteration.
+    pub work: Option<Work>,
+    /// State of the caches.
+    pub cache: Option<Cache>,
+    /// Named parts of the window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
+    /// Values the workload timed by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
+    /// Largest error against the reference, relative to Σ|a·b|.
+    pub max_error: Option<f64>,
+    /// What was allowed.
+    pub tolerance: Option<f64>,
+    /// Whether a test double did the work: then no number here is a measurement.
+    pub simulated: bool,
+    /// The machine's state beside it.
+    pub conditions: Option<Conditions>,
+    /// What a reader must know beside the numbers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+    /// What bears on trust.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// Time of one iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Time {
+    /// The median of the samples, in nanoseconds an iteration.
+    pub median_ns: f64,
+    /// 95 % bootstrap interval of the median.
+    pub ci95_ns: [f64; 2],
+    /// How many samples.
+    pub samples: usize,
+    /// Median absolute deviation.
+    pub mad_ns: f64,
+}
+
+/// What was done a second, from the median time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rates {
+    /// Operations a second.
+    pub flops_per_s: Option<f64>,
+    /// Bytes a second.
+    pub bytes_per_s: Option<f64>,
+    /// Items a second.
+    pub items_per_s: Option<f64>,
+}
+
+/// Items a joule in one scope: numerically also items a second and watt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Efficiency {
+    /// The scope; it contains the device that did the work.
+    pub scope: String,
+    /// Items a joule.
+    pub items_per_joule: f64,
+}
+
+impl Document {
+    /// Derives everything from a stored run.
+    pub fn of(run: &Run) -> Self {
+        Self {
+            schema: SCHEMA.into(),
+            manifest: run.manifest.clone(),
+            records: run.records.iter().map(|r| Entry::of(r, run.simulated(&r.id.device))).collect(),
+        }
+    }
+}
+
+impl Entry {
+    /// Derives everything from one record.
+    pub fn of(record: &Record, simulated: bool) -> Self {
+        let id = &record.id;
+        let mut entry = Self {
+            id: id.to_string(),
+            workload: id.workload.clone(),
+            device: id.device.clone(),
+            implementation: id.implementation.clone(),
+            axes: id.axes.clone(),
+            status: record.status().into(),
+            reason: record.reason().map(str::to_owned),
+            time: None,
+            rates: None,
+            roof: None,
+            energy: None,
+            efficiency: Vec::new(),
+            work: None,
+            cache: None,
+            phases: Vec::new(),
+            metrics: Vec::new(),
+            max_error: None,
+            tolerance: None,
+            simulated,
+            conditions: None,
+            facts: BTreeMap::new(),
+            notes: Vec::new(),
+        };
+        if let Outcome::Measured(measurement) = &record.outcome {
+            entry.measured(measurement);
+        }
+        entry
+    }
+    fn measured(&mut self, m: &Measurement) {
+        let time = iteration_time(m);
+        if let Some(t) = &time {
+            let seconds = t.median_ns * 1e-9;
+            let rate = |amount: u64| (amount > 0 && seconds > 0.0).then(|| amount as f64 / seconds);
+            self.rates = Some(Rates {
+                flops_per_s: rate(m.work.flops),
+                bytes_per_s: rate(m.work.bytes),
+                items_per_s: rate(m.work.items),
+            });
+            self.roof = roofline::share(&m.roofs, &m.work, seconds);
+        }
+        if let Energy::Measured { readings } = &m.conditions.energy {
+            let items = (m.work.items * m.iterations * m.samples_ns.len() as u64) as f64;
+            self.efficiency = readings
+                .iter()
+                .filter(|r| r.covers_device && r.joules > 0.0 && items > 0.0)
+                .map(|r| Efficiency { scope: r.scope.clone(), items_per_joule: items / r.joules })
+                .collect();
+        }
+        self.time = time;
+        self.energy = Some(m.conditions.energy.clone());
+        self.work = Some(m.work.clone());
+        self.cache = Some(m.cache);
+        self.phases.clone_from(&m.phases);
+        self.metrics.clone_from(&m.metrics);
+        self.max_error = m.check.map(|c| c.max_error);
+        self.tolerance = m.check.map(|c| c.tolerance);
+        self.conditions = Some(m.conditions.clone());
+        self.facts.clone_from(&m.facts);
+        self.notes.clone_from(&m.notes);
+        self.notes.extend(remarks(m));
+    }
+    /// The number on `axis`.
+    pub fn int(&self, axis: &str) -> Option<u64> {
+        self.axes.get(axis).and_then(AxisValue::int)
+    }
+    /// The value on `axis`, as text.
+    pub fn axis(&self, axis: &str) -> Option<String> {
+        self.axes.get(axis).map(ToString::to_string)
+    }
+    /// The metric of that name.
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|m| m.name == name)
+    }
+}
+
+/// Median time of one iteration with its interval. `None` where a workload timed itself.
+fn iteration_time(m: &Measurement) -> Option<Time> {
+    let each: Vec<f64> = m.samples_ns.iter().map(|&ns| ns as f64 / m.iterations.max(1) as f64).collect();
+    let Estimate { median, ci95, samples } = stats::estimate(&each)?;
+    Some(Time { median_ns: median, ci95_ns: ci95, samples, mad_ns: stats::mad(&each) })
+}
+
+/// What the samples themselves say about trusting them.
+fn remarks(m: &Measurement) -> Vec<String> {
+    let samples: Vec<f64> = m.samples_ns.iter().map(|&ns| ns as f64).collect();
+    let mut remarks = Vec::new();
+    let outliers = stats::outliers(&samples);
+    if outliers * 20 > samples.len() {
+        remarks.push(format!("{outliers} of {} samples are outliers: the machine was disturbed", samples.len()));
+    }
+    if let Some(drift) = stats::drift(&samples).filter(|d| (d - 1.0).abs() > 0.05) {
+        remarks.push(format!(
+            "the last third of the samples took {:+.0} % of the first third's time",
+            (drift - 1.0) * 100.0
+        ));
+    }
+    for roof in &m.roofs {
+        if let (Some(before), Some(after)) = (roof.before(), roof.after())
+            && (after / before - 1.0).abs() > 0.15
+        {
+            remarks.push(format!("the roof {} moved by {:+.0} % meanwhile", roof.of, (after / before - 1.0) * 100.0));
+        }
+    }
+    remarks
+}

@@ -1,0 +1,172 @@
+//! What one task yields: exactly one record, holding what was observed and nothing derived from it.
+
+use crate::conditions::Conditions;
+use crate::id::BenchmarkId;
+use crate::roofline::RoofReading;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A line of `records.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// Which benchmark.
+    pub id: BenchmarkId,
+    /// When the task began, in nanoseconds since the run's start.
+    pub began_ns: u64,
+    /// When it ended, likewise.
+    pub ended_ns: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was found correct and was measured.
+    Measured(Box<Measurement>),
+    /// It was not run, for a reason that is no fault: no room, not supported here.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// It broke, or its result was wrong; nothing of it was timed.
+    Failed {
+        /// How.
+        error: String,
+    },
+}
+
+/// What was observed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Measurement {
+    /// The clock the samples were read from, such as `monotonic`.
+    pub clock: String,
+    /// How long each sample took, in the order they were taken.
+    pub samples_ns: Vec<u64>,
+    /// How often the step ran within each sample.
+    pub iterations: u64,
+    /// Whether operands came from memory (`cold`), were left where the last iteration put them (`warm`), or neither applies.
+    pub cache: Cache,
+    /// What one iteration does.
+    pub work: Work,
+    /// Named parts of the window, where the measurement has parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
+    /// Values a workload timed by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
+    /// The roofs over this work, measured right before and right after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roofs: Vec<RoofReading>,
+    /// The machine's state beside it.
+    pub conditions: Conditions,
+    /// The comparison with the reference, made before anything was timed.
+    pub check: Option<Check>,
+    /// What a reader must know beside the numbers, by name: where weights came from, what was seeded, which pages.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+    /// What the harness did or saw that bears on trust: samples dropped, budget reached, drift.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// The state of the caches at the start of each iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cache {
+    /// Operands were rotated past the last-level cache.
+    Cold,
+    /// Operands were left as the last iteration left them.
+    Warm,
+}
+
+/// Work of one iteration. Rates are derived from it, never stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Work {
+    /// Floating-point or integer operations; a multiply-add is 2.
+    pub flops: u64,
+    /// Bytes that have to be moved at least.
+    pub bytes: u64,
+    /// Things produced: tokens, hops.
+    pub items: u64,
+    /// What an item is, in the singular; empty if there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub item: String,
+}
+
+/// A named part of the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Phase {
+    /// Its name, such as `prefill`.
+    pub name: String,
+    /// When it began, in nanoseconds since the run's start.
+    pub began_ns: u64,
+    /// When it ended.
+    pub ended_ns: u64,
+    /// What it did.
+    pub work: Work,
+}
+
+/// A value that a workload timed by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Metric {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
+    /// Its unit.
+    pub unit: String,
+    /// Which way is better.
+    pub better: Better,
+}
+
+/// Which way is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Better {
+    /// More.
+    Higher,
+    /// Less.
+    Lower,
+    /// Neither: it informs.
+    Neither,
+}
+
+/// The comparison with the f64 reference.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// Largest error, relative to Σ|a·b|.
+    pub max_error: f64,
+    /// What was allowed, likewise.
+    pub tolerance: f64,
+    /// How many elements were compared.
+    pub compared: u64,
+}
+
+impl Record {
+    /// The measurement, if there is one.
+    pub fn measured(&self) -> Option<&Measurement> {
+        match &self.outcome {
+            Outcome::Measured(measurement) => Some(measurement),
+            Outcome::Skipped { .. } | Outcome::Failed { .. } => None,
+        }
+    }
+    /// `measured`, `skipped` or `failed`.
+    pub fn status(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Measured(_) => "measured",
+            Outcome::Skipped { .. } => "skipped",
+            Outcome::Failed { .. } => "failed",
+        }
+    }
+    /// Why there is no measurement.
+    pub fn reason(&self) -> Option<&str> {
+        match &self.outcome {
+            Outcome::Measured(_) => None,
+            Outcome::Skipped { reason } => Some(reason),
+            Outcome::Failed { error } => Some(error),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Roofs measured around a measurement, and the share of them that it reached.
+
+use crate::record::Work;
+use crate::stats;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a roof limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// Bytes a second.
+    Memory,
+    /// Operations a second.
+    Compute,
+}
+
+impl Bound {
+    /// `memory` or `compute`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Bound::Memory => "memory",
+            Bound::Compute => "compute",
+        }
+    }
+}
+
+/// One roof as it stood right before and right after a measurement. The roof of a shared machine moves without a sign inside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RoofReading {
+    /// The id of the benchmark that is the roof.
+    pub of: String,
+    /// What it limits.
+    pub bound: Bound,
+    /// What one reading does.
+    pub work: Work,
+    /// Its samples right before.
+    pub before_ns: Vec<u64>,
+    /// Its samples right after.
+    pub after_ns: Vec<u64>,
+}
+
+impl RoofReading {
+    /// Operations or bytes of `work` that this roof limits.
+    fn amount(&self, work: &Work) -> u64 {
+        match self.bound {
+            Bound::Memory => work.bytes,
+            Bound::Compute => work.flops,
+        }
+    }
+    fn rate(&self, samples_ns: &[u64]) -> Option<f64> {
+        let samples: Vec<_> = samples_ns.iter().map(|&ns| ns as f64).collect();
+        (!samples.is_empty()).then(|| self.amount(&self.work) as f64 / (stats::median(&samples) * 1e-9))
+    }
+    /// Operations or bytes a second right before.
+    pub fn before(&self) -> Option<f64> {
+        self.rate(&self.before_ns)
+    }
+    /// Operations or bytes a second right after.
+    pub fn after(&self) -> Option<f64> {
+        self.rate(&self.after_ns)
+    }
+    /// The mean of both, or the one there is.
+    pub fn rate_per_s(&self) -> Option<f64> {
+        match (self.before(), self.after()) {
+            (Some(before), Some(after)) => Some(0.5 * (before + after)),
+            (before, after) => before.or(after),
+        }
+    }
+}
+
+/// The roof that binds a piece of work, and the share of it that was reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RoofShare {
+    /// What limits this work.
+    pub bound: Bound,
+    /// The id of that roof.
+    pub of: String,
+    /// Time the roof allows ÷ time taken; above 1 the roof was measured too low, which is a finding about the roof.
+    pub fraction: f64,
+    /// The roof in operations or bytes a second: right before, right after.
+    pub roof_per_s: [Option<f64>; 2],
+}
+
+/// The binding roof of `work` done in `seconds`: the one that allows the least speed. `None` without any roof.
+pub fn share(roofs: &[RoofReading], work: &Work, seconds: f64) -> Option<RoofShare> {
+    roofs
+        .iter()
+        .filter_map(|roof| Some((roof, roof.amount(work) as f64 / roof.rate_per_s()?)))
+        .filter(|(_, least)| *least > 0.0 && least.is_finite())
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(roof, least)| RoofShare {
+            bound: roof.bound,
+            of: roof.of.clone(),
+            fraction: least / seconds,
+            roof_per_s: [roof.before(), roof.after()],
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roof(bound: Bound, per_s: u64) -> RoofReading {
+        let work = Work { flops: per_s, bytes: per_s, ..Work::default() };
+        RoofReading {
+            of: bound.name().into(),
+            bound,
+            work,
+            before_ns: vec![1_000_000_000],
+            after_ns: vec![1_000_000_000],
+        }
+    }
+
+    #[test]
+    fn the_lower_roof_binds() {
+        let roofs = [roof(Bound::Memory, 100), roof(Bound::Compute, 1000)];
+        let streaming = Work { flops: 100, bytes: 100, ..Work::default() };
+        let s = share(&roofs, &streaming, 2.0).unwrap();
+        assert_eq!((s.bound, s.fraction), (Bound::Memory, 0.5));
+        let dense = Work { flops: 10_000, bytes: 100, ..Work::default() };
+        let s = share(&roofs, &dense, 20.0).unwrap();
+        assert_eq!((s.bound, s.fraction), (Bound::Compute, 0.5));
+        assert_eq!(share(&roofs, &Work::default(), 1.0), None);
+        assert_eq!(share(&[], &dense, 1.0), None);
+    }
+
+    #[test]
+    fn a_moving_roof_counts_with_both_its_states() {
+        let mut moving = roof(Bound::Memory, 100);
+        moving.after_ns = vec![500_000_000];
+        let s = share(&[moving], &Work { bytes: 150, ..Work::default() }, 2.0).unwrap();
+        assert_eq!((s.fraction, s.roof_per_s), (0.5, [Some(100.0), Some(200.0)]));
+    }
+}
