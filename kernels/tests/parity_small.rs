@@ -47,7 +47,8 @@ fn run<O: Op>(
 ) -> Result<Vec<Host>, Fault> {
     let cpu = Cpu::new(Some(threads), 0);
     let upload = |hosts: &[Host]| hosts.iter().map(|host| cpu.upload(host)).collect::<Result<Vec<_>, _>>();
-    let (weights, inputs, mut outputs) = (upload(&example.weights)?, upload(&example.inputs)?, upload(&example.outputs)?);
+    let (weights, inputs, mut outputs) =
+        (upload(&example.weights)?, upload(&example.inputs)?, upload(&example.outputs)?);
     let mut prepared = implementation.prepare(op, &weights, &cpu)?;
     for _ in 0..times {
         prepared.run(&mut Io {
@@ -85,7 +86,7 @@ fn holds<O: Op>(op: &O, spans: &[(usize, usize)]) {
     let indices: Vec<_> = lens.flat_map(|(output, len)| (0..len).map(move |at| Index { output, at })).collect();
     let expected = op.reference(&example, &indices);
     here(op, |implementation, threads| {
-        let got = run(op, implementation, threads, &example, 1).unwrap();
+        let got = run(op, implementation, threads, &example, 1).expect("it runs");
         let error = parity::max_error(indices.iter().map(|i| got[i.output].value(i.at)), &expected);
         assert!(error <= op.tolerance(), "{} on {threads}, {op:?}, {spans:?}: {error:e}", implementation.name());
     });
@@ -116,6 +117,26 @@ fn only_the_rows_in_use_are_computed() {
 }
 
 #[test]
+fn examples_have_the_sizes_that_are_stated() {
+    fn stated<O: Op>() {
+        for op in O::nasty() {
+            let (example, outputs) = (op.example(1), op.outputs());
+            let bytes = |hosts: &[Host]| hosts.iter().map(|host| host.bytes().len() as u64).sum::<u64>();
+            assert_eq!(op.operand_bytes(), bytes(&example.weights) + bytes(&example.inputs), "{op:?}");
+            let got: Vec<_> = example.outputs.iter().map(|host| (host.of(), host.len())).collect();
+            assert_eq!(got, outputs.iter().map(|shape| (shape.of, shape.len)).collect::<Vec<_>>(), "{op:?}");
+            assert_eq!(op.live(), example.live, "{op:?}");
+            assert!(op.flops(&example.live) > 0 || O::NAME == "embed");
+        }
+    }
+    stated::<RmsNorm>();
+    stated::<Rope>();
+    stated::<SwiGlu>();
+    stated::<Embed>();
+    stated::<Sample>();
+}
+
+#[test]
 fn more_rows_than_prepared_are_a_fault() {
     fn refused<O: Op>(op: &O, live: Live, word: &str) {
         here(op, |implementation, threads| {
@@ -137,7 +158,7 @@ fn more_rows_than_prepared_are_a_fault() {
 fn state_stays_finite_over_many_calls() {
     fn finite<O: Op>(op: &O) {
         here(op, |implementation, threads| {
-            for output in run(op, implementation, threads, &op.example(3), 200).unwrap() {
+            for output in run(op, implementation, threads, &op.example(3), 50).unwrap() {
                 let finite = (0..output.len()).all(|i| output.value(i).is_finite());
                 assert!(finite, "{} on {threads} threads, {op:?}", implementation.name());
             }
@@ -193,7 +214,9 @@ fn greedy_takes_the_first_of_equals_and_never_nan() {
     let vocab = 20_011;
     let op = Sample { rows: 1, vocab, method: Method::Greedy };
     let nan = f32::NAN;
-    let cases: [(&[(usize, f32)], f32, u32); 8] = [
+    // What is set where, what stands everywhere else, and the token.
+    type Case = (&'static [(usize, f32)], f32, u32);
+    let cases: [Case; 8] = [
         (&[(5, 9.0), (17_000, 9.0), (20_010, 9.0)], 0.0, 5),
         (&[(20_010, 9.0)], 0.0, 20_010),
         (&[(0, nan), (1, nan), (300, 1.0)], nan, 300),
@@ -238,7 +261,12 @@ fn the_drawn_tokens_are_pinned() {
     let example = op.example(2);
     here(&op, |implementation, threads| {
         let got = run(&op, implementation, threads, &example, 1).unwrap();
-        assert_eq!(got[0].slice::<u32>(), [24_244, 27_684, 25_148, 8754, 438, 30_698, 27_484, 23_895], "{} on {threads}", implementation.name());
+        assert_eq!(
+            got[0].slice::<u32>(),
+            [24_244, 27_684, 25_148, 8754, 438, 30_698, 27_484, 23_895],
+            "{} on {threads}",
+            implementation.name()
+        );
     });
 }
 
@@ -282,5 +310,12 @@ fn invalid_shapes_say_what_does_not_hold() {
     says(&Sample { method: method(0.0, 0.9), ..sample.clone() }, "temperature 0");
     says(&Sample { method: method(1.0, 1.1), ..sample.clone() }, "top_p 1.1");
     says(&Sample { method: method(1.0, f32::NAN), ..sample.clone() }, "top_p NaN");
-    says(&Sample { vocab: usize::MAX, ..sample }, "vocab");
+    says(&Sample { vocab: usize::MAX, ..sample.clone() }, "vocab");
+    let huge = usize::MAX / 3;
+    says(&RmsNorm { rows: huge, ..shapes().0 }, "2^44");
+    says(&Rope { rows: huge, ..shapes().1 }, "2^44");
+    says(&Rope { kv_heads: huge, ..shapes().1 }, "2^44");
+    says(&SwiGlu { width: huge, ..shapes().2 }, "2^44");
+    says(&Embed { rows: huge, ..shapes().3 }, "2^44");
+    says(&Sample { rows: huge, ..sample }, "2^44");
 }

@@ -4,7 +4,7 @@
 use crate::cpu::Cpu;
 use crate::cpu::kernel::Kernel;
 use crate::cpu::pool::Pool;
-use crate::{Backend, Buffer, Device, Fault, Implementation, Io, Live, Op, Prepared, Unsupported};
+use crate::{Backend, Buffer, Device, Fault, Implementation, Invalid, Io, Live, Op, Prepared, Unsupported};
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -96,6 +96,20 @@ pub(crate) fn rows_in_use(name: &str, live: &Live, capacity: usize) -> Result<us
         return Ok(rows);
     }
     Err(Fault::Device(format!("{name}: {rows} rows in use, prepared for {capacity}; prepare it for more rows")))
+}
+
+/// Whether an operand of these dimensions can be addressed. Errors: the product that cannot.
+pub(crate) fn fits(name: &str, dimensions: &[usize]) -> Result<(), Invalid> {
+    let product = dimensions.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+    // 2^44 elements are more than any machine holds, and their bytes are far from overflowing.
+    if product.is_some_and(|product| product as u64 <= 1 << 44) {
+        return Ok(());
+    }
+    let text: Vec<_> = dimensions.iter().map(ToString::to_string).collect();
+    Err(Invalid(format!(
+        "{name}: an operand of {} elements has to be at most 2^44; choose a smaller shape",
+        text.join(" × ")
+    )))
 }
 
 /// A fault for a call with too few or too many operands.

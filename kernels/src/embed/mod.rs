@@ -18,7 +18,7 @@ mod scalar;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
 use crate::format::Format;
 use crate::format::splitmix::SplitMix64;
 use crate::format::synth::synth;
@@ -64,9 +64,12 @@ impl Op for Embed {
         }
         if !format.divides(width) {
             let block = format.block();
-            return Err(Invalid(format!("embed: width {width} has to be a multiple of {block}, the block of {format}")));
+            return Err(Invalid(format!(
+                "embed: width {width} has to be a multiple of {block}, the block of {format}"
+            )));
         }
-        Ok(())
+        fits(Self::NAME, &[rows, width])?;
+        fits(Self::NAME, &[vocab, width])
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
         vec![
@@ -94,6 +97,13 @@ impl Op for Embed {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::F32, len: self.rows * self.width }]
     }
+    fn operand_bytes(&self) -> u64 {
+        (self.vocab * self.format.bytes(self.width) + if self.format == Format::Nvfp4 { 4 } else { 0 } + 4 * self.rows)
+            as u64
+    }
+    fn live(&self) -> Live {
+        Live::one(self.rows, 0)
+    }
     fn example(&self, seed: u64) -> Example {
         let (table, scale) = synth(self.format, self.vocab, self.width, seed);
         let mut weights = vec![table.into()];
@@ -104,7 +114,7 @@ impl Op for Embed {
         let mut tokens: Vec<u32> = (0..self.rows).map(|_| (random.next() % self.vocab as u64) as u32).collect();
         tokens[self.rows - 1] = (self.vocab - 1) as u32;
         let x = vec![0.0_f32; self.rows * self.width];
-        Example { weights, inputs: vec![tokens.into()], outputs: vec![x.into()], live: Live::one(self.rows, 0) }
+        Example { weights, inputs: vec![tokens.into()], outputs: vec![x.into()], live: self.live() }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
         reference::reference(self, example, indices)

@@ -18,7 +18,7 @@ pub(crate) mod scalar;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::share;
-use crate::cpu::variant::{CpuOp, On, Variant, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -61,9 +61,11 @@ impl Op for RmsNorm {
             return Err(Invalid(format!("rmsnorm: rows {rows} and width {width} have to be at least 1")));
         }
         if !(eps.is_finite() && eps >= f32::MIN_POSITIVE) {
-            return Err(Invalid(format!("rmsnorm: eps {eps} has to be positive, such as 1e-5: a row of zeros divides by it")));
+            return Err(Invalid(format!(
+                "rmsnorm: eps {eps} has to be positive, such as 1e-5: a row of zeros divides by it"
+            )));
         }
-        Ok(())
+        fits(Self::NAME, &[rows, width])
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
         let mut axes = vec![("rows", self.rows.into()), ("width", self.width.into())];
@@ -90,6 +92,12 @@ impl Op for RmsNorm {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::F32, len: self.rows * self.width }; if self.residual { 2 } else { 1 }]
     }
+    fn operand_bytes(&self) -> u64 {
+        (self.width * (self.rows + 1) * 4) as u64
+    }
+    fn live(&self) -> Live {
+        Live::one(self.rows, 0)
+    }
     fn example(&self, seed: u64) -> Example {
         let len = self.rows * self.width;
         let gain: Vec<f32> = synth_f32(self.width, derive(seed, 0), 0.1).iter().map(|x| 1.0 + x).collect();
@@ -98,7 +106,7 @@ impl Op for RmsNorm {
             outputs.push(synth_f32(len, derive(seed, 1), 1.0).into());
         }
         let input = synth_f32(len, derive(seed, 2), 1.5);
-        Example { weights: vec![gain.into()], inputs: vec![input.into()], outputs, live: Live::one(self.rows, 0) }
+        Example { weights: vec![gain.into()], inputs: vec![input.into()], outputs, live: self.live() }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
         reference::reference(self, example, indices)
@@ -111,7 +119,8 @@ impl Op for RmsNorm {
         (1.0 + (3.0 + sum + 2.0) / 2.0 + 4.0) * 2f64.powi(-24)
     }
     fn nasty() -> Vec<Self> {
-        let shapes = [(1, 1), (1, 7), (2, 15), (3, 16), (1, 17), (5, 31), (4, 33), (2, 127), (7, 128), (3, 1000), (33, 4096)];
+        let shapes =
+            [(1, 1), (1, 7), (2, 15), (3, 16), (1, 17), (5, 31), (4, 33), (2, 127), (7, 128), (3, 1000), (33, 4096)];
         let of = |residual| move |&(rows, width)| Self { rows, width, residual, eps: USUAL_EPS };
         let mut all: Vec<_> = shapes.iter().map(of(false)).chain(shapes.iter().map(of(true))).collect();
         all.push(Self { rows: 2, width: 64, residual: true, eps: 1e-6 });

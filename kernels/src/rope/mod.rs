@@ -20,7 +20,7 @@ pub use table::Scaling;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -101,6 +101,9 @@ impl Op for Rope {
         if self.qk_norm && !(eps.is_finite() && eps >= f32::MIN_POSITIVE) {
             return invalid(format!("eps {eps} has to be positive, such as 1e-6: a head of zeros divides by it"));
         }
+        fits(Self::NAME, &[rows, heads, head_dim])?;
+        fits(Self::NAME, &[rows, 2 * kv_heads.min(1 << 40), head_dim])?;
+        fits(Self::NAME, &[capacity, head_dim])?;
         self.scaling.validate()
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
@@ -140,9 +143,10 @@ impl Op for Rope {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::F32, len: self.rows * self.row() }]
     }
-    fn example(&self, seed: u64) -> Example {
-        let gain = |of| synth_f32(self.head_dim, derive(seed, of), 0.1).iter().map(|x| 1.0 + x).collect::<Vec<_>>().into();
-        let weights = if self.qk_norm { vec![gain(0), gain(1)] } else { vec![] };
+    fn operand_bytes(&self) -> u64 {
+        if self.qk_norm { 2 * self.head_dim as u64 * 4 } else { 0 }
+    }
+    fn live(&self) -> Live {
         // The first span ends at the last position, the others begin where there is room.
         let mut spans = Vec::new();
         let mut left = self.rows;
@@ -152,8 +156,14 @@ impl Op for Rope {
             spans.push(Span { rows, past: if spans.is_empty() { room } else { room / 3 } });
             left -= rows;
         }
+        Live { spans }
+    }
+    fn example(&self, seed: u64) -> Example {
+        let gain =
+            |of| synth_f32(self.head_dim, derive(seed, of), 0.1).iter().map(|x| 1.0 + x).collect::<Vec<_>>().into();
+        let weights = if self.qk_norm { vec![gain(0), gain(1)] } else { vec![] };
         let qkv = synth_f32(self.rows * self.row(), derive(seed, 2), 1.0);
-        Example { weights, inputs: vec![], outputs: vec![qkv.into()], live: Live { spans } }
+        Example { weights, inputs: vec![], outputs: vec![qkv.into()], live: self.live() }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
         reference::reference(self, example, indices)
@@ -180,9 +190,14 @@ impl Op for Rope {
         };
         let llama3 = Scaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 8192.0 };
         let mut all = vec![plain.clone()];
-        for (rows, heads, kv_heads, head_dim, capacity) in
-            [(1, 3, 1, 6, 5), (2, 4, 2, 30, 9), (5, 2, 2, 34, 3), (3, 6, 3, 64, 4096), (4, 5, 1, 80, 100), (7, 8, 2, 128, 131_072)]
-        {
+        for (rows, heads, kv_heads, head_dim, capacity) in [
+            (1, 3, 1, 6, 5),
+            (2, 4, 2, 30, 9),
+            (5, 2, 2, 34, 3),
+            (3, 6, 3, 64, 4096),
+            (4, 5, 1, 80, 100),
+            (7, 8, 2, 128, 131_072),
+        ] {
             let shape = Self { rows, heads, kv_heads, head_dim, capacity, ..plain.clone() };
             all.push(Self { qk_norm: true, theta: 1e6, ..shape.clone() });
             all.push(Self { scaling: llama3, theta: 5e5, ..shape.clone() });
@@ -249,12 +264,18 @@ impl CpuOp for Rope {
             (true, [q, k]) if q.len() == self.head_dim && k.len() == self.head_dim => {
                 Some([q.slice::<f32>().to_vec(), k.slice::<f32>().to_vec()])
             }
-            _ => return Err(operands(Self::NAME, "no weights, or with qk_norm the gains of q and k, head_dim elements each")),
+            _ => {
+                return Err(operands(
+                    Self::NAME,
+                    "no weights, or with qk_norm the gains of q and k, head_dim elements each",
+                ));
+            }
         };
         Ok(Ready { table: table::table(self, pool)?, gains })
     }
     fn resident(ready: &Ready) -> u64 {
-        (ready.table.bytes() + ready.gains.iter().flatten().map(|gain| size_of_val(gain.as_slice())).sum::<usize>()) as u64
+        (ready.table.bytes() + ready.gains.iter().flatten().map(|gain| size_of_val(gain.as_slice())).sum::<usize>())
+            as u64
     }
     fn run<V: Variant<Self>>(&self, ready: &mut Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
         let kernel = V::kernel().here()?;

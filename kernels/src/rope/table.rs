@@ -40,7 +40,9 @@ impl Scaling {
         if holds {
             return Ok(());
         }
-        Err(Invalid(format!("rope: scaling {self} needs positive finite numbers and high_freq_factor > low_freq_factor")))
+        Err(Invalid(format!(
+            "rope: scaling {self} needs positive finite numbers and high_freq_factor > low_freq_factor"
+        )))
     }
     /// The changed frequency, in radians a position.
     pub(super) fn apply(self, frequency: f64) -> f64 {

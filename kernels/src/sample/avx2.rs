@@ -23,7 +23,10 @@ impl Variant<Sample> for Avx2 {
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn phase(args: &mut Args<'_>) {
-    args.phase(|logits| find(logits), |logits, largest, temperature, weights| weigh(logits, largest, temperature, weights));
+    args.phase(
+        |logits| find(logits),
+        |logits, largest, temperature, weights| weigh(logits, largest, temperature, weights),
+    );
 }
 
 /// The largest value first, then the first place that has it: two quick passes over a part that stays in cache.
@@ -63,8 +66,9 @@ fn weigh(logits: &[f32], largest: f32, temperature: f32, weights: &mut [u32]) {
         let part = _mm256_blendv_ps(part, _mm256_set1_ps(1.0), _mm256_cmp_ps::<_CMP_EQ_OQ>(x, most));
         let number = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_ORD_Q>(part, part));
         let weight = _mm256_cvttps_epi32(_mm256_mul_ps(part, _mm256_set1_ps(ONE)));
+        let weight = _mm256_and_si256(weight, number);
         // SAFETY: writes exactly the eight elements of `weights`.
-        unsafe { _mm256_storeu_si256(weights.as_mut_ptr().cast(), _mm256_and_si256(weight, number)) }
+        unsafe { _mm256_storeu_si256(weights.as_mut_ptr().cast(), weight) }
     }
     for (logit, weight) in logits_rest.iter().zip(weights_rest) {
         *weight = weight_of(*logit, largest, temperature);

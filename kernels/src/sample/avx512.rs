@@ -23,7 +23,10 @@ impl Variant<Sample> for Avx512 {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn phase(args: &mut Args<'_>) {
-    args.phase(|logits| find(logits), |logits, largest, temperature, weights| weigh(logits, largest, temperature, weights));
+    args.phase(
+        |logits| find(logits),
+        |logits, largest, temperature, weights| weigh(logits, largest, temperature, weights),
+    );
 }
 
 /// The largest value first, then the first place that has it: two quick passes over a part that stays in cache.

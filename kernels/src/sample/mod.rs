@@ -18,7 +18,7 @@ mod scalar;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -79,17 +79,21 @@ impl Op for Sample {
     fn validate(&self) -> Result<(), Invalid> {
         let Self { rows, vocab, method } = *self;
         if rows == 0 || vocab == 0 || vocab > MOST_VOCAB {
-            return Err(Invalid(format!("sample: rows {rows} and vocab {vocab} have to be at least 1, vocab at most {MOST_VOCAB}")));
+            return Err(Invalid(format!(
+                "sample: rows {rows} and vocab {vocab} have to be at least 1, vocab at most {MOST_VOCAB}"
+            )));
         }
         if let Method::TopP { temperature, top_p, .. } = method {
             if !(temperature.is_finite() && temperature >= f32::MIN_POSITIVE) {
-                return Err(Invalid(format!("sample: temperature {temperature} has to be positive; for 0 choose greedy")));
+                return Err(Invalid(format!(
+                    "sample: temperature {temperature} has to be positive; for 0 choose greedy"
+                )));
             }
             if !(top_p > 0.0 && top_p <= 1.0) {
                 return Err(Invalid(format!("sample: top_p {top_p} has to be above 0 and at most 1")));
             }
         }
-        Ok(())
+        fits(Self::NAME, &[rows, vocab])
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
         let mut axes = vec![("rows", self.rows.into()), ("vocab", self.vocab.into())];
@@ -119,16 +123,26 @@ impl Op for Sample {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::U32, len: self.rows }]
     }
+    fn operand_bytes(&self) -> u64 {
+        (self.rows * self.vocab * 4) as u64
+    }
+    fn live(&self) -> Live {
+        let first = self.rows.div_ceil(2);
+        let spans = [Span { rows: first, past: 7 }, Span { rows: self.rows - first, past: 1000 }];
+        Live { spans: spans.into_iter().filter(|span| span.rows > 0).collect() }
+    }
     fn example(&self, seed: u64) -> Example {
         let mut logits = synth_f32(self.rows * self.vocab, seed, 3.0);
         // Equal logits, so that taking the first of them is seen: the largest of each row once more at its end.
         for row in logits.chunks_exact_mut(self.vocab) {
             row[self.vocab - 1] = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         }
-        let first = self.rows.div_ceil(2);
-        let spans = [Span { rows: first, past: 7 }, Span { rows: self.rows - first, past: 1000 }];
-        let live = Live { spans: spans.into_iter().filter(|span| span.rows > 0).collect() };
-        Example { weights: vec![], inputs: vec![logits.into()], outputs: vec![vec![0_u32; self.rows].into()], live }
+        Example {
+            weights: vec![],
+            inputs: vec![logits.into()],
+            outputs: vec![vec![0_u32; self.rows].into()],
+            live: self.live(),
+        }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
         reference::reference(self, example, indices)
@@ -141,7 +155,9 @@ impl Op for Sample {
         let draw = |temperature, top_p, seed| Method::TopP { temperature, top_p, seed };
         let methods = [Method::Greedy, draw(1.0, 0.9, 0), draw(0.6, 0.95, 7), draw(5.0, 1.0, 1), draw(1.0, 1e-6, 2)];
         let mut all = Vec::new();
-        for (rows, vocab) in [(1, 1), (1, 7), (3, 15), (2, 16), (1, 65), (5, 1000), (2, 16_385), (3, 32_003), (1, 128_256)] {
+        for (rows, vocab) in
+            [(1, 1), (1, 7), (3, 15), (2, 16), (1, 65), (5, 1000), (2, 16_385), (3, 32_003), (1, 128_256)]
+        {
             all.extend(methods.map(|method| Self { rows, vocab, method }));
         }
         all
@@ -241,7 +257,12 @@ impl CpuOp for Sample {
         let parts = if self.vocab < 16 << 10 { 1 } else { pool.threads() };
         let size = self.vocab.div_ceil(parts).next_multiple_of(16);
         let drawn = if self.method == Method::Greedy { 0 } else { self.vocab };
-        Ok(Ready { parts, size, best: vec![Best::NONE; parts * self.rows], nucleus: nucleus::Nucleus::new(drawn, parts, size) })
+        Ok(Ready {
+            parts,
+            size,
+            best: vec![Best::NONE; parts * self.rows],
+            nucleus: nucleus::Nucleus::new(drawn, parts, size),
+        })
     }
     fn resident(_: &Ready) -> u64 {
         0
@@ -262,7 +283,8 @@ impl CpuOp for Sample {
         share(pool, (parts, 1), (&mut *best, nothing()), (rows, 0), &|range, best, _| {
             kernel.call(&mut Args::Best { logits, vocab, parts: (range.start, size), best, rows });
         });
-        let places = io.live.spans.iter().enumerate().flat_map(|(i, span)| (0..span.rows).map(move |r| (i, span.past + r)));
+        let places =
+            io.live.spans.iter().enumerate().flat_map(|(i, span)| (0..span.rows).map(move |r| (i, span.past + r)));
         for ((row, token), (span, position)) in tokens.slice_mut::<u32>().iter_mut().enumerate().zip(places) {
             let largest = (0..parts).fold(Best::NONE, |largest, part| largest.or(best[part * rows + row]));
             if largest.index == Best::NONE.index {

@@ -16,7 +16,7 @@ mod scalar;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
 use crate::format::synth::synth_f32;
 use crate::{
     Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
@@ -53,7 +53,7 @@ impl Op for SwiGlu {
             let Self { rows, width } = self;
             return Err(Invalid(format!("swiglu: rows {rows} and width {width} have to be at least 1")));
         }
-        Ok(())
+        fits(Self::NAME, &[self.rows, 2, self.width])
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
         vec![("rows", self.rows.into()), ("width", self.width.into())]
@@ -71,10 +71,16 @@ impl Op for SwiGlu {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::F32, len: self.rows * self.width }]
     }
+    fn operand_bytes(&self) -> u64 {
+        (self.rows * 2 * self.width * 4) as u64
+    }
+    fn live(&self) -> Live {
+        Live::one(self.rows, 0)
+    }
     fn example(&self, seed: u64) -> Example {
         let input = synth_f32(self.rows * 2 * self.width, seed, 2.0);
         let y = vec![0.0; self.rows * self.width];
-        Example { weights: vec![], inputs: vec![input.into()], outputs: vec![y.into()], live: Live::one(self.rows, 0) }
+        Example { weights: vec![], inputs: vec![input.into()], outputs: vec![y.into()], live: self.live() }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
         reference::reference(self, example, indices)
