@@ -93,12 +93,18 @@ impl Op for Chase {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::U32, len: 1 }]
     }
+    fn operand_bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+    fn live(&self) -> Live {
+        Live::one(1, 0)
+    }
     fn example(&self, seed: u64) -> Example {
         Example {
             weights: Vec::new(),
             inputs: vec![cycle::links(self.bytes / LINE, seed).into()],
             outputs: vec![vec![0u32].into()],
-            live: Live::one(1, 0),
+            live: self.live(),
         }
     }
     /// The walk again, line by line. An index is exact in f64.

@@ -1,10 +1,10 @@
-//! A mutable slice that the workers of one call cut into parts of their own.
-#![expect(unsafe_code, reason = "that no two workers take the same part is the caller's promise")]
+//! One mutable slice cut into parts for the workers of a call.
+#![expect(unsafe_code, reason = "workers write disjoint parts of one slice at the same time")]
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// `&mut [T]` that several workers may hold at once, each its own part.
+/// A mutable slice whose parts are handed out by range; the borrow checker cannot see that workers' ranges are disjoint.
 #[derive(Debug)]
 pub(crate) struct Split<'a, T> {
     at: *mut T,
@@ -12,23 +12,23 @@ pub(crate) struct Split<'a, T> {
     whole: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: a `Split` is a `&mut [T]` handed out in parts; `part` obliges its caller to keep them disjoint.
+// SAFETY: it gives out nothing but `&mut [T]`, whose disjointness `part` demands; T itself may be sent.
 unsafe impl<T: Send> Sync for Split<'_, T> {}
-// SAFETY: as a `&mut [T]`.
+// SAFETY: as above.
 unsafe impl<T: Send> Send for Split<'_, T> {}
 
 impl<'a, T> Split<'a, T> {
-    /// The slice to be cut, borrowed as long as its parts.
+    /// Takes the slice over for as long as it is borrowed.
     pub(crate) fn new(whole: &'a mut [T]) -> Self {
         Self { at: whole.as_mut_ptr(), len: whole.len(), whole: PhantomData }
     }
-    /// Elements `range`. Panics if they are not all inside.
+    /// The elements in `range`, borrowed as long as the slice is. Panics if it is not inside the slice.
     ///
     /// # Safety
-    /// No two parts taken from one `Split` may overlap while both are in use.
+    /// While the part lives, no other part that overlaps it does, on any thread.
     pub(crate) unsafe fn part(&self, range: Range<usize>) -> &'a mut [T] {
-        assert!(range.start <= range.end && range.end <= self.len, "part {range:?} of {} elements", self.len);
-        // SAFETY: inside the borrowed slice, as was just asserted, and disjoint from every other part by the caller's promise.
+        assert!(range.start <= range.end && range.end <= self.len, "{range:?} is inside 0..{}", self.len);
+        // SAFETY: the range was just found inside the slice, which this value borrows; the caller keeps parts disjoint.
         unsafe { std::slice::from_raw_parts_mut(self.at.wrapping_add(range.start), range.len()) }
     }
 }

@@ -172,6 +172,12 @@ impl Op for Peak {
         let of = if self.of == Arithmetic::Int8 { Type::I32 } else { Type::F32 };
         vec![Shape { of, len: ACCUMULATORS * self.threads }]
     }
+    fn operand_bytes(&self) -> u64 {
+        64 + 64 + 4 * ACCUMULATORS as u64
+    }
+    fn live(&self) -> Live {
+        Live::one(1, 0)
+    }
     fn example(&self, seed: u64) -> Example {
         let len = LANES * self.products();
         let digits = |stream: u64| (0..len).map(move |at| digit(noise(seed ^ stream << 32, at)));
@@ -196,7 +202,7 @@ impl Op for Peak {
                 (a.into(), b.into(), start.collect::<Vec<_>>().into(), vec![0i32; zeros].into())
             }
         };
-        Example { weights: Vec::new(), inputs: vec![a, b, start], outputs: vec![sums], live: Live::one(1, 0) }
+        Example { weights: Vec::new(), inputs: vec![a, b, start], outputs: vec![sums], live: self.live() }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
         reference::expected(self, example, indices)

@@ -84,13 +84,19 @@ impl Op for Read {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::U32, len: 2 * self.0.threads }]
     }
+    fn operand_bytes(&self) -> u64 {
+        self.0.bytes as u64
+    }
+    fn live(&self) -> Live {
+        Live::one(1, 0)
+    }
     fn example(&self, seed: u64) -> Example {
         let words: Vec<u64> = (0..self.0.bytes / 8).map(|at| noise(seed, at)).collect();
         Example {
             weights: Vec::new(),
             inputs: vec![words.into()],
             outputs: vec![vec![0u32; 2 * self.0.threads].into()],
-            live: Live::one(1, 0),
+            live: self.live(),
         }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {

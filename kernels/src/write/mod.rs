@@ -67,13 +67,19 @@ impl Op for Write {
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::U32, len: self.0.bytes / 4 }]
     }
+    fn operand_bytes(&self) -> u64 {
+        64
+    }
+    fn live(&self) -> Live {
+        Live::one(1, 0)
+    }
     fn example(&self, seed: u64) -> Example {
         let pattern: Vec<u32> = (0..16).map(|at| noise(seed, at) as u32).collect();
         Example {
             weights: Vec::new(),
             inputs: vec![pattern.into()],
             outputs: vec![vec![0u32; self.0.bytes / 4].into()],
-            live: Live::one(1, 0),
+            live: self.live(),
         }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
