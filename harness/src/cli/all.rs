@@ -16,9 +16,6 @@ pub(super) struct Args {
     /// Runs to judge against, or `none` [default: those under results/baselines made on a machine like this]
     #[arg(long, value_name = "RUN")]
     baseline: Vec<String>,
-    /// Exit with 1 on a regression, not only on something broken
-    #[arg(long)]
-    gate: bool,
     #[command(flatten)]
     common: Common,
 }
