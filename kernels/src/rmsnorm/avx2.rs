@@ -81,5 +81,7 @@ fn normalise(x: &[f32], sum: f32, gain: &[f32], eps: f32, y: &mut [f32]) {
     for ((y, x), gain) in y.iter_mut().zip(x).zip(gain) {
         store(y, _mm256_mul_ps(_mm256_mul_ps(load(x), inverse), load(gain)));
     }
-    store_part(y_rest, _mm256_mul_ps(_mm256_mul_ps(load_part(x_rest), inverse), load_part(gain_rest)));
+    if !y_rest.is_empty() {
+        store_part(y_rest, _mm256_mul_ps(_mm256_mul_ps(load_part(x_rest), inverse), load_part(gain_rest)));
+    }
 }

@@ -40,8 +40,10 @@ fn scale(x: &mut [f32], inverse: f32, gain: &[f32]) {
     for (x, gain) in x.iter_mut().zip(gain) {
         store(x, _mm256_mul_ps(_mm256_mul_ps(load(x), inverse), load(gain)));
     }
-    let rest = _mm256_mul_ps(_mm256_mul_ps(load_part(x_rest), inverse), load_part(gain_rest));
-    store_part(x_rest, rest);
+    if !x_rest.is_empty() {
+        let rest = _mm256_mul_ps(_mm256_mul_ps(load_part(x_rest), inverse), load_part(gain_rest));
+        store_part(x_rest, rest);
+    }
 }
 
 #[target_feature(enable = "avx2,fma")]
@@ -54,9 +56,11 @@ fn turn(head: &mut [f32], cos: &[f32], sin: &[f32]) {
         store(a, new_a);
         store(b, new_b);
     }
-    let [new_a, new_b] = pair(load_part(a_rest), load_part(b_rest), load_part(cos_rest), load_part(sin_rest));
-    store_part(a_rest, new_a);
-    store_part(b_rest, new_b);
+    if !a_rest.is_empty() {
+        let [new_a, new_b] = pair(load_part(a_rest), load_part(b_rest), load_part(cos_rest), load_part(sin_rest));
+        store_part(a_rest, new_a);
+        store_part(b_rest, new_b);
+    }
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -27,7 +27,9 @@ fn pieces(args: &mut Args<'_>) {
         for ((gate, up), y) in gate.iter().zip(up).zip(y) {
             store(y, gated(load(gate), load(up)));
         }
-        store_part(y_rest, gated(load_part(gate_rest), load_part(up_rest)));
+        if !y_rest.is_empty() {
+            store_part(y_rest, gated(load_part(gate_rest), load_part(up_rest)));
+        }
     });
 }
 
