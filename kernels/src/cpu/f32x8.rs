@@ -15,7 +15,7 @@ pub(crate) const TERMS: [f32; 5] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 
 
 /// All eight of `x`.
 #[inline]
-#[target_feature(enable = "avx")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn load(x: &[f32; 8]) -> __m256 {
     // SAFETY: reads exactly the eight elements of `x`.
     unsafe { _mm256_loadu_ps(x.as_ptr()) }
@@ -23,7 +23,7 @@ pub(crate) fn load(x: &[f32; 8]) -> __m256 {
 
 /// Stores all eight.
 #[inline]
-#[target_feature(enable = "avx")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn store(x: &mut [f32; 8], v: __m256) {
     // SAFETY: writes exactly the eight elements of `x`.
     unsafe { _mm256_storeu_ps(x.as_mut_ptr(), v) }
@@ -31,7 +31,7 @@ pub(crate) fn store(x: &mut [f32; 8], v: __m256) {
 
 /// The at most eight of `x`, then zeros.
 #[inline]
-#[target_feature(enable = "avx")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn load_part(x: &[f32]) -> __m256 {
     let mut whole = [0.0; 8];
     whole[..x.len()].copy_from_slice(x);
@@ -40,7 +40,7 @@ pub(crate) fn load_part(x: &[f32]) -> __m256 {
 
 /// Stores as many as `x` holds, at most eight.
 #[inline]
-#[target_feature(enable = "avx")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn store_part(x: &mut [f32], v: __m256) {
     let mut whole = [0.0; 8];
     store(&mut whole, v);
@@ -49,7 +49,7 @@ pub(crate) fn store_part(x: &mut [f32], v: __m256) {
 
 /// The sum of all lanes.
 #[inline]
-#[target_feature(enable = "avx")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn sum(v: __m256) -> f32 {
     let mut lanes = [0.0; 8];
     store(&mut lanes, v);
@@ -58,7 +58,7 @@ pub(crate) fn sum(v: __m256) -> f32 {
 
 /// [`crate::math::exp_f32`] in each lane, bit for bit: the same operations in the same order, none fused.
 #[inline]
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn exp(x: __m256) -> __m256 {
     let all = |x: f32| _mm256_set1_ps(x);
     let (add, sub, mul) = (_mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps);

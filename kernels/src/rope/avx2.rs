@@ -33,7 +33,7 @@ fn rows(args: &mut Args<'_>) {
     });
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn scale(x: &mut [f32], inverse: f32, gain: &[f32]) {
     let inverse = _mm256_set1_ps(inverse);
     let ((x, x_rest), (gain, gain_rest)) = (x.as_chunks_mut(), gain.as_chunks());
@@ -46,7 +46,7 @@ fn scale(x: &mut [f32], inverse: f32, gain: &[f32]) {
     }
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn turn(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     let (a, b) = head.split_at_mut(cos.len());
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks_mut(), b.as_chunks_mut());
@@ -63,7 +63,7 @@ fn turn(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     }
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 fn pair(a: __m256, b: __m256, cos: __m256, sin: __m256) -> [__m256; 2] {
     [_mm256_fmsub_ps(a, cos, _mm256_mul_ps(b, sin)), _mm256_fmadd_ps(b, cos, _mm256_mul_ps(a, sin))]

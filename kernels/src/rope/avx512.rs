@@ -33,7 +33,7 @@ fn rows(args: &mut Args<'_>) {
     });
 }
 
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn scale(x: &mut [f32], inverse: f32, gain: &[f32]) {
     let inverse = _mm512_set1_ps(inverse);
     let ((x, x_rest), (gain, gain_rest)) = (x.as_chunks_mut(), gain.as_chunks());
@@ -46,7 +46,7 @@ fn scale(x: &mut [f32], inverse: f32, gain: &[f32]) {
     }
 }
 
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn turn(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     let (a, b) = head.split_at_mut(cos.len());
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks_mut(), b.as_chunks_mut());
@@ -63,7 +63,7 @@ fn turn(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     }
 }
 
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 #[inline]
 fn pair(a: __m512, b: __m512, cos: __m512, sin: __m512) -> [__m512; 2] {
     [_mm512_fmsub_ps(a, cos, _mm512_mul_ps(b, sin)), _mm512_fmadd_ps(b, cos, _mm512_mul_ps(a, sin))]

@@ -33,7 +33,7 @@ fn pieces(args: &mut Args<'_>) {
     });
 }
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 fn gated(gate: __m256, up: __m256) -> __m256 {
     let negated = _mm256_xor_ps(gate, _mm256_set1_ps(-0.0));

@@ -33,7 +33,7 @@ fn pieces(args: &mut Args<'_>) {
     });
 }
 
-#[target_feature(enable = "avx512f,avx512dq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 #[inline]
 fn gated(gate: __m512, up: __m512) -> __m512 {
     let negated = _mm512_xor_ps(gate, _mm512_set1_ps(-0.0));
