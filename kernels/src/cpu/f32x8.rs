@@ -85,14 +85,14 @@ mod tests {
     use crate::cpu::{f32x16, isa};
     use crate::math::exp_f32;
 
-    #[target_feature(enable = "avx2")]
+    #[target_feature(enable = "avx2,fma,f16c")]
     fn eight(x: &[f32; 8]) -> [f32; 8] {
         let mut y = [0.0; 8];
         store(&mut y, exp(load(x)));
         y
     }
 
-    #[target_feature(enable = "avx512f,avx512dq")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
     fn sixteen(x: &[f32; 16]) -> [f32; 16] {
         let mut y = [0.0; 16];
         f32x16::store(&mut y, f32x16::exp(f32x16::load(x)));
@@ -127,7 +127,7 @@ mod tests {
         if isa::require(isa::AVX2).is_err() {
             return;
         }
-        #[target_feature(enable = "avx2")]
+        #[target_feature(enable = "avx2,fma,f16c")]
         fn copy(x: &[f32], y: &mut [f32]) {
             store_part(y, load_part(x));
         }
