@@ -9,7 +9,7 @@ pub(super) fn links(lines: usize, seed: u64) -> Vec<u64> {
     let mut next: Vec<u32> = (0..lines as u32).collect();
     for last in (1..lines).rev() {
         // Strictly below `last`: with `≤` this would be Fisher and Yates's shuffle, whose permutations fall into many cycles.
-        next.swap(last, (u128::from(noise(seed, last)) * last as u128 >> 64) as usize);
+        next.swap(last, ((u128::from(noise(seed, last)) * last as u128) >> 64) as usize);
     }
     let mut links = vec![u64::MAX; lines * WORDS];
     for (link, next) in links.iter_mut().step_by(WORDS).zip(next) {
