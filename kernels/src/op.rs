@@ -1,6 +1,6 @@
 //! Operations, their implementations, and the rule that nothing runs unchecked.
 
-use crate::{Backend, Buffer, Device, Host, Type};
+use crate::{Backend, Buffer, Device, Host, Placement, Type};
 use std::fmt::{self, Debug};
 
 /// The value of one axis of an operation's shape.
@@ -134,6 +134,10 @@ pub trait Op: Clone + Debug + Send + Sync + 'static {
     fn operand_bytes(&self) -> u64;
     /// What of the capacity an example uses.
     fn live(&self) -> Live;
+    /// The memory its operands ask for.
+    fn placement(&self) -> Placement {
+        Placement::Fast
+    }
     /// Seeded operands at full capacity.
     fn example(&self, seed: u64) -> Example;
     /// The elements at `indices` after one call on `example`, in f64. Sampled, so that large shapes stay checkable.

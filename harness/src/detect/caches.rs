@@ -16,26 +16,18 @@ pub(super) fn detect(root: &SysRoot, online: &CpuSet) -> Result<Vec<Cache>, Stri
             let (Ok(level), Ok(size)) = (root.value(at("level")), root.line(at("size"))) else {
                 continue;
             };
-            let (Some(kind), Some(size)) = (kind(root.line(at("type")).as_deref()), bytes(&size))
-            else {
+            let (Some(kind), Some(size)) = (kind(root.line(at("type")).as_deref()), bytes(&size)) else {
                 continue;
             };
-            let shared = root
-                .value(at("shared_cpu_list"))
-                .unwrap_or_else(|_| [cpu].into_iter().collect());
-            found
-                .entry((
-                    level,
-                    kind,
-                    size,
-                    root.value(at("coherency_line_size")).ok(),
-                ))
-                .or_default()
-                .insert(shared);
+            let shared = root.value(at("shared_cpu_list")).unwrap_or_else(|_| [cpu].into_iter().collect());
+            found.entry((level, kind, size, root.value(at("coherency_line_size")).ok())).or_default().insert(shared);
         }
     }
     if found.is_empty() {
-        return Err("/sys/devices/system/cpu/cpu*/cache tells no size: firmware or hypervisor does not describe the caches".to_owned());
+        return Err(
+            "/sys/devices/system/cpu/cpu*/cache tells no size: firmware or hypervisor does not describe the caches"
+                .to_owned(),
+        );
     }
     let cache = |((level, kind, size_bytes, line_bytes), shared): (_, BTreeSet<CpuSet>)| Cache {
         level,
@@ -59,9 +51,7 @@ fn kind(word: Result<&str, &String>) -> Option<CacheKind> {
 
 /// `48K`, `24M`, or plain bytes; nothing of size 0.
 fn bytes(text: &str) -> Option<u64> {
-    let split = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
     let shift = match unit.trim() {
         "" => 0,
@@ -70,11 +60,7 @@ fn bytes(text: &str) -> Option<u64> {
         "G" => 30,
         _ => return None,
     };
-    digits
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(1 << shift)
-        .filter(|n| *n > 0)
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift).filter(|n| *n > 0)
 }
 
 #[cfg(test)]
@@ -84,14 +70,7 @@ mod tests {
     #[test]
     fn sizes() {
         assert_eq!(
-            [
-                bytes("48K"),
-                bytes("24M"),
-                bytes("512"),
-                bytes("0K"),
-                bytes("K"),
-                bytes("-1K")
-            ],
+            [bytes("48K"), bytes("24M"), bytes("512"), bytes("0K"), bytes("K"), bytes("-1K")],
             [Some(49152), Some(24 << 20), Some(512), None, None, None]
         );
         assert_eq!(bytes("99999999999999999999G"), None);

@@ -76,24 +76,20 @@ const PARTS: &[(u32, u32, &str)] = &[
 
 /// The name of an implementer, or its code.
 pub(super) fn implementer(code: u32) -> String {
-    IMPLEMENTERS.iter().find(|(c, _)| *c == code).map_or_else(
-        || format!("implementer {code:#04x}"),
-        |(_, name)| (*name).to_owned(),
-    )
+    IMPLEMENTERS
+        .iter()
+        .find(|(c, _)| *c == code)
+        .map_or_else(|| format!("implementer {code:#04x}"), |(_, name)| (*name).to_owned())
 }
 
 fn place(implementer: u32, part: u32) -> usize {
-    PARTS
-        .iter()
-        .position(|(i, p, _)| (*i, *p) == (implementer, part))
-        .unwrap_or(PARTS.len())
+    PARTS.iter().position(|(i, p, _)| (*i, *p) == (implementer, part)).unwrap_or(PARTS.len())
 }
 
 fn part_name(implementer: u32, part: u32) -> String {
-    PARTS.get(place(implementer, part)).map_or_else(
-        || format!("implementer {implementer:#04x} part {part:#05x}"),
-        |(_, _, name)| (*name).to_owned(),
-    )
+    PARTS
+        .get(place(implementer, part))
+        .map_or_else(|| format!("implementer {implementer:#04x} part {part:#05x}"), |(_, _, name)| (*name).to_owned())
 }
 
 /// Groups processors into kinds, the fastest first. Cores with a MIDR are grouped by it alone: on GB10 the two clusters of one kind
@@ -120,9 +116,7 @@ pub fn grouped(cores: &[Core]) -> Vec<CoreType> {
 }
 
 fn rank(t: &CoreType) -> usize {
-    t.implementer
-        .zip(t.part)
-        .map_or(PARTS.len(), |(i, p)| place(i, p))
+    t.implementer.zip(t.part).map_or(PARTS.len(), |(i, p)| place(i, p))
 }
 
 /// Processors without a MIDR on a machine whose scheduler knows unequal capacities, the fastest first; empty when all are equal.
@@ -137,11 +131,7 @@ fn by_capacity(cores: &[Core]) -> Vec<CoreType> {
     if kinds.len() < 2 {
         return Vec::new();
     }
-    kinds
-        .iter()
-        .rev()
-        .map(|(capacity, cores)| kind(format!("capacity {capacity}"), cores))
-        .collect()
+    kinds.iter().rev().map(|(capacity, cores)| kind(format!("capacity {capacity}"), cores)).collect()
 }
 
 fn kind(name: String, cores: &[Core]) -> CoreType {
@@ -161,10 +151,7 @@ pub(super) fn detect(root: &SysRoot, info: &CpuInfo, online: &CpuSet) -> Vec<Cor
     let cores: Vec<Core> = online
         .iter()
         .map(|cpu| {
-            let at = |file: &str| {
-                root.value(format!("/sys/devices/system/cpu/cpu{cpu}/{file}"))
-                    .ok()
-            };
+            let at = |file: &str| root.value(format!("/sys/devices/system/cpu/cpu{cpu}/{file}")).ok();
             Core {
                 cpu,
                 midr: midr.get(&cpu).copied(),
@@ -177,27 +164,17 @@ pub(super) fn detect(root: &SysRoot, info: &CpuInfo, online: &CpuSet) -> Vec<Cor
         return grouped(&cores);
     }
     // Single favoured cores of an x86 processor clock higher than their equals, so clocks make no kinds there.
-    let hybrid: Vec<CoreType> = [
-        ("cpu_core", "P-core"),
-        ("cpu_atom", "E-core"),
-        ("cpu_lowpower", "LP-E-core"),
-    ]
-    .iter()
-    .filter_map(|(folder, name)| {
-        let cpus: CpuSet = root.value(format!("/sys/devices/{folder}/cpus")).ok()?;
-        let cores: Vec<Core> = cores
-            .iter()
-            .filter(|c| cpus.contains(c.cpu))
-            .copied()
-            .collect();
-        (!cores.is_empty()).then(|| kind((*name).to_owned(), &cores))
-    })
-    .collect();
+    let hybrid: Vec<CoreType> = [("cpu_core", "P-core"), ("cpu_atom", "E-core"), ("cpu_lowpower", "LP-E-core")]
+        .iter()
+        .filter_map(|(folder, name)| {
+            let cpus: CpuSet = root.value(format!("/sys/devices/{folder}/cpus")).ok()?;
+            let cores: Vec<Core> = cores.iter().filter(|c| cpus.contains(c.cpu)).copied().collect();
+            (!cores.is_empty()).then(|| kind((*name).to_owned(), &cores))
+        })
+        .collect();
     match () {
         () if !hybrid.is_empty() => hybrid,
-        () if info.first("vendor_id").is_none() && !by_capacity(&cores).is_empty() => {
-            by_capacity(&cores)
-        }
+        () if info.first("vendor_id").is_none() && !by_capacity(&cores).is_empty() => by_capacity(&cores),
         () if cores.is_empty() => Vec::new(),
         () => vec![kind("core".to_owned(), &cores)],
     }

@@ -16,12 +16,7 @@ pub(super) struct CpuInfo {
 impl CpuInfo {
     /// A key of the first processor.
     pub(super) fn first(&self, key: &str) -> Option<&str> {
-        self.processors
-            .first()?
-            .1
-            .get(key)
-            .map(String::as_str)
-            .filter(|v| !v.is_empty())
+        self.processors.first()?.1.get(key).map(String::as_str).filter(|v| !v.is_empty())
     }
 
     /// The instruction-set words of the first processor: `flags` on x86, `Features` on Arm.
@@ -37,28 +32,18 @@ impl CpuInfo {
         let code = |keys: &BTreeMap<String, String>, key| number(keys.get(key)?);
         self.processors
             .iter()
-            .filter_map(|(cpu, keys)| {
-                Some((
-                    *cpu,
-                    (code(keys, "CPU implementer")?, code(keys, "CPU part")?),
-                ))
-            })
+            .filter_map(|(cpu, keys)| Some((*cpu, (code(keys, "CPU implementer")?, code(keys, "CPU part")?))))
             .collect()
     }
 }
 
 /// A number in decimal or with `0x`.
 pub(super) fn number(text: &str) -> Option<u32> {
-    text.strip_prefix("0x").map_or_else(
-        || text.parse().ok(),
-        |hex| u32::from_str_radix(hex, 16).ok(),
-    )
+    text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok())
 }
 
 pub(super) fn read(root: &SysRoot, absent: &mut Vec<Absent>) -> CpuInfo {
-    super::known(absent, "cpu", root.text("/proc/cpuinfo"))
-        .map(|text| parse(&text))
-        .unwrap_or_default()
+    super::known(absent, "cpu", root.text("/proc/cpuinfo")).map(|text| parse(&text)).unwrap_or_default()
 }
 
 fn parse(text: &str) -> CpuInfo {
@@ -74,11 +59,7 @@ fn parse(text: &str) -> CpuInfo {
             }
         } else if let Some((_, keys)) = processors.last_mut() {
             // Flags are longer than any text that is shown and are matched against a list, never shown.
-            let value = if matches!(key, "flags" | "Features") {
-                value.to_owned()
-            } else {
-                clean(value)
-            };
+            let value = if matches!(key, "flags" | "Features") { value.to_owned() } else { clean(value) };
             keys.insert(key.to_owned(), value);
         }
     }
@@ -86,11 +67,7 @@ fn parse(text: &str) -> CpuInfo {
 }
 
 /// The architecture: of this program when it looks at its own machine, else the one that the file's keys belong to.
-pub(super) fn architecture(
-    root: &SysRoot,
-    info: &CpuInfo,
-    absent: &mut Vec<Absent>,
-) -> Option<String> {
+pub(super) fn architecture(root: &SysRoot, info: &CpuInfo, absent: &mut Vec<Absent>) -> Option<String> {
     if root.is_live() {
         return Some(std::env::consts::ARCH.to_owned());
     }

@@ -41,11 +41,8 @@ const WORDS: &[(&str, &str)] = &[
 /// The extensions in the kernel's words, sorted.
 #[must_use]
 pub fn from_words(words: &[&str]) -> Vec<String> {
-    let mut names: Vec<String> = WORDS
-        .iter()
-        .filter(|(word, _)| words.contains(word))
-        .map(|(_, name)| (*name).to_owned())
-        .collect();
+    let mut names: Vec<String> =
+        WORDS.iter().filter(|(word, _)| words.contains(word)).map(|(_, name)| (*name).to_owned()).collect();
     names.sort();
     names
 }
@@ -55,15 +52,9 @@ pub fn from_words(words: &[&str]) -> Vec<String> {
 #[must_use]
 pub fn live(words: &[&str]) -> Vec<String> {
     let asked = asked();
-    let by_kernel = from_words(words)
-        .into_iter()
-        .filter(|name| !asked.iter().any(|(known, _)| known == name));
-    let mut names: Vec<String> = asked
-        .iter()
-        .filter(|(_, here)| *here)
-        .map(|(name, _)| (*name).to_owned())
-        .chain(by_kernel)
-        .collect();
+    let by_kernel = from_words(words).into_iter().filter(|name| !asked.iter().any(|(known, _)| known == name));
+    let mut names: Vec<String> =
+        asked.iter().filter(|(_, here)| *here).map(|(name, _)| (*name).to_owned()).chain(by_kernel).collect();
     names.sort();
     names
 }
@@ -102,30 +93,17 @@ mod tests {
 
     #[test]
     fn kernel_words_get_the_names_used_here() {
-        assert_eq!(
-            from_words(&["fpu", "avx512_vnni", "amx_int8", "avx2"]),
-            ["amx-int8", "avx2", "avx512vnni"]
-        );
-        assert_eq!(
-            from_words(&["asimd", "asimddp", "i8mm", "bf16"]),
-            ["bf16", "dotprod", "i8mm", "neon"]
-        );
+        assert_eq!(from_words(&["fpu", "avx512_vnni", "amx_int8", "avx2"]), ["amx-int8", "avx2", "avx512vnni"]);
+        assert_eq!(from_words(&["asimd", "asimddp", "i8mm", "bf16"]), ["bf16", "dotprod", "i8mm", "neon"]);
     }
 
     #[test]
     fn the_processor_overrules_the_kernel() {
         // A word for something the processor lacks is not believed; one that nobody can ask it about is.
-        let lacking: Vec<&str> = asked()
-            .iter()
-            .filter(|(_, here)| !here)
-            .map(|(name, _)| *name)
-            .collect();
+        let lacking: Vec<&str> = asked().iter().filter(|(_, here)| !here).map(|(name, _)| *name).collect();
         let words: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
         let names = live(&words);
-        assert!(
-            lacking.iter().all(|l| !names.iter().any(|n| n == l)),
-            "{names:?} has one of {lacking:?}"
-        );
+        assert!(lacking.iter().all(|l| !names.iter().any(|n| n == l)), "{names:?} has one of {lacking:?}");
         assert!(names.iter().any(|n| n == "amx-int8"));
     }
 }

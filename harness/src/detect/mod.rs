@@ -27,11 +27,7 @@ use crate::os::SysRoot;
 /// Finds out what the machine under `root` is. Never fails: what cannot be read stands in [`Machine::absent`].
 #[must_use]
 pub fn machine(root: &SysRoot) -> Machine {
-    let mut machine = if root.is_live() && !cfg!(target_os = "linux") {
-        without_files()
-    } else {
-        from_files(root)
-    };
+    let mut machine = if root.is_live() && !cfg!(target_os = "linux") { without_files() } else { from_files(root) };
     machine.absent.sort_by(|a, b| a.what.cmp(&b.what));
     machine
 }
@@ -42,12 +38,7 @@ fn from_files(root: &SysRoot) -> Machine {
     let absent = &mut m.absent;
     let info = cpuinfo::read(root, absent);
     m.architecture = cpuinfo::architecture(root, &info, absent);
-    m.host = known(
-        absent,
-        "host",
-        root.line("/proc/sys/kernel/hostname")
-            .or_else(|_| root.line("/etc/hostname")),
-    );
+    m.host = known(absent, "host", root.line("/proc/sys/kernel/hostname").or_else(|_| root.line("/etc/hostname")));
     m.os = system::os(root, absent);
     m.product = system::product(root, absent);
     m.cpu = cpu::detect(root, &info, absent);
@@ -69,10 +60,7 @@ fn without_files() -> Machine {
     if m.cpu.isa.is_empty() {
         m.absent.push(Absent::new(
             "cpu.isa",
-            format!(
-                "no instruction extension is known by name on {}",
-                std::env::consts::ARCH
-            ),
+            format!("no instruction extension is known by name on {}", std::env::consts::ARCH),
         ));
     }
     if m.memory.page_bytes.is_none() {
@@ -91,10 +79,7 @@ fn without_files() -> Machine {
         if missing && m.why_absent(what).is_none() {
             m.absent.push(Absent::new(
                 what,
-                format!(
-                    "{} does not tell it in a way this program knows",
-                    std::env::consts::OS
-                ),
+                format!("{} does not tell it in a way this program knows", std::env::consts::OS),
             ));
         }
     }
@@ -108,7 +93,5 @@ fn without_files() -> Machine {
 
 /// The value found, or its absence noted.
 fn known<T>(absent: &mut Vec<Absent>, what: &str, found: Result<T, String>) -> Option<T> {
-    found
-        .map_err(|why| absent.push(Absent::new(what, why)))
-        .ok()
+    found.map_err(|why| absent.push(Absent::new(what, why))).ok()
 }

@@ -14,13 +14,8 @@ pub(super) fn detect(root: &SysRoot, absent: &mut Vec<Absent>) -> Vec<NumaNode> 
         .map(|(id, name)| NumaNode {
             id,
             // A node of memory only has an empty list, which reads as an error.
-            cpus: root
-                .value(format!("{folder}/{name}/cpulist"))
-                .unwrap_or_default(),
-            total_bytes: root
-                .text(format!("{folder}/{name}/meminfo"))
-                .ok()
-                .and_then(|text| total(&text)),
+            cpus: root.value(format!("{folder}/{name}/cpulist")).unwrap_or_default(),
+            total_bytes: root.text(format!("{folder}/{name}/meminfo")).ok().and_then(|text| total(&text)),
         })
         .collect();
     if nodes.is_empty() {
@@ -31,8 +26,6 @@ pub(super) fn detect(root: &SysRoot, absent: &mut Vec<Absent>) -> Vec<NumaNode> 
 
 /// The lines are those of /proc/meminfo behind `Node 0 `.
 fn total(text: &str) -> Option<u64> {
-    let line = text
-        .lines()
-        .find_map(|l| l.find("MemTotal").map(|at| &l[at..]))?;
+    let line = text.lines().find_map(|l| l.find("MemTotal").map(|at| &l[at..]))?;
     memory::of(line, "MemTotal")
 }

@@ -8,10 +8,7 @@ pub(super) fn source(root: &SysRoot, absent: &mut Vec<Absent>) -> Option<PowerSo
     let folder = "/sys/class/power_supply";
     let (mut plugged, mut draining, mut batteries) = (None::<bool>, false, false);
     for name in root.names(folder) {
-        let at = |file: &str| {
-            root.line(format!("{folder}/{name}/{file}"))
-                .unwrap_or_default()
-        };
+        let at = |file: &str| root.line(format!("{folder}/{name}/{file}")).unwrap_or_default();
         // The battery of a mouse or a headset powers itself only.
         if at("scope") == "Device" {
             continue;

@@ -65,18 +65,13 @@ pub struct Zone {
 /// `debug_build` is the caller's to say: `cfg!(debug_assertions)` of the program that measures.
 #[must_use]
 pub fn state(root: &SysRoot, interval: Duration, debug_build: bool) -> State {
-    let mut s = State {
-        debug_build,
-        ..State::default()
-    };
+    let mut s = State { debug_build, ..State::default() };
     sensors(root, &mut s);
     memory(root, &mut s);
     let before = Ticks::now(root);
     s.processes = known(&mut s.absent, "processes", processes(root, interval)).unwrap_or_default();
     let shares = before.and_then(|b| {
-        Ticks::now(root)?
-            .since(&b)
-            .ok_or_else(|| "no tick of the clock passed between two readings".to_owned())
+        Ticks::now(root)?.since(&b).ok_or_else(|| "no tick of the clock passed between two readings".to_owned())
     });
     let shares: Option<Shares> = known(&mut s.absent, "steal", shares);
     s.busy = shares.map(|s| s.busy);
@@ -91,9 +86,7 @@ fn load(root: &SysRoot) -> Result<f64, String> {
         return Err("Windows keeps no load average".to_owned());
     }
     if root.is_live() && !cfg!(target_os = "linux") {
-        return sysinfo::System::load_average()
-            .map(|l| l.one)
-            .map_err(|e| e.to_string());
+        return sysinfo::System::load_average().map(|l| l.one).map_err(|e| e.to_string());
     }
     let line = root.line("/proc/loadavg")?;
     line.split(' ')
@@ -108,28 +101,17 @@ fn memory(root: &SysRoot, s: &mut State) {
     } else {
         super::memory::detect(root, &mut Vec::new())
     };
-    s.available_bytes = known(
-        &mut s.absent,
-        "available_bytes",
-        now.available_bytes
-            .ok_or_else(|| "no free memory is told".to_owned()),
-    );
-    s.swap_used_bytes = known(
-        &mut s.absent,
-        "swap_used_bytes",
-        now.swap_used_bytes
-            .ok_or_else(|| "no swap is told".to_owned()),
-    );
+    s.available_bytes =
+        known(&mut s.absent, "available_bytes", now.available_bytes.ok_or_else(|| "no free memory is told".to_owned()));
+    s.swap_used_bytes =
+        known(&mut s.absent, "swap_used_bytes", now.swap_used_bytes.ok_or_else(|| "no swap is told".to_owned()));
 }
 
 /// The busiest other processes over `interval`, which passes here in any case.
 fn processes(root: &SysRoot, interval: Duration) -> Result<Vec<Busy>, String> {
     use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
-    let asked = if root.is_live() {
-        crate::os::cpu_load_is_safe()
-    } else {
-        Err("the machine is read from files".to_owned())
-    };
+    let asked =
+        if root.is_live() { crate::os::cpu_load_is_safe() } else { Err("the machine is read from files".to_owned()) };
     if let Err(why) = asked {
         std::thread::sleep(interval);
         return Err(why);
@@ -141,15 +123,9 @@ fn processes(root: &SysRoot, interval: Duration) -> Result<Vec<Busy>, String> {
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
     let own = sysinfo::get_current_pid().ok();
     // sysinfo lists threads beside processes on Linux; their time is already in their process.
-    let others = system
-        .processes()
-        .values()
-        .filter(|p| Some(p.pid()) != own && p.thread_kind().is_none());
+    let others = system.processes().values().filter(|p| Some(p.pid()) != own && p.thread_kind().is_none());
     let mut busy: Vec<Busy> = others
-        .map(|p| Busy {
-            name: clean(&p.name().to_string_lossy()),
-            cpus: f64::from(p.cpu_usage()) / 100.0,
-        })
+        .map(|p| Busy { name: clean(&p.name().to_string_lossy()), cpus: f64::from(p.cpu_usage()) / 100.0 })
         .filter(|b| b.cpus >= 0.05)
         .collect();
     busy.sort_by(|a, b| b.cpus.total_cmp(&a.cpus).then_with(|| a.name.cmp(&b.name)));
@@ -166,43 +142,25 @@ fn sensors(root: &SysRoot, s: &mut State) {
             match c.status {
                 Status::Ok if power => s.power_sensors.push(named(c)),
                 // A refusal as a whole counts for the sensors that would have had power.
-                Status::Refused
-                    if power
-                        || (c.quantity.is_none() && matches!(sensor.name(), "nvml" | "hwmon")) =>
-                {
-                    s.power_refused.push(Absent::new(
-                        named(c),
-                        c.reason.as_deref().unwrap_or_default(),
-                    ));
+                Status::Refused if power || (c.quantity.is_none() && matches!(sensor.name(), "nvml" | "hwmon")) => {
+                    s.power_refused.push(Absent::new(named(c), c.reason.as_deref().unwrap_or_default()));
                 }
                 _ => {}
             }
         }
         if sensor.name() == "thermal" {
-            s.zones = sensor
-                .read()
-                .into_iter()
-                .map(|r| Zone {
-                    name: r.scope,
-                    celsius: r.value,
-                })
-                .collect();
+            s.zones = sensor.read().into_iter().map(|r| Zone { name: r.scope, celsius: r.value }).collect();
         }
     }
     if s.zones.is_empty() {
-        s.absent
-            .push(Absent::new("zones", "no thermal zone is listed"));
+        s.absent.push(Absent::new("zones", "no thermal zone is listed"));
     }
 }
 
 fn named(c: &Channel) -> String {
-    [
-        Some(c.name.as_str()),
-        c.scope.as_deref(),
-        c.quantity.as_deref(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect::<Vec<_>>()
-    .join(" ")
+    [Some(c.name.as_str()), c.scope.as_deref(), c.quantity.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ")
 }

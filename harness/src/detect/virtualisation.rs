@@ -36,14 +36,7 @@ pub(super) fn detect(
         v.seen_by.push(by.to_owned());
     };
     if let Ok(kind) = root.line("/sys/hypervisor/type") {
-        saw(
-            Some(if kind == "xen" {
-                "Xen".to_owned()
-            } else {
-                kind
-            }),
-            "/sys/hypervisor",
-        );
+        saw(Some(if kind == "xen" { "Xen".to_owned() } else { kind }), "/sys/hypervisor");
     }
     if let Some(name) = product.and_then(by_product) {
         saw(Some(name.to_owned()), "product name");
@@ -52,10 +45,7 @@ pub(super) fn detect(
         saw(None, "cpuinfo flag");
     }
     if root.is_live() && cpuinfo::of_file(info).is_some_and(|arch| arch != std::env::consts::ARCH) {
-        saw(
-            Some("an instruction-set emulator".to_owned()),
-            "cpuinfo of another architecture",
-        );
+        saw(Some("an instruction-set emulator".to_owned()), "cpuinfo of another architecture");
     }
     if root.is_live() {
         ask_processor(&mut v);
@@ -65,14 +55,7 @@ pub(super) fn detect(
         // Every hypervisor that means to be seen sets the flag on x86; elsewhere only a product name can speak for bare metal.
         if x86 || product.is_some_and(|p| p.vendor.is_some() || p.name.is_some()) {
             v.virtual_machine = Some(false);
-            v.seen_by.push(
-                if x86 {
-                    "no cpuinfo flag"
-                } else {
-                    "product name"
-                }
-                .to_owned(),
-            );
+            v.seen_by.push(if x86 { "no cpuinfo flag" } else { "product name" }.to_owned());
         } else {
             absent.push(Absent::new(
                 "virtualisation",
@@ -91,35 +74,18 @@ pub(super) fn detect(
 }
 
 fn by_product(product: &Product) -> Option<&'static str> {
-    let texts = [
-        product.vendor.as_deref(),
-        product.name.as_deref(),
-        product.board.as_deref(),
-    ];
+    let texts = [product.vendor.as_deref(), product.name.as_deref(), product.board.as_deref()];
     let named = |word: &str| texts.iter().flatten().any(|t| t.contains(word));
     // Amazon's bare-metal instances have the same maker and say so in their name.
-    if product
-        .name
-        .as_deref()
-        .is_some_and(|n| n.ends_with(".metal") || n.contains(".metal-"))
-    {
+    if product.name.as_deref().is_some_and(|n| n.ends_with(".metal") || n.contains(".metal-")) {
         return None;
     }
-    PRODUCTS
-        .iter()
-        .find(|(word, _)| named(word))
-        .map(|(_, name)| *name)
+    PRODUCTS.iter().find(|(word, _)| named(word)).map(|(_, name)| *name)
 }
 
 fn container(root: &SysRoot) -> Option<String> {
-    let kernel = root
-        .line("/proc/sys/kernel/osrelease")
-        .unwrap_or_default()
-        .to_lowercase();
-    let groups = root
-        .text("/proc/1/cgroup")
-        .or_else(|_| root.text("/proc/self/cgroup"))
-        .unwrap_or_default();
+    let kernel = root.line("/proc/sys/kernel/osrelease").unwrap_or_default().to_lowercase();
+    let groups = root.text("/proc/1/cgroup").or_else(|_| root.text("/proc/self/cgroup")).unwrap_or_default();
     let named = |word: &str| groups.contains(word);
     let name = match () {
         () if root.has("/run/.containerenv") => "podman",
@@ -141,10 +107,7 @@ pub(super) fn ask_processor(v: &mut Virtualisation) {
         return;
     }
     let leaf = __cpuid(0x4000_0000);
-    let bytes: Vec<u8> = [leaf.ebx, leaf.ecx, leaf.edx]
-        .iter()
-        .flat_map(|r| r.to_le_bytes())
-        .collect();
+    let bytes: Vec<u8> = [leaf.ebx, leaf.ecx, leaf.edx].iter().flat_map(|r| r.to_le_bytes()).collect();
     let signature = spark_results::machine::clean(&String::from_utf8_lossy(&bytes));
     let name = match signature.as_str() {
         "KVMKVMKVM" => "KVM",

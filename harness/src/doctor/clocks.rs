@@ -25,22 +25,14 @@ pub(super) fn governor(machine: &Machine, _: &State) -> Option<Finding> {
     let names: Vec<&str> = others.into_iter().collect();
     finding(
         Severity::Warning,
-        format!(
-            "the frequency governor is {}, not performance",
-            names.join(" and ")
-        ),
+        format!("the frequency governor is {}, not performance", names.join(" and ")),
         "the clock follows the load with a delay, so short measurements start slow and vary",
         "as root: echo performance | tee /sys/devices/system/cpu/cpufreq/policy*/scaling_governor",
     )
 }
 
 pub(super) fn unknown(machine: &Machine, _: &State) -> Option<Finding> {
-    if machine
-        .frequency
-        .policies
-        .iter()
-        .any(|p| p.hardware_max_khz.is_some() || p.max_khz.is_some())
-    {
+    if machine.frequency.policies.iter().any(|p| p.hardware_max_khz.is_some() || p.max_khz.is_some()) {
         return None;
     }
     let why = machine
@@ -67,9 +59,7 @@ pub(super) fn turbo(machine: &Machine, _: &State) -> Option<Finding> {
         Severity::Note,
         format!(
             "whether turbo clocks are allowed is unknown: {}",
-            machine
-                .why_absent("frequency.turbo")
-                .unwrap_or("the system does not tell")
+            machine.why_absent("frequency.turbo").unwrap_or("the system does not tell")
         ),
         "a roof taken at a turbo clock may not hold once more cores work or the machine is warm",
         "nothing can be done here; look in the firmware's settings, and trust the clock measured beside each roof",
@@ -77,17 +67,10 @@ pub(super) fn turbo(machine: &Machine, _: &State) -> Option<Finding> {
 }
 
 pub(super) fn hot(_: &Machine, state: &State) -> Option<Finding> {
-    let hottest = state
-        .zones
-        .iter()
-        .filter(|z| z.celsius >= HOT)
-        .max_by(|a, b| a.celsius.total_cmp(&b.celsius))?;
+    let hottest = state.zones.iter().filter(|z| z.celsius >= HOT).max_by(|a, b| a.celsius.total_cmp(&b.celsius))?;
     finding(
         Severity::Warning,
-        format!(
-            "{} is at {:.0} degrees Celsius before the measurement",
-            hottest.name, hottest.celsius
-        ),
+        format!("{} is at {:.0} degrees Celsius before the measurement", hottest.name, hottest.celsius),
         "the machine may lower its clocks during the run",
         "let it cool, clear its air ways, then measure",
     )

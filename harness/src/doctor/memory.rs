@@ -19,19 +19,11 @@ pub(super) fn little(machine: &Machine, state: &State) -> Option<Finding> {
         return None;
     }
     finding(
-        if free < LITTLE / 4 {
-            Severity::Spoils
-        } else {
-            Severity::Warning
-        },
+        if free < LITTLE / 4 { Severity::Spoils } else { Severity::Warning },
         format!(
             "{} of memory is free, of {}",
             gib(free),
-            if total > 0 {
-                gib(total)
-            } else {
-                "an unknown total".to_owned()
-            }
+            if total > 0 { gib(total) } else { "an unknown total".to_owned() }
         ),
         "what does not fit is left out, and the system may start to swap",
         "end what holds memory",

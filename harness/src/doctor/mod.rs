@@ -63,10 +63,7 @@ const CHECKS: &[Check] = &[
 /// Everything that would spoil or colour a measurement, the worst first.
 #[must_use]
 pub fn check(machine: &Machine, state: &State) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = CHECKS
-        .iter()
-        .filter_map(|check| check(machine, state))
-        .collect();
+    let mut findings: Vec<Finding> = CHECKS.iter().filter_map(|check| check(machine, state)).collect();
     findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     findings
 }
@@ -77,12 +74,7 @@ fn finding(
     why: impl Into<String>,
     mend: impl Into<String>,
 ) -> Option<Finding> {
-    Some(Finding {
-        severity,
-        what: what.into(),
-        why: why.into(),
-        mend: mend.into(),
-    })
+    Some(Finding { severity, what: what.into(), why: why.into(), mend: mend.into() })
 }
 
 /// Bytes in GiB, for reading.
@@ -98,18 +90,7 @@ fn linux(machine: &Machine) -> bool {
 /// Processors that this process can use: the fewest of those online, those allowed and the quota.
 fn usable(machine: &Machine) -> Option<f64> {
     let limits = &machine.limits;
-    let counts = [limits.affinity.as_ref(), limits.cpuset.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(|set| set.len() as f64);
+    let counts = [limits.affinity.as_ref(), limits.cpuset.as_ref()].into_iter().flatten().map(|set| set.len() as f64);
     let quota = limits.cpu_quota.and_then(|q| q.at());
-    machine
-        .cpu
-        .logical
-        .map(f64::from)
-        .into_iter()
-        .chain(counts)
-        .chain(quota)
-        .filter(|n| *n > 0.0)
-        .reduce(f64::min)
+    machine.cpu.logical.map(f64::from).into_iter().chain(counts).chain(quota).filter(|n| *n > 0.0).reduce(f64::min)
 }

@@ -20,12 +20,8 @@ pub(super) fn debug_build(_: &Machine, state: &State) -> Option<Finding> {
 
 pub(super) fn quota(machine: &Machine, _: &State) -> Option<Finding> {
     let quota = machine.limits.cpu_quota?.at()?;
-    let cores = machine
-        .limits
-        .affinity
-        .as_ref()
-        .map(|a| a.len() as f64)
-        .or_else(|| machine.cpu.logical.map(f64::from))?;
+    let cores =
+        machine.limits.affinity.as_ref().map(|a| a.len() as f64).or_else(|| machine.cpu.logical.map(f64::from))?;
     if quota >= cores {
         return None;
     }
@@ -33,10 +29,7 @@ pub(super) fn quota(machine: &Machine, _: &State) -> Option<Finding> {
         Severity::Warning,
         format!("a quota of {quota:.2} CPUs on {cores:.0} processors"),
         "when the quota of a period is used up all threads stand still for the rest of it, up to 100 ms",
-        format!(
-            "start the container without a CPU quota, or measure with --threads {:.0}",
-            quota.floor().max(1.0)
-        ),
+        format!("start the container without a CPU quota, or measure with --threads {:.0}", quota.floor().max(1.0)),
     )
 }
 
@@ -63,11 +56,7 @@ pub(super) fn battery(_: &Machine, state: &State) -> Option<Finding> {
 
 pub(super) fn virtual_machine(machine: &Machine, _: &State) -> Option<Finding> {
     (machine.virtualisation.virtual_machine == Some(true)).then_some(())?;
-    let whose = machine
-        .virtualisation
-        .hypervisor
-        .as_deref()
-        .unwrap_or("an unknown hypervisor");
+    let whose = machine.virtualisation.hypervisor.as_deref().unwrap_or("an unknown hypervisor");
     finding(
         Severity::Note,
         format!("a virtual machine under {whose}"),
@@ -79,10 +68,7 @@ pub(super) fn virtual_machine(machine: &Machine, _: &State) -> Option<Finding> {
 
 pub(super) fn smt(machine: &Machine, _: &State) -> Option<Finding> {
     (machine.cpu.smt == Some(true)).then_some(())?;
-    let cores = machine
-        .cpu
-        .physical
-        .map_or_else(|| "the number of cores".to_owned(), |n| n.to_string());
+    let cores = machine.cpu.physical.map_or_else(|| "the number of cores".to_owned(), |n| n.to_string());
     finding(
         Severity::Note,
         "each core runs two threads or more (SMT)",
@@ -95,21 +81,13 @@ pub(super) fn no_power(_: &Machine, state: &State) -> Option<Finding> {
     if !state.power_sensors.is_empty() {
         return None;
     }
-    let reasons: Vec<String> = state
-        .power_refused
-        .iter()
-        .map(|a| format!("{}: {}", a.what, a.why))
-        .collect();
+    let reasons: Vec<String> = state.power_refused.iter().map(|a| format!("{}: {}", a.what, a.why)).collect();
     let denied = reasons.iter().any(|r| r.contains("ermission denied"));
     finding(
         Severity::Note,
         format!(
             "no sensor tells power or energy ({})",
-            if reasons.is_empty() {
-                "none was found".to_owned()
-            } else {
-                reasons.join("; ")
-            }
+            if reasons.is_empty() { "none was found".to_owned() } else { reasons.join("; ") }
         ),
         "joules per token and tokens per joule stay empty",
         if denied {

@@ -11,8 +11,7 @@ pub(super) fn thread_cpu_time() -> Result<Duration, String> {
     let path = "/proc/thread-self/schedstat";
     let text = std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
     let ns = text.split_whitespace().next().and_then(|n| n.parse().ok());
-    ns.map(Duration::from_nanos)
-        .ok_or_else(|| format!("{path}: not understood"))
+    ns.map(Duration::from_nanos).ok_or_else(|| format!("{path}: not understood"))
 }
 
 pub(super) fn cpu_load_is_safe() -> Result<(), String> {

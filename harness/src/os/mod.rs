@@ -57,17 +57,10 @@ pub(crate) fn machine() -> Machine {
 /// What a program prints on stdout, at most half a megabyte of it.
 #[cfg(not(target_os = "linux"))]
 fn output(program: &str, args: &[&str]) -> Result<String, String> {
-    let out = std::process::Command::new(program)
-        .args(args)
-        .output()
-        .map_err(|e| format!("{program}: {e}"))?;
+    let out = std::process::Command::new(program).args(args).output().map_err(|e| format!("{program}: {e}"))?;
     // macOS' sysctl exits with 1 when one of several names is unknown, and has printed the others.
     if out.stdout.is_empty() {
-        return Err(format!(
-            "{program} {}: {} with no output",
-            args.join(" "),
-            out.status
-        ));
+        return Err(format!("{program} {}: {} with no output", args.join(" "), out.status));
     }
     Ok(String::from_utf8_lossy(&out.stdout[..out.stdout.len().min(512 * 1024)]).into_owned())
 }

@@ -21,26 +21,18 @@ impl SysRoot {
     /// The machine itself.
     #[must_use]
     pub fn live() -> Self {
-        Self {
-            root: PathBuf::from("/"),
-            live: true,
-        }
+        Self { root: PathBuf::from("/"), live: true }
     }
 
     /// A copy of another machine's files, for tests.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self {
-            root: root.into(),
-            live: false,
-        }
+        Self { root: root.into(), live: false }
     }
 
     /// The tree that `SPARK_BENCH_SYSROOT` names, else the machine itself. The variable exists for tests of the program.
     #[must_use]
     pub fn from_env() -> Self {
-        std::env::var_os("SPARK_BENCH_SYSROOT")
-            .filter(|v| !v.is_empty())
-            .map_or_else(Self::live, Self::at)
+        std::env::var_os("SPARK_BENCH_SYSROOT").filter(|v| !v.is_empty()).map_or_else(Self::live, Self::at)
     }
 
     /// Whether this is the machine itself.
@@ -51,10 +43,7 @@ impl SysRoot {
 
     /// Where `path`, such as `/proc/stat`, lies. A path never leads out of the root: `..` in it is dropped.
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
-        let inside = path
-            .as_ref()
-            .components()
-            .filter(|c| matches!(c, Component::Normal(_)));
+        let inside = path.as_ref().components().filter(|c| matches!(c, Component::Normal(_)));
         inside.fold(self.root.clone(), |at, c| at.join(c))
     }
 
@@ -83,11 +72,7 @@ impl SysRoot {
     pub fn line(&self, path: impl AsRef<Path>) -> Result<String, String> {
         let path = path.as_ref();
         let line = clean(&self.text(path)?);
-        if line.is_empty() {
-            Err(format!("{}: empty", path.display()))
-        } else {
-            Ok(line)
-        }
+        if line.is_empty() { Err(format!("{}: empty", path.display())) } else { Ok(line) }
     }
 
     /// A file that holds one value.
@@ -97,19 +82,13 @@ impl SysRoot {
     pub fn value<T: FromStr>(&self, path: impl AsRef<Path>) -> Result<T, String> {
         let path = path.as_ref();
         let line = self.line(path)?;
-        line.parse()
-            .map_err(|_| format!("{}: not understood: {line:?}", path.display()))
+        line.parse().map_err(|_| format!("{}: not understood: {line:?}", path.display()))
     }
 
     /// The names in a folder, sorted so that `cpu2` comes before `cpu10`; empty when there is none.
     pub fn names(&self, folder: impl AsRef<Path>) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.path(folder))
-            .map(|entries| {
-                entries
-                    .flatten()
-                    .filter_map(|e| e.file_name().into_string().ok())
-                    .collect()
-            })
+            .map(|entries| entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect())
             .unwrap_or_default();
         names.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
         names
@@ -118,10 +97,7 @@ impl SysRoot {
     /// The names in a folder that are `prefix` and a number, lowest first, with the number.
     pub fn numbered(&self, folder: impl AsRef<Path>, prefix: &str) -> Vec<(u32, String)> {
         let number = |name: &str| name.strip_prefix(prefix)?.parse().ok();
-        self.names(folder)
-            .into_iter()
-            .filter_map(|name| Some((number(&name)?, name)))
-            .collect()
+        self.names(folder).into_iter().filter_map(|name| Some((number(&name)?, name))).collect()
     }
 }
 
@@ -129,9 +105,7 @@ impl SysRoot {
 fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let mut short = text.split(" (os error").next().unwrap_or(&text).chars();
-    short.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(short).collect()
-    })
+    short.next().map_or_else(String::new, |first| first.to_lowercase().chain(short).collect())
 }
 
 #[cfg(test)]
@@ -142,15 +116,9 @@ mod tests {
     fn a_path_stays_inside_and_errors_name_it() {
         let dir = tempfile::tempdir().unwrap();
         let root = SysRoot::at(dir.path());
-        assert_eq!(
-            root.path("/../../etc/./passwd"),
-            dir.path().join("etc").join("passwd")
-        );
+        assert_eq!(root.path("/../../etc/./passwd"), dir.path().join("etc").join("passwd"));
         let error = root.text("/proc/stat").unwrap_err();
-        assert!(
-            error.starts_with("/proc/stat: ") && !error.contains("os error"),
-            "{error}"
-        );
+        assert!(error.starts_with("/proc/stat: ") && !error.contains("os error"), "{error}");
         fs::write(dir.path().join("n"), "12 \n").unwrap();
         fs::write(dir.path().join("empty"), "\n").unwrap();
         assert_eq!(root.value::<u32>("/n"), Ok(12));
@@ -158,9 +126,6 @@ mod tests {
         for name in ["cpu10", "cpu2", "cpufreq"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        assert_eq!(
-            root.numbered("/", "cpu"),
-            [(2, "cpu2".to_owned()), (10, "cpu10".to_owned())]
-        );
+        assert_eq!(root.numbered("/", "cpu"), [(2, "cpu2".to_owned()), (10, "cpu10".to_owned())]);
     }
 }

@@ -33,8 +33,7 @@ impl Ticks {
     /// # Errors
     /// Why they cannot be read.
     pub fn now(root: &SysRoot) -> Result<Self, String> {
-        Self::parse(&root.text(SOURCE)?)
-            .ok_or_else(|| format!("{SOURCE}: no line of all processors"))
+        Self::parse(&root.text(SOURCE)?).ok_or_else(|| format!("{SOURCE}: no line of all processors"))
     }
 
     /// Reads `cpu user nice system idle iowait irq softirq steal guest guest_nice`; guests are already in user and nice.
@@ -46,15 +45,8 @@ impl Ticks {
             .map_while(|f| f.parse().ok())
             .collect();
         let at = |i: usize| fields.get(i).copied().unwrap_or(0);
-        let total = fields
-            .iter()
-            .take(8)
-            .fold(0u64, |a, b| a.saturating_add(*b));
-        (fields.len() >= 4).then(|| Self {
-            idle: at(3).saturating_add(at(4)),
-            steal: at(7),
-            total,
-        })
+        let total = fields.iter().take(8).fold(0u64, |a, b| a.saturating_add(*b));
+        (fields.len() >= 4).then(|| Self { idle: at(3).saturating_add(at(4)), steal: at(7), total })
     }
 
     /// The shares since `before`; `None` when no tick has passed.
@@ -64,10 +56,7 @@ impl Ticks {
         // Kernels let idle time go back by a tick now and then.
         let share = |now: u64, then: u64| (now.saturating_sub(then) as f64 / total).min(1.0);
         let steal = share(self.steal, before.steal);
-        Some(Shares {
-            busy: (1.0 - share(self.idle, before.idle) - steal).max(0.0),
-            steal,
-        })
+        Some(Shares { busy: (1.0 - share(self.idle, before.idle) - steal).max(0.0), steal })
     }
 }
 
@@ -85,10 +74,7 @@ enum From {
 
 impl Load {
     pub(super) fn new(root: &SysRoot) -> Self {
-        Self {
-            root: root.clone(),
-            from: From::Nothing,
-        }
+        Self { root: root.clone(), from: From::Nothing }
     }
 }
 
@@ -109,34 +95,19 @@ impl Sensor for Load {
             Err(why) => why,
         };
         if !self.root.is_live() || cfg!(target_os = "linux") {
-            return vec![Channel::refused(
-                self.name(),
-                Some("load"),
-                Some(SOURCE),
-                why,
-            )];
+            return vec![Channel::refused(self.name(), Some("load"), Some(SOURCE), why)];
         }
-        match crate::os::cpu_load_is_safe()
-            .and_then(|()| sysinfo::System::new().map_err(|e| e.to_string()))
-        {
+        match crate::os::cpu_load_is_safe().and_then(|()| sysinfo::System::new().map_err(|e| e.to_string())) {
             Ok(mut system) => {
                 system.refresh_cpu_usage();
                 self.from = From::Sysinfo(Box::new(system));
-                let steal = format!(
-                    "{} does not tell what its hypervisor takes",
-                    std::env::consts::OS
-                );
+                let steal = format!("{} does not tell what its hypervisor takes", std::env::consts::OS);
                 vec![
                     channel(self.name(), "load", "cpu", "sysinfo", "1", self.period()),
                     Channel::refused(self.name(), Some("steal"), Some("sysinfo"), steal),
                 ]
             }
-            Err(why) => vec![Channel::refused(
-                self.name(),
-                Some("load"),
-                Some("sysinfo"),
-                why,
-            )],
+            Err(why) => vec![Channel::refused(self.name(), Some("load"), Some("sysinfo"), why)],
         }
     }
 
@@ -159,13 +130,7 @@ impl Sensor for Load {
             }
             From::Sysinfo(system) => {
                 system.refresh_cpu_usage();
-                vec![reading(
-                    "load",
-                    "cpu",
-                    "sysinfo",
-                    f64::from(system.global_cpu_usage()) / 100.0,
-                    "1",
-                )]
+                vec![reading("load", "cpu", "sysinfo", f64::from(system.global_cpu_usage()) / 100.0, "1")]
             }
         }
     }
@@ -184,10 +149,7 @@ mod tests {
         let a = Ticks::parse("cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 1 1 1 1\n").unwrap();
         let b = Ticks::parse("cpu  150 0 100 820 10 0 0 20 50 0\n").unwrap();
         let s = b.since(&a).unwrap();
-        assert!(
-            (s.busy - 0.5).abs() < 1e-12 && (s.steal - 0.2).abs() < 1e-12,
-            "{s:?}"
-        );
+        assert!((s.busy - 0.5).abs() < 1e-12 && (s.steal - 0.2).abs() < 1e-12, "{s:?}");
         assert_eq!(a.since(&a), None);
         assert_eq!(a.since(&b), None);
         assert_eq!(Ticks::parse("cpu  1 2\n"), None);

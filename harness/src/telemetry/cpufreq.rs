@@ -16,10 +16,7 @@ pub(super) struct Clocks {
 
 impl Clocks {
     pub(super) fn new(root: &SysRoot) -> Self {
-        Self {
-            root: root.clone(),
-            probes: Vec::new(),
-        }
+        Self { root: root.clone(), probes: Vec::new() }
     }
 }
 
@@ -30,8 +27,7 @@ impl Sensor for Clocks {
 
     fn probe(&mut self) -> Vec<Channel> {
         let probe = |(number, folder): (u32, String)| {
-            let cpus = frequency::spaced(&self.root, &format!("{folder}/related_cpus"))
-                .map(|c| c.to_string());
+            let cpus = frequency::spaced(&self.root, &format!("{folder}/related_cpus")).map(|c| c.to_string());
             let path = format!("{folder}/scaling_cur_freq");
             Probe {
                 quantity: "frequency",
@@ -41,10 +37,7 @@ impl Sensor for Clocks {
                 scale: 1e3,
             }
         };
-        self.probes = frequency::policies(&self.root)
-            .into_iter()
-            .map(probe)
-            .collect();
+        self.probes = frequency::policies(&self.root).into_iter().map(probe).collect();
         if self.probes.is_empty() {
             let why = "no frequency policy: the system does not tell the clock (a virtual machine, or not Linux)";
             return vec![Channel::refused(
@@ -58,10 +51,7 @@ impl Sensor for Clocks {
     }
 
     fn read(&mut self) -> Vec<Reading> {
-        self.probes
-            .iter()
-            .filter_map(|p| p.read(&self.root))
-            .collect()
+        self.probes.iter().filter_map(|p| p.read(&self.root)).collect()
     }
 
     fn period(&self) -> Duration {

@@ -12,10 +12,8 @@ const FOLDER: &str = "/sys/class/hwmon";
 
 /// A file's beginning and end, and what the integer in it is (the kernel's sysfs-interface: millidegrees, microwatts).
 /// A chip that has both `average` and `input` is read once, by the first that is there.
-const FILES: &[(&str, &[&str], &str, &str, f64)] = &[
-    ("temp", &["input"], "temperature", "degC", 1e-3),
-    ("power", &["average", "input"], "power", "W", 1e-6),
-];
+const FILES: &[(&str, &[&str], &str, &str, f64)] =
+    &[("temp", &["input"], "temperature", "degC", 1e-3), ("power", &["average", "input"], "power", "W", 1e-6)];
 
 pub(super) struct Chips {
     root: SysRoot,
@@ -24,17 +22,11 @@ pub(super) struct Chips {
 
 impl Chips {
     pub(super) fn new(root: &SysRoot) -> Self {
-        Self {
-            root: root.clone(),
-            probes: Vec::new(),
-        }
+        Self { root: root.clone(), probes: Vec::new() }
     }
 
     fn of_chip(&self, folder: &str) -> Vec<Probe> {
-        let chip = self
-            .root
-            .line(format!("{folder}/name"))
-            .unwrap_or_else(|_| "unnamed".to_owned());
+        let chip = self.root.line(format!("{folder}/name")).unwrap_or_else(|_| "unnamed".to_owned());
         let names = self.root.names(folder);
         let mut probes = Vec::new();
         for (prefix, endings, quantity, unit, scale) in FILES.iter().copied() {
@@ -46,16 +38,11 @@ impl Chips {
             numbers.sort_unstable();
             numbers.dedup();
             for n in numbers {
-                let Some(end) = endings
-                    .iter()
-                    .find(|end| names.contains(&format!("{prefix}{n}_{end}")))
-                else {
+                let Some(end) = endings.iter().find(|end| names.contains(&format!("{prefix}{n}_{end}"))) else {
                     continue;
                 };
-                let label = self
-                    .root
-                    .line(format!("{folder}/{prefix}{n}_label"))
-                    .unwrap_or_else(|_| format!("{prefix}{n}"));
+                let label =
+                    self.root.line(format!("{folder}/{prefix}{n}_label")).unwrap_or_else(|_| format!("{prefix}{n}"));
                 probes.push(Probe {
                     quantity,
                     scope: format!("{chip} {label}"),
@@ -76,10 +63,7 @@ impl Sensor for Chips {
 
     fn probe(&mut self) -> Vec<Channel> {
         let chips = self.root.numbered(FOLDER, "hwmon");
-        self.probes = chips
-            .iter()
-            .flat_map(|(_, name)| self.of_chip(&format!("{FOLDER}/{name}")))
-            .collect();
+        self.probes = chips.iter().flat_map(|(_, name)| self.of_chip(&format!("{FOLDER}/{name}"))).collect();
         if self.probes.is_empty() {
             let why = if chips.is_empty() {
                 "no chip is listed (a virtual machine, or not Linux)"
@@ -92,10 +76,7 @@ impl Sensor for Chips {
     }
 
     fn read(&mut self) -> Vec<Reading> {
-        self.probes
-            .iter()
-            .filter_map(|p| p.read(&self.root))
-            .collect()
+        self.probes.iter().filter_map(|p| p.read(&self.root)).collect()
     }
 
     fn period(&self) -> Duration {

@@ -18,33 +18,22 @@ pub(super) struct Available {
 
 impl Available {
     pub(super) fn new(root: &SysRoot) -> Self {
-        Self {
-            root: root.clone(),
-            system: None,
-        }
+        Self { root: root.clone(), system: None }
     }
 
     fn source(&self) -> &'static str {
-        if self.system.is_some() {
-            "sysinfo"
-        } else {
-            SOURCE
-        }
+        if self.system.is_some() { "sysinfo" } else { SOURCE }
     }
 
     /// Available and used swap, in bytes, each if it is known.
     fn now(&mut self) -> Result<[Option<u64>; 2], String> {
         if let Some(system) = &mut self.system {
             system.refresh_memory();
-            return Ok([
-                Some(system.available_memory()).filter(|n| *n > 0),
-                Some(system.used_swap()),
-            ]);
+            return Ok([Some(system.available_memory()).filter(|n| *n > 0), Some(system.used_swap())]);
         }
         let text = self.root.text(SOURCE)?;
-        let swap = meminfo(&text, "SwapTotal")
-            .zip(meminfo(&text, "SwapFree"))
-            .map(|(total, free)| total.saturating_sub(free));
+        let swap =
+            meminfo(&text, "SwapTotal").zip(meminfo(&text, "SwapFree")).map(|(total, free)| total.saturating_sub(free));
         Ok([meminfo(&text, "MemAvailable"), swap])
     }
 }
@@ -62,14 +51,9 @@ impl Sensor for Available {
         }
         let now = self.now();
         let one = |(i, (quantity, scope)): (usize, (&str, &str))| match &now {
-            Ok(values) if values[i].is_some() => channel(
-                self.name(),
-                quantity,
-                scope,
-                self.source(),
-                "B",
-                self.period(),
-            ),
+            Ok(values) if values[i].is_some() => {
+                channel(self.name(), quantity, scope, self.source(), "B", self.period())
+            }
             Ok(_) => Channel::refused(self.name(), Some(quantity), Some(self.source()), "not told"),
             Err(why) => Channel::refused(self.name(), Some(quantity), Some(self.source()), why),
         };
@@ -82,9 +66,7 @@ impl Sensor for Available {
         QUANTITIES
             .into_iter()
             .zip(values)
-            .filter_map(|((quantity, scope), v)| {
-                Some(reading(quantity, scope, source, v? as f64, "B"))
-            })
+            .filter_map(|((quantity, scope), v)| Some(reading(quantity, scope, source, v? as f64, "B")))
             .collect()
     }
 

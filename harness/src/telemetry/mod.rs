@@ -61,14 +61,7 @@ impl Probe {
     /// This quantity as a header line, or the reason why it cannot be read now.
     fn channel(&self, root: &SysRoot, name: &str, period: Duration) -> Channel {
         match root.value::<i64>(&self.path) {
-            Ok(_) => channel(
-                name,
-                self.quantity,
-                &self.scope,
-                &self.path,
-                self.unit,
-                period,
-            ),
+            Ok(_) => channel(name, self.quantity, &self.scope, &self.path, self.unit, period),
             Err(why) => Channel {
                 scope: Some(self.scope.clone()),
                 ..Channel::refused(name, Some(self.quantity), Some(&self.path), why)
@@ -77,9 +70,7 @@ impl Probe {
     }
 
     fn read(&self, root: &SysRoot) -> Option<Reading> {
-        root.value::<i64>(&self.path)
-            .ok()
-            .map(|raw| self.reading(raw as f64 * self.scale))
+        root.value::<i64>(&self.path).ok().map(|raw| self.reading(raw as f64 * self.scale))
     }
 
     fn reading(&self, value: f64) -> Reading {
@@ -88,29 +79,14 @@ impl Probe {
 }
 
 /// Turns what could be probed into channels and keeps the probes that answer.
-fn keep_answering(
-    root: &SysRoot,
-    name: &'static str,
-    period: Duration,
-    probes: &mut Vec<Probe>,
-) -> Vec<Channel> {
-    let channels: Vec<Channel> = probes
-        .iter()
-        .map(|p| p.channel(root, name, period))
-        .collect();
+fn keep_answering(root: &SysRoot, name: &'static str, period: Duration, probes: &mut Vec<Probe>) -> Vec<Channel> {
+    let channels: Vec<Channel> = probes.iter().map(|p| p.channel(root, name, period)).collect();
     let mut answers = channels.iter().map(|c| c.status == Status::Ok);
     probes.retain(|_| answers.next().unwrap_or(false));
     channels
 }
 
-fn channel(
-    name: &str,
-    quantity: &str,
-    scope: &str,
-    source: &str,
-    unit: &str,
-    period: Duration,
-) -> Channel {
+fn channel(name: &str, quantity: &str, scope: &str, source: &str, unit: &str, period: Duration) -> Channel {
     Channel {
         name: name.to_owned(),
         quantity: Some(quantity.to_owned()),

@@ -13,26 +13,13 @@ use crate::os::SysRoot;
 use super::{Sensor, channel, reading};
 
 /// One quantity: its name, its unit, the call's name and the call with the value in that unit.
-type Quantity = (
-    &'static str,
-    &'static str,
-    &'static str,
-    fn(&Device<'_>) -> Result<f64, NvmlError>,
-);
+type Quantity = (&'static str, &'static str, &'static str, fn(&Device<'_>) -> Result<f64, NvmlError>);
 
 const QUANTITIES: &[Quantity] = &[
-    ("power", "W", "power_usage", |d| {
-        Ok(f64::from(d.power_usage()?) / 1e3)
-    }),
-    ("energy", "J", "total_energy_consumption", |d| {
-        Ok(d.total_energy_consumption()? as f64 / 1e3)
-    }),
-    ("temperature", "degC", "temperature", |d| {
-        Ok(f64::from(d.temperature(TemperatureSensor::Gpu)?))
-    }),
-    ("clock", "Hz", "clock_info sm", |d| {
-        Ok(f64::from(d.clock_info(Clock::SM)?) * 1e6)
-    }),
+    ("power", "W", "power_usage", |d| Ok(f64::from(d.power_usage()?) / 1e3)),
+    ("energy", "J", "total_energy_consumption", |d| Ok(d.total_energy_consumption()? as f64 / 1e3)),
+    ("temperature", "degC", "temperature", |d| Ok(f64::from(d.temperature(TemperatureSensor::Gpu)?))),
+    ("clock", "Hz", "clock_info sm", |d| Ok(f64::from(d.clock_info(Clock::SM)?) * 1e6)),
 ];
 
 /// A quantity of a GPU that answered when probed.
@@ -50,43 +37,22 @@ pub(super) struct Gpus {
 
 impl Gpus {
     pub(super) fn new(root: &SysRoot) -> Self {
-        Self {
-            live: root.is_live(),
-            nvml: None,
-            answering: Vec::new(),
-        }
+        Self { live: root.is_live(), nvml: None, answering: Vec::new() }
     }
 
     fn of_gpu(&mut self, gpu: u32, device: &Device<'_>, channels: &mut Vec<Channel>) {
-        let name = device
-            .name()
-            .map_or_else(|e| format!("unnamed ({e})"), |n| clean(&n));
+        let name = device.name().map_or_else(|e| format!("unnamed ({e})"), |n| clean(&n));
         let scope = format!("gpu {gpu}");
         for quantity in QUANTITIES {
             let source = format!("nvml {} of {name}", quantity.2);
             match quantity.3(device) {
                 Ok(_) => {
-                    channels.push(channel(
-                        "nvml",
-                        quantity.0,
-                        &scope,
-                        &source,
-                        quantity.1,
-                        self.period(),
-                    ));
-                    self.answering.push(Answering {
-                        gpu,
-                        quantity,
-                        source,
-                    });
+                    channels.push(channel("nvml", quantity.0, &scope, &source, quantity.1, self.period()));
+                    self.answering.push(Answering { gpu, quantity, source });
                 }
                 Err(e) => {
-                    let refused =
-                        Channel::refused("nvml", Some(quantity.0), Some(&source), e.to_string());
-                    channels.push(Channel {
-                        scope: Some(scope.clone()),
-                        ..refused
-                    });
+                    let refused = Channel::refused("nvml", Some(quantity.0), Some(&source), e.to_string());
+                    channels.push(Channel { scope: Some(scope.clone()), ..refused });
                 }
             }
         }
@@ -122,9 +88,7 @@ impl Sensor for Gpus {
                 }),
             }
         }
-        debug_assert!(
-            channels.iter().filter(|c| c.status == Status::Ok).count() == self.answering.len()
-        );
+        debug_assert!(channels.iter().filter(|c| c.status == Status::Ok).count() == self.answering.len());
         self.nvml = Some(nvml);
         channels
     }
@@ -136,13 +100,7 @@ impl Sensor for Gpus {
         let one = |a: &Answering| {
             let (name, unit, _, call) = a.quantity;
             let value = call(&nvml.device_by_index(a.gpu).ok()?).ok()?;
-            Some(reading(
-                name,
-                &format!("gpu {}", a.gpu),
-                &a.source,
-                value,
-                unit,
-            ))
+            Some(reading(name, &format!("gpu {}", a.gpu), &a.source, value, unit))
         };
         self.answering.iter().filter_map(one).collect()
     }

@@ -40,19 +40,12 @@ pub(super) struct Energy {
 
 impl Energy {
     pub(super) fn new(root: &SysRoot) -> Self {
-        Self {
-            root: root.clone(),
-            zones: Vec::new(),
-        }
+        Self { root: root.clone(), zones: Vec::new() }
     }
 
     /// `intel-rapl:0` is a package, `intel-rapl:0:1` a part of it; `intel-rapl` itself is the driver.
     fn scope(&self, zone: &str) -> String {
-        let name = |zone: &str| {
-            self.root
-                .line(format!("{FOLDER}/{zone}/name"))
-                .unwrap_or_else(|_| zone.to_owned())
-        };
+        let name = |zone: &str| self.root.line(format!("{FOLDER}/{zone}/name")).unwrap_or_else(|_| zone.to_owned());
         match zone.rsplit_once(':') {
             Some((package, _)) if package.contains(':') => {
                 format!("{}/{}", name(package), name(zone))
@@ -69,52 +62,27 @@ impl Sensor for Energy {
 
     fn probe(&mut self) -> Vec<Channel> {
         let mut channels = Vec::new();
-        for zone in self
-            .root
-            .names(FOLDER)
-            .into_iter()
-            .filter(|n| n.contains("rapl") && n.contains(':'))
-        {
+        for zone in self.root.names(FOLDER).into_iter().filter(|n| n.contains("rapl") && n.contains(':')) {
             let at = |file: &str| format!("{FOLDER}/{zone}/{file}");
-            let probe = Probe {
-                quantity: "energy",
-                scope: self.scope(&zone),
-                path: at("energy_uj"),
-                unit: "J",
-                scale: 1e-6,
-            };
+            let probe =
+                Probe { quantity: "energy", scope: self.scope(&zone), path: at("energy_uj"), unit: "J", scale: 1e-6 };
             let mut channel = probe.channel(&self.root, self.name(), self.period());
-            if let Some(why) = channel
-                .reason
-                .as_mut()
-                .filter(|why| why.contains("ermission denied"))
-            {
-                why.push_str(&format!(
-                    "; as root: chmod a+r {FOLDER}/*rapl*/energy_uj (until the next start)"
-                ));
+            if let Some(why) = channel.reason.as_mut().filter(|why| why.contains("ermission denied")) {
+                why.push_str(&format!("; as root: chmod a+r {FOLDER}/*rapl*/energy_uj (until the next start)"));
             }
             if channel.status == Status::Ok
                 && let Ok(last_uj) = self.root.value(&probe.path)
             {
                 self.zones.push((
                     probe,
-                    Counter {
-                        range_uj: self.root.value(at("max_energy_range_uj")).ok(),
-                        last_uj,
-                        sum_uj: 0,
-                    },
+                    Counter { range_uj: self.root.value(at("max_energy_range_uj")).ok(), last_uj, sum_uj: 0 },
                 ));
             }
             channels.push(channel);
         }
         if channels.is_empty() {
             let why = "no RAPL zone: a virtual machine, an Arm processor, not Linux, or the module intel_rapl_msr is not loaded";
-            channels.push(Channel::refused(
-                self.name(),
-                Some("energy"),
-                Some(FOLDER),
-                why,
-            ));
+            channels.push(Channel::refused(self.name(), Some("energy"), Some(FOLDER), why));
         }
         channels
     }
@@ -139,23 +107,9 @@ mod tests {
 
     #[test]
     fn a_counter_that_wraps_goes_on() {
-        let mut c = Counter {
-            range_uj: Some(999),
-            last_uj: 900,
-            sum_uj: 0,
-        };
-        assert_eq!(
-            [c.take(950), c.take(10), c.take(10), c.take(20)],
-            [Some(50), Some(110), Some(110), Some(120)]
-        );
-        let mut unknown = Counter {
-            range_uj: None,
-            last_uj: 900,
-            sum_uj: 0,
-        };
-        assert_eq!(
-            [unknown.take(950), unknown.take(10), unknown.take(30)],
-            [Some(50), None, Some(70)]
-        );
+        let mut c = Counter { range_uj: Some(999), last_uj: 900, sum_uj: 0 };
+        assert_eq!([c.take(950), c.take(10), c.take(10), c.take(20)], [Some(50), Some(110), Some(110), Some(120)]);
+        let mut unknown = Counter { range_uj: None, last_uj: 900, sum_uj: 0 };
+        assert_eq!([unknown.take(950), unknown.take(10), unknown.take(30)], [Some(50), None, Some(70)]);
     }
 }

@@ -55,9 +55,7 @@ impl Sampler {
         mut sensors: Vec<Box<dyn Sensor>>,
         start: Instant,
     ) -> io::Result<Self> {
-        let header = Header {
-            sensors: sensors.iter_mut().flat_map(|s| s.probe()).collect(),
-        };
+        let header = Header { sensors: sensors.iter_mut().flat_map(|s| s.probe()).collect() };
         write_line(&mut out, &Line::Header(header.clone()))?;
         let recent = Arc::new(Mutex::new(VecDeque::new()));
         let (stop, stopped) = channel();
@@ -69,15 +67,8 @@ impl Sampler {
             samples: 0,
             error: None,
         };
-        let thread = std::thread::Builder::new()
-            .name("telemetry".to_owned())
-            .spawn(move || work.run(&stopped))?;
-        Ok(Self {
-            header,
-            recent,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || work.run(&stopped))?;
+        Ok(Self { header, recent, stop: Some(stop), thread: Some(thread) })
     }
 
     /// What the sensors answered when asked what they have.
@@ -90,11 +81,7 @@ impl Sampler {
     #[must_use]
     pub fn between(&self, from_ns: u64, to_ns: u64) -> Vec<Sample> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent
-            .iter()
-            .filter(|s| (from_ns..=to_ns).contains(&s.t_ns))
-            .cloned()
-            .collect()
+        recent.iter().filter(|s| (from_ns..=to_ns).contains(&s.t_ns)).cloned().collect()
     }
 
     /// Takes a last sample of every sensor, ends the thread and says what sampling has cost.
@@ -136,9 +123,7 @@ impl Work {
         loop {
             self.sample(false);
             let next = self.sensors.iter().map(|(_, due)| *due).min();
-            let wait = next.map_or(Duration::from_secs(3600), |due| {
-                due.saturating_duration_since(Instant::now())
-            });
+            let wait = next.map_or(Duration::from_secs(3600), |due| due.saturating_duration_since(Instant::now()));
             // Nothing is ever sent: the other end is dropped to stop.
             if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                 break;
@@ -170,8 +155,7 @@ impl Work {
         if readings.is_empty() {
             return;
         }
-        let t_ns =
-            u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
+        let t_ns = u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
         let sample = Sample { t_ns, readings };
         self.samples += 1;
         if self.error.is_none()

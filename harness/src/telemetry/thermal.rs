@@ -17,10 +17,7 @@ pub(super) struct Zones {
 
 impl Zones {
     pub(super) fn new(root: &SysRoot) -> Self {
-        Self {
-            root: root.clone(),
-            probes: Vec::new(),
-        }
+        Self { root: root.clone(), probes: Vec::new() }
     }
 }
 
@@ -31,10 +28,7 @@ impl Sensor for Zones {
 
     fn probe(&mut self) -> Vec<Channel> {
         let probe = |(number, name): (u32, String)| {
-            let kind = self
-                .root
-                .line(format!("{FOLDER}/{name}/type"))
-                .unwrap_or_else(|_| "zone".to_owned());
+            let kind = self.root.line(format!("{FOLDER}/{name}/type")).unwrap_or_else(|_| "zone".to_owned());
             // Zones often share a type: GB10 has seven of type acpitz.
             Probe {
                 quantity: "temperature",
@@ -44,12 +38,7 @@ impl Sensor for Zones {
                 scale: 1e-3,
             }
         };
-        self.probes = self
-            .root
-            .numbered(FOLDER, "thermal_zone")
-            .into_iter()
-            .map(probe)
-            .collect();
+        self.probes = self.root.numbered(FOLDER, "thermal_zone").into_iter().map(probe).collect();
         if self.probes.is_empty() {
             return vec![Channel::refused(
                 self.name(),
@@ -62,10 +51,7 @@ impl Sensor for Zones {
     }
 
     fn read(&mut self) -> Vec<Reading> {
-        self.probes
-            .iter()
-            .filter_map(|p| p.read(&self.root))
-            .collect()
+        self.probes.iter().filter_map(|p| p.read(&self.root)).collect()
     }
 
     fn period(&self) -> Duration {

@@ -99,6 +99,9 @@ impl Op for Chase {
     fn live(&self) -> Live {
         Live::one(1, 0)
     }
+    fn placement(&self) -> Placement {
+        self.pages
+    }
     fn example(&self, seed: u64) -> Example {
         Example {
             weights: Vec::new(),

@@ -73,6 +73,9 @@ impl Op for Copy {
     fn live(&self) -> Live {
         Live::one(1, 0)
     }
+    fn placement(&self) -> crate::Placement {
+        self.0.pages
+    }
     fn example(&self, seed: u64) -> Example {
         let from: Vec<u32> = (0..self.0.bytes / 4).map(|at| noise(seed, at) as u32).collect();
         let to = vec![0u32; from.len()];

@@ -31,4 +31,13 @@ impl<'a, T> Split<'a, T> {
         // SAFETY: the range was just found inside the slice, which this value borrows; the caller keeps parts disjoint.
         unsafe { std::slice::from_raw_parts_mut(self.at.wrapping_add(range.start), range.len()) }
     }
+    /// The elements in `range`, to read. Panics if it is not inside the slice.
+    ///
+    /// # Safety
+    /// While they are borrowed, no part that overlaps them lives, on any thread.
+    pub(crate) unsafe fn read(&self, range: Range<usize>) -> &'a [T] {
+        assert!(range.start <= range.end && range.end <= self.len, "{range:?} is inside 0..{}", self.len);
+        // SAFETY: the range was just found inside the slice, which this value borrows; the caller sees to it that nobody writes.
+        unsafe { std::slice::from_raw_parts(self.at.wrapping_add(range.start), range.len()) }
+    }
 }

@@ -89,6 +89,9 @@ impl Op for Read {
     fn live(&self) -> Live {
         Live::one(1, 0)
     }
+    fn placement(&self) -> crate::Placement {
+        self.0.pages
+    }
     fn example(&self, seed: u64) -> Example {
         let words: Vec<u64> = (0..self.0.bytes / 8).map(|at| noise(seed, at)).collect();
         Example {

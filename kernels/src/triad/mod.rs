@@ -80,6 +80,9 @@ impl Op for Triad {
     fn live(&self) -> Live {
         Live::one(1, 0)
     }
+    fn placement(&self) -> crate::Placement {
+        self.0.pages
+    }
     fn example(&self, seed: u64) -> Example {
         let len = self.0.bytes / 4;
         let array = |stream: u64| (0..len).map(|at| value(noise(seed ^ stream << 32, at))).collect::<Vec<f32>>();

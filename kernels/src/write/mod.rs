@@ -73,6 +73,9 @@ impl Op for Write {
     fn live(&self) -> Live {
         Live::one(1, 0)
     }
+    fn placement(&self) -> crate::Placement {
+        self.0.pages
+    }
     fn example(&self, seed: u64) -> Example {
         let pattern: Vec<u32> = (0..16).map(|at| noise(seed, at) as u32).collect();
         Example {
