@@ -17,6 +17,12 @@
 
 mod activations;
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx2_float;
+#[cfg(target_arch = "x86_64")]
+mod avx2_vnni;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_bf16;
@@ -27,6 +33,10 @@ mod canonical;
 mod float;
 #[cfg(target_arch = "x86_64")]
 mod integer;
+#[cfg(target_arch = "x86_64")]
+mod integer256;
+#[cfg(target_arch = "x86_64")]
+mod lanes256;
 #[cfg(target_arch = "x86_64")]
 mod lanes512;
 #[cfg(target_arch = "x86_64")]
@@ -68,6 +78,10 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Gemm>] = &[
     &avx512_bf16::Avx512Bf16,
     #[cfg(target_arch = "x86_64")]
     &avx512::Avx512,
+    #[cfg(target_arch = "x86_64")]
+    &avx2_vnni::Avx2Vnni,
+    #[cfg(target_arch = "x86_64")]
+    &avx2::Avx2,
     &scalar::Scalar,
 ];
 
