@@ -64,6 +64,7 @@ fn unpack_nibbles(format: Format, tile: Tile<'_>, from: usize, out: &mut [[u8; L
     for ((lines, scales), out) in lines.zip(scales).zip(out.chunks_exact_mut(block)) {
         let scale = scales_of(format, scales);
         for (line, out) in lines.iter().zip(out.as_chunks_mut::<8>().0) {
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
             let codes = load(line);
             macro_rules! nibble {
                 ($($at:literal: $shift:literal),*) => {$(
@@ -103,6 +104,7 @@ fn unpack(format: Format, tile: Tile<'_>, from: usize, out: &mut [[u8; LINE]]) {
         }
         Format::Bf16 => {
             for (line, out) in lines[from / 2..].iter().zip(out.chunks_mut(2)) {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
                 let pair = load(line);
                 put(&mut out[0], pair.map(|half| _mm256_slli_epi32::<16>(half)));
                 // The last pair of an odd k is half a pair.

@@ -155,6 +155,7 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
         }
         Format::Bf16 => {
             for (line, out) in lines[from / 2..].iter().zip(out.chunks_mut(2 * slots)) {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
                 let pair = load(line);
                 let (even, odd) =
                     (_mm512_slli_epi32::<16>(pair), _mm512_slli_epi32::<16>(_mm512_srli_epi32::<16>(pair)));
