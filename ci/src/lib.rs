@@ -1,1 +1,1 @@
-//! The crate's front page is its README.
+#![doc = include_str!("../README.md")]
