@@ -8,12 +8,14 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spark_kernels::chase::Chase;
 use spark_kernels::copy::Copy;
 use spark_kernels::cpu::Cpu;
+use spark_kernels::cpu::pool::{allowed_cpus, unpin};
 use spark_kernels::peak::Peak;
 use spark_kernels::read::Read;
 use spark_kernels::triad::Triad;
 use spark_kernels::working_set::WorkingSet;
 use spark_kernels::write::Write;
 use spark_kernels::{Arithmetic, Buffer, Device, Example, Host, Io, Live, Op, Prepared, parity};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// An op with its operands, checked.
@@ -52,7 +54,7 @@ fn each<O: Op>(op: &O, cpu: &Cpu, mut with: impl FnMut(&'static str, &mut Ready)
 }
 
 fn bench<O: Op>(criterion: &mut Criterion, op: &O, threads: usize, label: &str) {
-    let cpu = Cpu::new(Some(threads), 0);
+    let cpu = device(threads);
     let live = Live::one(1, 0);
     let mut group = criterion.benchmark_group(format!("{}/{label}/{threads}t", O::NAME));
     group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
@@ -69,7 +71,7 @@ fn bench<O: Op>(criterion: &mut Criterion, op: &O, threads: usize, label: &str) 
 /// `peak` in instructions a cycle: the best of many bursts, each followed by a look at the clock of the same cores.
 #[expect(clippy::print_stderr, reason = "a bench talks to whoever runs it")]
 fn instructions_a_cycle(threads: usize) {
-    let cpu = Cpu::new(Some(threads), 0);
+    let cpu = device(threads);
     for of in [Arithmetic::F32, Arithmetic::Bf16, Arithmetic::Int8] {
         let op = Peak::new(of, threads);
         let flops = op.flops(&Live::one(1, 0)) as f64;
@@ -95,8 +97,15 @@ fn instructions_a_cycle(threads: usize) {
     }
 }
 
+/// A device with `threads` workers. The pool before it pinned this thread, and a pinned thread may use one CPU only.
+fn device(threads: usize) -> Cpu {
+    static CPUS: LazyLock<Vec<usize>> = LazyLock::new(allowed_cpus);
+    unpin(&CPUS);
+    Cpu::new(Some(threads), 0)
+}
+
 fn roofs(criterion: &mut Criterion) {
-    let cores = spark_kernels::cpu::pool::allowed_cpus().len().max(1);
+    let cores = device(1).threads().max(allowed_cpus().len());
     let mut counts = vec![1, cores];
     counts.dedup();
     for &threads in &counts {

@@ -107,7 +107,7 @@ impl Op for Chase {
             weights: Vec::new(),
             inputs: vec![cycle::links(self.bytes / LINE, seed).into()],
             outputs: vec![vec![0u32].into()],
-            live: Live::one(1, 0),
+            live: self.live(),
         }
     }
     /// The walk again, line by line. An index is exact in f64.

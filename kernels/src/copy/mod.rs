@@ -79,7 +79,7 @@ impl Op for Copy {
     fn example(&self, seed: u64) -> Example {
         let from: Vec<u32> = (0..self.0.bytes / 4).map(|at| noise(seed, at) as u32).collect();
         let to = vec![0u32; from.len()];
-        Example { weights: Vec::new(), inputs: vec![from.into()], outputs: vec![to.into()], live: Live::one(1, 0) }
+        Example { weights: Vec::new(), inputs: vec![from.into()], outputs: vec![to.into()], live: self.live() }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
         let from = &example.inputs[0];

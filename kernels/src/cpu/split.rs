@@ -22,7 +22,7 @@ impl<'a, T> Split<'a, T> {
     pub(crate) fn new(whole: &'a mut [T]) -> Self {
         Self { at: whole.as_mut_ptr(), len: whole.len(), whole: PhantomData }
     }
-    /// The elements in `range`. Panics if it is not inside the slice.
+    /// The elements in `range`, borrowed as long as the slice is. Panics if it is not inside the slice.
     ///
     /// # Safety
     /// While the part lives, no other part that overlaps it does, on any thread.

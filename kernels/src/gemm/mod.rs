@@ -17,12 +17,26 @@
 
 mod activations;
 #[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_bf16;
+#[cfg(target_arch = "x86_64")]
 mod avx512_vnni;
 mod canonical;
+#[cfg(target_arch = "x86_64")]
+mod float;
+#[cfg(target_arch = "x86_64")]
 mod integer;
+#[cfg(target_arch = "x86_64")]
+mod lanes512;
+#[cfg(target_arch = "x86_64")]
 mod packed;
+#[cfg(target_arch = "x86_64")]
+mod quantise512;
 mod reference;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod tiled;
 
 pub use activations::{Activations, UnknownActivations};
 
@@ -50,6 +64,10 @@ pub struct Gemm {
 static IMPLEMENTATIONS: &[&dyn Implementation<Gemm>] = &[
     #[cfg(target_arch = "x86_64")]
     &avx512_vnni::Avx512Vnni,
+    #[cfg(target_arch = "x86_64")]
+    &avx512_bf16::Avx512Bf16,
+    #[cfg(target_arch = "x86_64")]
+    &avx512::Avx512,
     &scalar::Scalar,
 ];
 

@@ -40,8 +40,6 @@ pub(super) struct Packed {
 pub(super) struct Layout {
     /// Blocks along k.
     pub(super) blocks: usize,
-    /// Elements of k a block.
-    pub(super) block: usize,
     /// Bytes of codes a block.
     pub(super) codes: usize,
     /// Bytes of scales a block.
@@ -59,7 +57,7 @@ impl Layout {
             Format::F32 => (1, LINE, 0),
             Format::F16 => unreachable!("f16 weights are refused by validate"),
         };
-        Self { blocks: op.k.div_ceil(block), block, codes, scales }
+        Self { blocks: op.k.div_ceil(block), codes, scales }
     }
     fn tile_bytes(self) -> usize {
         (self.blocks * (self.codes + self.scales)).next_multiple_of(LINE)

@@ -20,18 +20,18 @@ const LANES: usize = 8;
 /// the same half of neighbouring 512-bit chains, as the operands do.
 const CHAINS: usize = 12;
 
-/// For each half of the lanes: loads `CHAINS` accumulators, applies `$step` to each `$iterations` times, stores them.
+/// For each half of the lanes: loads `CHAINS` accumulators, applies each `$step` in turn to all, `$iterations` times, stores them.
 macro_rules! burn {
-    ($sums:expr, $iterations:expr, $half:ident, $load:ident, $store:ident, |$sum:ident| $step:expr) => {
+    ($sums:expr, $iterations:expr, $half:ident, $load:ident, $store:ident, $(|$sum:ident| $step:expr),+) => {
         for round in $sums.as_chunks_mut::<{ CHAINS * 2 * LANES }>().0 {
             let chains = round.as_chunks_mut::<{ 2 * LANES }>().0;
             // SAFETY: a chain is two vectors long, and `$half` is 0 or 1.
             let mut sums: [_; CHAINS] =
                 std::array::from_fn(|i| unsafe { $load(chains[i].as_ptr().wrapping_add($half * LANES).cast()) });
             for _ in 0..$iterations {
-                for $sum in &mut sums {
+                $(for $sum in &mut sums {
                     $step;
-                }
+                })+
             }
             for (chain, sum) in chains.iter_mut().zip(sums) {
                 // SAFETY: as above.
@@ -58,9 +58,17 @@ fn plain(part: &mut Part<'_>) {
                 let odd = _mm256_set1_epi32(0xffff_0000_u32 as i32);
                 let [a0, b0] = [a, b].map(|x| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(x)));
                 let [a1, b1] = [a, b].map(|x| _mm256_castsi256_ps(_mm256_and_si256(x, odd)));
-                burn!(sums, iterations, half, _mm256_loadu_ps, _mm256_storeu_ps, |sum| {
-                    *sum = _mm256_fmadd_ps(a1, b1, _mm256_fmadd_ps(a0, b0, *sum));
-                });
+                burn!(
+                    sums,
+                    iterations,
+                    half,
+                    _mm256_loadu_ps,
+                    _mm256_storeu_ps,
+                    |sum| *sum = _mm256_fmadd_ps(a0, b0, *sum),
+                    |sum| {
+                        *sum = _mm256_fmadd_ps(a1, b1, *sum);
+                    }
+                );
             }
             Operands::Int8 { a, b, sums } => {
                 let [mut a, b] = [load_half(*a, half), load_half(*b, half)];

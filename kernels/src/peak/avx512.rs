@@ -16,17 +16,17 @@ pub(super) static VNNI: Variant<Peak> =
 pub(super) static BF16: Variant<Peak> =
     unsafe { Variant::<Peak>::new("avx512-bf16", AVX512_BF16, dot) }.only(only_bf16);
 
-/// Loads `CHAINS` accumulators, applies `$step` to each of them `$iterations` times, stores them.
+/// Loads `CHAINS` accumulators, applies each `$step` in turn to all of them, `$iterations` times, stores them.
 macro_rules! burn {
-    ($sums:expr, $iterations:expr, $load:ident, $store:ident, |$sum:ident| $step:expr) => {
+    ($sums:expr, $iterations:expr, $load:ident, $store:ident, $(|$sum:ident| $step:expr),+) => {
         for round in $sums.as_chunks_mut::<{ CHAINS * LANES }>().0 {
             let chains = round.as_chunks_mut::<LANES>().0;
             // SAFETY: each chain is one vector long.
             let mut sums: [_; CHAINS] = std::array::from_fn(|i| unsafe { $load(chains[i].as_ptr().cast()) });
             for _ in 0..$iterations {
-                for $sum in &mut sums {
+                $(for $sum in &mut sums {
                     $step;
-                }
+                })+
             }
             for (chain, sum) in chains.iter_mut().zip(sums) {
                 // SAFETY: as above.
@@ -51,9 +51,16 @@ fn plain(part: &mut Part<'_>) {
             let odd = _mm512_set1_epi32(0xffff_0000_u32 as i32);
             let [a0, b0] = [a, b].map(|x| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(x)));
             let [a1, b1] = [a, b].map(|x| _mm512_castsi512_ps(_mm512_and_si512(x, odd)));
-            burn!(sums, iterations, _mm512_loadu_ps, _mm512_storeu_ps, |sum| {
-                *sum = _mm512_fmadd_ps(a1, b1, _mm512_fmadd_ps(a0, b0, *sum));
-            });
+            burn!(
+                sums,
+                iterations,
+                _mm512_loadu_ps,
+                _mm512_storeu_ps,
+                |sum| *sum = _mm512_fmadd_ps(a0, b0, *sum),
+                |sum| {
+                    *sum = _mm512_fmadd_ps(a1, b1, *sum);
+                }
+            );
         }
         Operands::Int8 { a, b, sums } => {
             let [mut a, b] = [load_bytes(*a), load_bytes(*b)];

@@ -173,7 +173,7 @@ impl Op for Peak {
         vec![Shape { of, len: ACCUMULATORS * self.threads }]
     }
     fn operand_bytes(&self) -> u64 {
-        (2 * LANES * self.products() * 4) as u64
+        64 + 64 + 4 * ACCUMULATORS as u64
     }
     fn live(&self) -> Live {
         Live::one(1, 0)
@@ -202,7 +202,7 @@ impl Op for Peak {
                 (a.into(), b.into(), start.collect::<Vec<_>>().into(), vec![0i32; zeros].into())
             }
         };
-        Example { weights: Vec::new(), inputs: vec![a, b, start], outputs: vec![sums], live: Live::one(1, 0) }
+        Example { weights: Vec::new(), inputs: vec![a, b, start], outputs: vec![sums], live: self.live() }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
         reference::expected(self, example, indices)

@@ -45,6 +45,7 @@ fn sum<const STREAMS: usize, const SPAN: usize, const AHEAD: usize>(part: &mut P
     let blocks = if block == 0 { 0 } else { lines / block };
     // 8 sums: a load takes 5 cycles and an addition 1, two of each start a cycle.
     let mut sums = [_mm512_setzero_si512(); 8];
+    let mut rest = _mm512_setzero_si512();
     for _ in 0..part.passes {
         let first = opaque(part.words.as_ptr().cast_mut()).cast_const().cast::<__m512i>();
         for block_at in 0..blocks {
@@ -70,9 +71,9 @@ fn sum<const STREAMS: usize, const SPAN: usize, const AHEAD: usize>(part: &mut P
         }
         for at in blocks * block..lines {
             // SAFETY: at < lines, the whole lines of the share.
-            sums[at % 8] = _mm512_add_epi64(sums[at % 8], unsafe { _mm512_loadu_si512(first.wrapping_add(at)) });
+            rest = _mm512_add_epi64(rest, unsafe { _mm512_loadu_si512(first.wrapping_add(at)) });
         }
     }
-    let total = sums.iter().fold(_mm512_setzero_si512(), |total, &sum| _mm512_add_epi64(total, sum));
+    let total = sums.iter().fold(rest, |total, &sum| _mm512_add_epi64(total, sum));
     part.sum = _mm512_reduce_add_epi64(total) as u64;
 }

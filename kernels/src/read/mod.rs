@@ -99,7 +99,7 @@ impl Op for Read {
             weights: Vec::new(),
             inputs: vec![words.into()],
             outputs: vec![vec![0u32; 2 * self.0.threads].into()],
-            live: Live::one(1, 0),
+            live: self.live(),
         }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {

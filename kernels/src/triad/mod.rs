@@ -75,7 +75,7 @@ impl Op for Triad {
         vec![Shape { of: Type::F32, len: self.0.bytes / 4 }]
     }
     fn operand_bytes(&self) -> u64 {
-        2 * self.0.bytes as u64
+        2 * self.0.bytes as u64 + 4
     }
     fn live(&self) -> Live {
         Live::one(1, 0)
@@ -90,7 +90,7 @@ impl Op for Triad {
             weights: Vec::new(),
             inputs: vec![array(1).into(), array(2).into(), vec![value(noise(seed ^ 3 << 32, 0))].into()],
             outputs: vec![vec![0f32; len].into()],
-            live: Live::one(1, 0),
+            live: self.live(),
         }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {

@@ -82,7 +82,7 @@ impl Op for Write {
             weights: Vec::new(),
             inputs: vec![pattern.into()],
             outputs: vec![vec![0u32; self.0.bytes / 4].into()],
-            live: Live::one(1, 0),
+            live: self.live(),
         }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
