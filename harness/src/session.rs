@@ -61,7 +61,8 @@ impl Session {
     }
     /// Bytes of memory that could be had now.
     pub fn available(&self) -> u64 {
-        let mut system = sysinfo::System::new();
+        // Where nobody tells, nothing is declined for memory: the allocation itself then says no.
+        let Ok(mut system) = sysinfo::System::new() else { return u64::MAX };
         system.refresh_memory();
         let free = system.available_memory();
         // Inside a container the machine's memory is not this process's.

@@ -33,8 +33,19 @@ pub struct Micro<O: Op> {
     /// Whether it is itself a roof, so that none stands over it.
     pub roof: bool,
     /// Things one call produces, and what one is.
-    pub items: Option<(fn(&O) -> u64, &'static str)>,
+    pub items: Option<Items<O>>,
 }
+
+/// Things one call produces.
+pub struct Items<O> {
+    /// How many.
+    pub count: fn(&O) -> u64,
+    /// What one is, in the singular.
+    pub item: &'static str,
+}
+
+/// Variants by name with the least time each took, in nanoseconds, the fastest first.
+type Tried = Vec<(&'static str, f64)>;
 
 impl<O: Op> Micro<O> {
     fn op(&self, axes: &Axes, device: &dyn Device) -> Result<O, BadRequest> {
@@ -154,7 +165,7 @@ impl<O: Op> Workload for Micro<O> {
             }
         };
         Ok(Body::Step(Box::new(Alone {
-            items: self.items.map_or((0, ""), |(count, item)| (count(&op), item)),
+            items: self.items.as_ref().map_or((0, ""), |i| ((i.count)(&op), i.item)),
             roof: self.roof,
             cold: cold && sets.len() as u64 == wanted,
             short: (cold && (sets.len() as u64) < wanted)
@@ -192,7 +203,7 @@ fn fastest<O: Op>(
     candidates: &[&'static dyn Implementation<O>],
     example: &Example,
     device: &dyn Device,
-) -> Result<(Set, Vec<(&'static str, f64)>), Decline> {
+) -> Result<(Set, Tried), Decline> {
     let mut set = Set::new(op, candidates[0], example, device)?;
     let upload =
         |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
@@ -260,7 +271,7 @@ struct Alone<O: Op> {
     next: usize,
     cold: bool,
     short: Option<(u64, u64)>,
-    tried: Vec<(&'static str, f64)>,
+    tried: Tried,
     roof: bool,
     items: (u64, &'static str),
     seed: u64,
@@ -268,11 +279,9 @@ struct Alone<O: Op> {
 
 impl<O: Op> Step for Alone<O> {
     fn run(&mut self) -> Result<(), spark_kernels::Fault> {
-        let set = &mut self.sets[self.next];
-        self.next = if self.next + 1 == self.sets.len() { 0 } else { self.next + 1 };
-        let inputs: Vec<_> = set.inputs.iter().collect();
-        let mut outputs: Vec<_> = set.outputs.iter_mut().collect();
-        set.prepared.run(&mut Io { inputs: &inputs, outputs: &mut outputs, live: &self.example.live })
+        let now = self.next;
+        self.next = if now + 1 == self.sets.len() { 0 } else { now + 1 };
+        self.sets[now].run(&self.example.live)
     }
     fn work(&self) -> Work {
         let live = &self.example.live;

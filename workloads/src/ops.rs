@@ -1,7 +1,7 @@
 //! The rows: every op of the engine as a workload, one line of axes each.
 
 use crate::axis::{Axis, BadRequest, count, name, size};
-use crate::micro::Micro;
+use crate::micro::{Items, Micro};
 use spark_kernels::attention::{Attention, KvType};
 use spark_kernels::chase::Chase;
 use spark_kernels::copy::Copy;
@@ -69,7 +69,8 @@ pub static PEAK: Micro<Peak> = Micro {
         };
         match count(axes, "threads")? {
             0 => Ok(Peak::new(of, threads)),
-            asked if asked <= threads => Ok(Peak::new(of, threads).on(asked)),
+            asked if asked == threads => Ok(Peak::new(of, threads)),
+            asked if asked <= threads => Ok(Peak::on_some(of, asked)),
             asked => Err(BadRequest(format!("threads is {asked}; the device has {threads}: raise --threads"))),
         }
     },
@@ -125,8 +126,17 @@ pub static CHASE: Micro<Chase> = Micro {
     parse: |axes, _| Ok(Chase { bytes: size(axes, "bytes")?, pages: pages(axes)? }),
     cold: Some(false),
     roof: true,
-    items: Some((|op| op.hops() as u64, "hop")),
+    items: Some(Items { count: |op| op.hops() as u64, item: "hop" }),
 };
+
+/// The type of the KV cache on axis `kv`.
+pub(crate) fn kv_type(axes: &Axes) -> Result<KvType, BadRequest> {
+    let asked = name(axes, "kv")?;
+    KvType::ALL.iter().copied().find(|kv| kv.name() == asked).ok_or_else(|| {
+        let names: Vec<_> = KvType::ALL.iter().map(|kv| kv.name()).collect();
+        BadRequest(format!("kv is '{}'; it is one of {}", spark_results::machine::clean(&asked), names.join(", ")))
+    })
+}
 
 /// `gemm`.
 pub static GEMM: Micro<Gemm> = Micro {
@@ -174,7 +184,7 @@ pub static ATTENTION: Micro<Attention> = Micro {
             kv_heads: size(axes, "kv_heads")?,
             head_dim: size(axes, "head_dim")?,
             sequences,
-            kv: named::<KvType>(axes, "kv")?,
+            kv: kv_type(axes)?,
         })
     },
     cold: None,

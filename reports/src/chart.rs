@@ -1,0 +1,301 @@
+//! Charts as inline SVG: the only file that knows plotters. Colours become CSS classes, so that light, dark and print are all right.
+
+use maud::{Markup, PreEscaped, html};
+use plotters::element::{Circle, PathElement, Polygon, Rectangle};
+use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend, Text};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontTransform, IntoFont, RGBColor, ShapeStyle};
+
+mod axis;
+pub(crate) use axis::Axis;
+
+/// A colour role; what it looks like stands in `style.css`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ink {
+    Text,
+    Quiet,
+    Grid,
+    A,
+    B,
+    C,
+    D,
+    E,
+}
+
+impl Ink {
+    const ALL: [(Ink, &'static str); 8] = [
+        (Ink::Text, "text"),
+        (Ink::Quiet, "quiet"),
+        (Ink::Grid, "grid"),
+        (Ink::A, "a"),
+        (Ink::B, "b"),
+        (Ink::C, "c"),
+        (Ink::D, "d"),
+        (Ink::E, "e"),
+    ];
+    /// The name of its class.
+    pub(crate) fn class(self) -> &'static str {
+        Self::ALL.iter().find(|(ink, _)| *ink == self).map_or("text", |(_, name)| name)
+    }
+    /// The colour that stands for the role until `themed` replaces it.
+    fn stand_in(self) -> RGBColor {
+        RGBColor(0, 0, Self::ALL.iter().position(|(ink, _)| *ink == self).unwrap_or(0) as u8)
+    }
+}
+
+/// How a point is drawn: told apart without colour too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Disc,
+    Square,
+    Diamond,
+    Ring,
+    Triangle,
+}
+
+/// Points joined by a line, with a text at its right end.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) ink: Ink,
+    pub(crate) points: Vec<(f64, f64)>,
+    pub(crate) label: String,
+    /// Whether each point is drawn too.
+    pub(crate) shape: Option<Shape>,
+}
+
+/// Points of one family.
+#[derive(Clone, Debug)]
+pub(crate) struct Dots {
+    pub(crate) ink: Ink,
+    pub(crate) shape: Shape,
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+/// A stretch of the x axis, shaded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Band {
+    pub(crate) ink: Ink,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+}
+
+/// What is drawn.
+#[derive(Clone, Debug)]
+pub(crate) struct Chart {
+    /// Read aloud in place of the picture.
+    pub(crate) about: String,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    pub(crate) bands: Vec<Band>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) dots: Vec<Dots>,
+}
+
+/// Pixels around the plot: left, right, top, bottom.
+const MARGIN: (i32, i32, i32, i32) = (58, 14, 26, 44);
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+impl Chart {
+    /// The chart at two widths, of which CSS shows the one that fits: text keeps its size on a phone.
+    pub(crate) fn render(&self, height: u32) -> Markup {
+        html! {
+            figure {
+                @for (class, width, height) in [("wide", 860, height), ("narrow", 344, height.min(300))] {
+                    div.(class) {
+                        @match self.svg((width, height)) {
+                            Ok(svg) => (PreEscaped(svg)),
+                            Err(e) => p.why { "this chart could not be drawn: " (e) },
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn svg(&self, size: (u32, u32)) -> Result<String, Box<dyn std::error::Error>> {
+        let mut svg = String::new();
+        {
+            let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+            let frame = Frame { chart: self, width: size.0 as i32, height: size.1 as i32 };
+            frame.draw(&area)?;
+            area.present()?;
+        }
+        Ok(themed(&svg, &self.about))
+    }
+}
+
+/// Replaces stand-in colours by classes, and the fixed size by one that scales.
+fn themed(svg: &str, about: &str) -> String {
+    let mut out = svg.replacen(r#" xmlns="http://www.w3.org/2000/svg""#, "", 1);
+    let about = html! { (about) }.into_string().replace('"', "&quot;");
+    out = out.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{about}\" "), 1);
+    for (ink, name) in Ink::ALL {
+        let RGBColor(r, g, b) = ink.stand_in();
+        let code = format!("#{r:02X}{g:02X}{b:02X}");
+        for (attribute, prefix) in [("fill", "f"), ("stroke", "s")] {
+            out = out.replace(&format!("{attribute}=\"{code}\""), &format!("class=\"{prefix}-{name}\""));
+        }
+    }
+    out
+}
+
+struct Frame<'a> {
+    chart: &'a Chart,
+    width: i32,
+    height: i32,
+}
+
+impl Frame<'_> {
+    fn x(&self, value: f64) -> i32 {
+        let (left, right) = (MARGIN.0, self.width - MARGIN.1);
+        left + (self.chart.x.place(value) * f64::from(right - left)).round() as i32
+    }
+    fn y(&self, value: f64) -> i32 {
+        let (top, bottom) = (MARGIN.2, self.height - MARGIN.3);
+        bottom - (self.chart.y.place(value) * f64::from(bottom - top)).round() as i32
+    }
+    fn at(&self, (x, y): (f64, f64)) -> (i32, i32) {
+        (self.x(x), self.y(y))
+    }
+
+    fn draw(&self, area: &Area) -> Drawn {
+        let (left, right) = (MARGIN.0, self.width - MARGIN.1);
+        let (top, bottom) = (MARGIN.2, self.height - MARGIN.3);
+        for band in &self.chart.bands {
+            let corners = [(self.x(band.from), top), (self.x(band.to).max(self.x(band.from) + 1), bottom)];
+            area.draw(&Rectangle::new(corners, band.ink.stand_in().mix(0.13).filled()))?;
+        }
+        for (value, label) in &self.chart.y.ticks {
+            let y = self.y(*value);
+            area.draw(&PathElement::new([(left, y), (right, y)], stroke(Ink::Grid, 1)))?;
+            text(area, label, (left - 7, y), Ink::Quiet, (HPos::Right, VPos::Center))?;
+        }
+        let mut free = i32::MIN;
+        for (value, label) in &self.chart.x.ticks {
+            let x = self.x(*value);
+            area.draw(&PathElement::new([(x, top), (x, bottom)], stroke(Ink::Grid, 1)))?;
+            let half = wide(label) / 2;
+            // A label that would touch the one before it or leave the picture is left out; its grid line stays.
+            if x - half > free && x + half <= self.width {
+                text(area, label, (x, bottom + 8), Ink::Quiet, (HPos::Center, VPos::Top))?;
+                free = x + half + 8;
+            }
+        }
+        text(area, &self.chart.y.title, (4, 4), Ink::Quiet, (HPos::Left, VPos::Top))?;
+        text(area, &self.chart.x.title, (right, self.height - 3), Ink::Quiet, (HPos::Right, VPos::Bottom))?;
+        let mut taken: Vec<(i32, i32, i32)> = Vec::new();
+        for line in &self.chart.lines {
+            self.line(area, line, &mut taken)?;
+        }
+        for dots in &self.chart.dots {
+            for &point in &dots.points {
+                shape(area, dots.shape, self.at(point), dots.ink)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&self, area: &Area, line: &Line, taken: &mut Vec<(i32, i32, i32)>) -> Drawn {
+        let points: Vec<_> = line.points.iter().map(|&p| self.at(p)).collect();
+        area.draw(&PathElement::new(points.clone(), stroke(line.ink, 2)))?;
+        if let Some(kind) = line.shape {
+            for &at in &points {
+                shape(area, kind, at, line.ink)?;
+            }
+        }
+        let Some(&(x, y)) = points.last().filter(|_| !line.label.is_empty()) else { return Ok(()) };
+        let (end, mut y) = (x.min(self.width - MARGIN.1), y - 5);
+        let start = end - wide(&line.label);
+        // Labels step down past those that stand already where they would; a moving label still ends at its line's colour.
+        while let Some(&(_, _, other)) =
+            taken.iter().find(|(from, to, at)| start < *to && end > *from && (at - y).abs() < 15)
+        {
+            y = other + 15;
+        }
+        taken.push((start, end, y));
+        text(area, &line.label, (end, y), line.ink, (HPos::Right, VPos::Bottom))
+    }
+}
+
+fn stroke(ink: Ink, width: u32) -> ShapeStyle {
+    ink.stand_in().stroke_width(width)
+}
+
+const FONT: f64 = 13.0;
+
+/// About how many pixels a text takes.
+fn wide(text: &str) -> i32 {
+    (text.chars().count() as f64 * FONT * 0.56) as i32
+}
+
+fn text(area: &Area, text: &str, at: (i32, i32), ink: Ink, (h, v): (HPos, VPos)) -> Drawn {
+    let style = ("sans-serif", FONT)
+        .into_font()
+        .transform(FontTransform::None)
+        .color(&ink.stand_in())
+        .pos(Pos::new(h, v));
+    area.draw(&Text::new(text.to_owned(), at, style))?;
+    Ok(())
+}
+
+fn shape(area: &Area, shape: Shape, (x, y): (i32, i32), ink: Ink) -> Drawn {
+    let fill = ink.stand_in().filled();
+    match shape {
+        Shape::Disc => area.draw(&Circle::new((x, y), 5, fill))?,
+        Shape::Ring => area.draw(&Circle::new((x, y), 5, stroke(ink, 2)))?,
+        Shape::Square => area.draw(&Rectangle::new([(x - 4, y - 4), (x + 5, y + 5)], fill))?,
+        Shape::Diamond => area.draw(&Polygon::new([(x, y - 6), (x + 6, y), (x, y + 6), (x - 6, y)], fill))?,
+        Shape::Triangle => area.draw(&Polygon::new([(x, y - 6), (x + 6, y + 5), (x - 6, y + 5)], fill))?,
+    }
+    Ok(())
+}
+
+/// What stands for what, in HTML beside the picture, where it can wrap.
+pub(crate) fn legend(entries: &[(Ink, Option<Shape>, &str)]) -> Markup {
+    html! {
+        ul.legend {
+            @for (ink, shape, name) in entries {
+                li { span.key.(ink.class()) aria-hidden="true" { (glyph(*shape)) } (name) }
+            }
+        }
+    }
+}
+
+fn glyph(shape: Option<Shape>) -> &'static str {
+    match shape {
+        Some(Shape::Disc) => "●",
+        Some(Shape::Square) => "■",
+        Some(Shape::Diamond) => "◆",
+        Some(Shape::Ring) => "○",
+        Some(Shape::Triangle) => "▲",
+        None => "▬",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_fixed_colour_and_no_raw_text_is_left() {
+        let chart = Chart {
+            about: r#"a "chart" <of>"#.into(),
+            x: Axis::log("<x>", 1.0, 1000.0, |v| format!("{v}")),
+            y: Axis::linear("y", 10.0, |v| format!("{v}")),
+            bands: vec![Band { ink: Ink::A, from: 1.0, to: 10.0 }],
+            lines: vec![Line {
+                ink: Ink::B,
+                points: vec![(1.0, 1.0), (1000.0, 9.0)],
+                label: "<script>".into(),
+                shape: Some(Shape::Ring),
+            }],
+            dots: [Shape::Disc, Shape::Square, Shape::Diamond, Shape::Triangle]
+                .map(|shape| Dots { ink: Ink::C, shape, points: vec![(10.0, 5.0)] })
+                .to_vec(),
+        };
+        let svg = chart.svg((400, 300)).unwrap();
+        assert!(!svg.contains('#') && !svg.contains("http") && !svg.contains("<script") && !svg.contains("<of"), "{svg}");
+        assert!(svg.contains("class=\"f-c\"") && svg.contains("class=\"s-b\""), "{svg}");
+    }
+}
