@@ -2,6 +2,7 @@
 
 pub mod axis;
 pub mod devices;
+pub mod llm;
 pub mod micro;
 pub mod ops;
 pub mod suite;
@@ -26,6 +27,8 @@ pub static ALL: &[&dyn Workload] = &[
     &ops::SWIGLU,
     &ops::EMBED,
     &ops::SAMPLE,
+    &llm::PREFILL,
+    &llm::DECODE,
 ];
 
 /// The workload of that name.
