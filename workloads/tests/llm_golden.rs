@@ -129,7 +129,7 @@ fn forward(config: &Config, settings: &Settings, tokens: &[u32]) -> Vec<f64> {
             for (i, head) in row.chunks_exact_mut(d).take(config.heads + config.kv_heads).enumerate() {
                 if config.qk_norm {
                     let part = if i < config.heads { Part::QueryNorm } else { Part::KeyNorm };
-                    head.copy_from_slice(&normed(&head.to_vec(), &weights.vector(of(part)), eps));
+                    head.copy_from_slice(&normed(head, &weights.vector(of(part)), eps));
                 }
                 turned(head, position, config);
             }
