@@ -230,11 +230,8 @@ fn wide(text: &str) -> i32 {
 }
 
 fn text(area: &Area, text: &str, at: (i32, i32), ink: Ink, (h, v): (HPos, VPos)) -> Drawn {
-    let style = ("sans-serif", FONT)
-        .into_font()
-        .transform(FontTransform::None)
-        .color(&ink.stand_in())
-        .pos(Pos::new(h, v));
+    let style =
+        ("sans-serif", FONT).into_font().transform(FontTransform::None).color(&ink.stand_in()).pos(Pos::new(h, v));
     area.draw(&Text::new(text.to_owned(), at, style))?;
     Ok(())
 }
@@ -295,7 +292,10 @@ mod tests {
                 .to_vec(),
         };
         let svg = chart.svg((400, 300)).unwrap();
-        assert!(!svg.contains('#') && !svg.contains("http") && !svg.contains("<script") && !svg.contains("<of"), "{svg}");
+        assert!(
+            !svg.contains('#') && !svg.contains("http") && !svg.contains("<script") && !svg.contains("<of"),
+            "{svg}"
+        );
         assert!(svg.contains("class=\"f-c\"") && svg.contains("class=\"s-b\""), "{svg}");
     }
 }

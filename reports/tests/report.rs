@@ -1,5 +1,7 @@
 //! What every report must be: well formed, alone, escaped, complete and honest, whatever the run holds.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 #[path = "fixture/mod.rs"]
 mod fixture;
 #[path = "fixture/html.rs"]
@@ -18,7 +20,10 @@ fn page(runs: &[Run]) -> String {
     let page = spark_reports::html(runs);
     let read = html::read(&page).unwrap_or_else(|e| panic!("{e}"));
     for (name, attributes) in &read.elements {
-        assert!(!["link", "img", "iframe", "object", "base", "image", "use"].contains(&name.as_str()), "<{name}> loads something");
+        assert!(
+            !["link", "img", "iframe", "object", "base", "image", "use"].contains(&name.as_str()),
+            "<{name}> loads something"
+        );
         for (key, value) in attributes {
             assert!(!key.starts_with("on"), "<{name} {key}=…> runs something");
             assert!(!matches!(key.as_str(), "src" | "srcset" | "action"), "<{name} {key}={value}> loads something");
@@ -145,13 +150,17 @@ fn empty_killed_and_failing_runs_are_pages_too() {
 fn a_simulated_device_gets_a_banner_and_no_number() {
     let mut run = empty();
     run.manifest.devices = vec![DeviceInfo { id: "cuda:0".into(), name: None, unavailable: None, simulated: true }];
-    let id = BenchmarkId::new("decode", "cuda:0", "mma").with("model", "tiny").with("format", "mxfp4").with("n_gen", 8u64);
+    let id =
+        BenchmarkId::new("decode", "cuda:0", "mma").with("model", "tiny").with("format", "mxfp4").with("n_gen", 8u64);
     run.records = vec![fixture::measured(id, Work { flops: 9, bytes: 99, items: 8, item: "token".into() }, 0.001)];
     let words = words(&page(std::slice::from_ref(&run)));
     assert!(words.contains("Simulated device: cuda:0") && words.contains("decode/cuda:0/mma"), "{words}");
     let rates = words.replace("OP/s", "").replace("FLOP/s", "").replace("tok/s ÷", "");
     for unit in ["tok/s", "GB/s", "kB/s", "% of", " ms", " µs"] {
-        assert!(!rates.contains(&format!("0 {unit}")) && !rates.contains(&format!("\u{a0}{unit}")), "{unit} in {words}");
+        assert!(
+            !rates.contains(&format!("0 {unit}")) && !rates.contains(&format!("\u{a0}{unit}")),
+            "{unit} in {words}"
+        );
     }
     let summary = text(&run, false).replace("± 95 %", "");
     assert!(summary.contains("simulated") && !summary.contains("tok/s") && !summary.contains(" % "), "{summary}");
@@ -186,7 +195,8 @@ fn hostile_texts_stay_texts() {
         m.planned.push(s());
         m.absent = vec![Absent { what: s(), why: s() }];
         run.remarks = vec![s()];
-        run.telemetry.push(Line::Header(Header { sensors: vec![Channel::refused(text_, Some(text_), Some(text_), text_)] }));
+        run.telemetry
+            .push(Line::Header(Header { sensors: vec![Channel::refused(text_, Some(text_), Some(text_), text_)] }));
         for line in &mut run.telemetry {
             if let Line::Sample(sample) = line {
                 sample.readings.iter_mut().for_each(|r| r.scope = text_.into());
@@ -222,7 +232,11 @@ fn hostile_texts_stay_texts() {
 fn thousands_of_records_fold_away_and_are_all_there() {
     let mut run = empty();
     for n in 0..3000u64 {
-        let id = BenchmarkId::new("gemm", "cpu", "avx2").with("m", 1u64).with("n", n + 1).with("k", 7u64).with("format", "f32");
+        let id = BenchmarkId::new("gemm", "cpu", "avx2")
+            .with("m", 1u64)
+            .with("n", n + 1)
+            .with("k", 7u64)
+            .with("format", "f32");
         run.records.push(fixture::measured(id, Work { flops: 14 * (n + 1), bytes: 28, ..Work::default() }, 1e-6));
     }
     let page = page(std::slice::from_ref(&run));

@@ -16,8 +16,16 @@ impl Section for Gemm {
     }
 
     fn render(&self, page: &Page) -> Option<Markup> {
-        let mut table =
-            Table::new(&["m × n × k", "weights × activations", "rate", "share of roof", "bandwidth", "time", "error", "how"]);
+        let mut table = Table::new(&[
+            "m × n × k",
+            "weights × activations",
+            "rate",
+            "share of roof",
+            "bandwidth",
+            "time",
+            "error",
+            "how",
+        ]);
         let mut entries: Vec<_> = page.of("gemm").collect();
         entries.sort_by_key(|e| (e.int("m"), e.int("n"), e.int("k"), told::formats(e)));
         for e in &entries {

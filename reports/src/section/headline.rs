@@ -61,12 +61,12 @@ fn lead<'p, K: Ord>(
     least: impl Fn(&Entry) -> K,
     most: impl Fn(&Entry) -> f64,
 ) -> Option<&'p Entry> {
-    page.real()
-        .filter(|e| e.workload == workload && e.time.is_some() && e.int("batch").unwrap_or(1) == 1)
-        .min_by(|a, b| {
+    page.real().filter(|e| e.workload == workload && e.time.is_some() && e.int("batch").unwrap_or(1) == 1).min_by(
+        |a, b| {
             let size = most(b).total_cmp(&most(a));
             least(a).cmp(&least(b)).then(size).then(speed(b).total_cmp(&speed(a)))
-        })
+        },
+    )
 }
 
 fn speed(e: &Entry) -> f64 {
@@ -107,11 +107,19 @@ fn sentence(page: &Page) -> String {
     });
     match (best, memory_roof(page), page.subject.document.records.len()) {
         (Some(e), _, _) => {
-            format!("Its best matrix product ({} {}) runs at {}{}.", told::formats(e), told::shape(e), told::headline_rate(e).text(), limit(e))
+            format!(
+                "Its best matrix product ({} {}) runs at {}{}.",
+                told::formats(e),
+                told::shape(e),
+                told::headline_rate(e).text(),
+                limit(e)
+            )
         }
         (None, Some(e), _) => format!("Reads memory at {}.", told::rate(e, Amount::Bytes).text()),
         (None, None, 0) => "This run holds no record: nothing was measured.".into(),
-        (None, None, n) => format!("This run holds {n} records and no headline number; what is missing is listed below."),
+        (None, None, n) => {
+            format!("This run holds {n} records and no headline number; what is missing is listed below.")
+        }
     }
 }
 

@@ -29,7 +29,10 @@ impl Section for TheMachine {
             ("System", system(machine)),
             ("Virtualisation", virtualisation(machine)),
             ("Limits of this process", limits(machine)),
-            ("Power", machine.power_source.map(|p| html! { (if p == PowerSource::Mains { "mains" } else { "battery" }) })),
+            (
+                "Power",
+                machine.power_source.map(|p| html! { (if p == PowerSource::Mains { "mains" } else { "battery" }) }),
+            ),
             ("Fingerprint", Some(html! { code { (machine.fingerprint()) } })),
             ("Instruction sets", isa(machine)),
         ];
@@ -126,7 +129,8 @@ fn clocks(m: &Machine) -> Option<Markup> {
 
 fn system(m: &Machine) -> Option<Markup> {
     let os = [&m.os.name, &m.os.version].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
-    let product = m.product.as_ref().map(|p| [&p.vendor, &p.name].into_iter().flatten().cloned().collect::<Vec<_>>().join(" "));
+    let product =
+        m.product.as_ref().map(|p| [&p.vendor, &p.name].into_iter().flatten().cloned().collect::<Vec<_>>().join(" "));
     list([
         Some(os).filter(|t| !t.is_empty()).map(|t| html! { (t) }),
         m.os.kernel.as_ref().map(|k| html! { "kernel " (k) }),
