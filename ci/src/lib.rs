@@ -1,1 +1,7 @@
-//! The crate's front page is its README.
+#![doc = include_str!("../README.md")]
+
+mod judge;
+mod verdict;
+
+pub use judge::{Judgement, judge};
+pub use verdict::Verdict;

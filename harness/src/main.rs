@@ -1,2 +1,7 @@
-//! The `spark-bench` program.
-fn main() {}
+//! The `spark-bench` program: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    spark_bench::cli::main()
+}

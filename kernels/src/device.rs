@@ -28,9 +28,13 @@ pub trait Device: Any + Debug + Send + Sync {
     fn time(&self, work: &mut dyn FnMut() -> Result<(), Fault>) -> Result<Duration, Fault>;
     /// Zeroed memory. Errors: not enough of it.
     fn alloc(&self, of: Type, len: usize, placement: Placement) -> Result<Buffer, Fault>;
-    /// A copy of `host` in this device's memory.
+    /// A copy of `host` in this device's fastest memory.
     fn upload(&self, host: &Host) -> Result<Buffer, Fault> {
-        let mut buffer = self.alloc(host.of(), host.len(), Placement::Fast)?;
+        self.upload_to(host, Placement::Fast)
+    }
+    /// A copy of `host` in memory of that kind.
+    fn upload_to(&self, host: &Host, placement: Placement) -> Result<Buffer, Fault> {
+        let mut buffer = self.alloc(host.of(), host.len(), placement)?;
         buffer.fill(host);
         Ok(buffer)
     }

@@ -1,11 +1,29 @@
 #![doc = include_str!("../README.md")]
 
+pub mod attention;
 pub mod buffer;
+pub mod chase;
+pub mod copy;
 pub mod cpu;
+pub mod cuda;
 pub mod device;
+pub mod embed;
+pub mod format;
+pub mod gemm;
+pub mod math;
 pub mod op;
 pub(crate) mod os;
 pub mod parity;
+pub mod peak;
+pub mod read;
+pub mod rmsnorm;
+pub(crate) mod roof;
+pub mod rope;
+pub mod sample;
+pub mod swiglu;
+pub mod triad;
+pub mod working_set;
+pub mod write;
 
 pub use buffer::{Buffer, Element, Host, Placement, Type};
 pub use device::{Backend, Device};

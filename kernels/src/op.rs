@@ -1,6 +1,6 @@
 //! Operations, their implementations, and the rule that nothing runs unchecked.
 
-use crate::{Backend, Buffer, Device, Host, Type};
+use crate::{Backend, Buffer, Device, Host, Placement, Type};
 use std::fmt::{self, Debug};
 
 /// The value of one axis of an operation's shape.
@@ -130,6 +130,14 @@ pub trait Op: Clone + Debug + Send + Sync + 'static {
     fn bytes(&self, live: &Live) -> u64;
     /// Type and length of every output, at full capacity.
     fn outputs(&self) -> Vec<Shape>;
+    /// Bytes of weights (canonical) and inputs together, at full capacity.
+    fn operand_bytes(&self) -> u64;
+    /// What of the capacity an example uses.
+    fn live(&self) -> Live;
+    /// The memory its operands ask for.
+    fn placement(&self) -> Placement {
+        Placement::Fast
+    }
     /// Seeded operands at full capacity.
     fn example(&self, seed: u64) -> Example;
     /// The elements at `indices` after one call on `example`, in f64. Sampled, so that large shapes stay checkable.

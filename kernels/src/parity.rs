@@ -1,6 +1,6 @@
 //! The one check that every implementation passes before it is timed: its outputs against the f64 reference.
 
-use crate::{Buffer, Device, Expected, Fault, Implementation, Index, Io, Op};
+use crate::{Device, Example, Expected, Fault, Host, Implementation, Index, Io, Op};
 
 /// The outcome of a comparison with the reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,7 +61,7 @@ pub fn check<O: Op>(
 ) -> Result<Check, Fault> {
     implementation.supports(op, device)?;
     let example = op.example(seed);
-    let upload = |hosts: &[crate::Host]| hosts.iter().map(|h| device.upload(h)).collect::<Result<Vec<_>, _>>();
+    let upload = |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
     let weights = upload(&example.weights)?;
     let inputs = upload(&example.inputs)?;
     let mut outputs = upload(&example.outputs)?;
@@ -71,12 +71,17 @@ pub fn check<O: Op>(
         outputs: &mut outputs.iter_mut().collect::<Vec<_>>(),
         live: &example.live,
     })?;
-    let lens: Vec<_> = outputs.iter().map(Buffer::len).collect();
-    let indices = sample(&lens, at_most, seed);
-    let expected = op.reference(&example, &indices);
     let got = outputs.iter().map(|b| device.download(b)).collect::<Result<Vec<_>, _>>()?;
+    Ok(compare(op, &example, &got, seed, at_most))
+}
+
+/// Compares the outputs `got` of one call on `example` with the reference, at most about `at_most` elements of them.
+pub fn compare<O: Op>(op: &O, example: &Example, got: &[Host], seed: u64, at_most: usize) -> Check {
+    let lens: Vec<_> = got.iter().map(Host::len).collect();
+    let indices = sample(&lens, at_most, seed);
+    let expected = op.reference(example, &indices);
     let max_error = max_error(indices.iter().map(|i| got[i.output].value(i.at)), &expected);
-    Ok(Check { max_error, tolerance: op.tolerance(), compared: expected.len() })
+    Check { max_error, tolerance: op.tolerance(), compared: expected.len() }
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ pub struct Manifest {
     pub devices: Vec<DeviceInfo>,
     /// The ids of all tasks planned, in order.
     pub planned: Vec<String>,
+    /// What sampling the sensors took from the machine, in a sentence; absent until the run ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry_cost: Option<String>,
     /// What this run could not do, and why.
     pub absent: Vec<Absent>,
 }

@@ -1,1 +1,37 @@
-//! The crate's front page is its README.
+#![doc = include_str!("../README.md")]
+
+pub mod axis;
+pub mod devices;
+pub mod llm;
+pub mod micro;
+pub mod ops;
+pub mod suite;
+pub mod workload;
+
+pub use axis::{Axis, BadRequest, Request};
+pub use devices::Devices;
+pub use workload::{Body, Decline, Footprint, Step, Workload};
+
+/// Every workload, in the order a report tells them.
+pub static ALL: &[&dyn Workload] = &[
+    &ops::PEAK,
+    &ops::READ,
+    &ops::WRITE,
+    &ops::COPY,
+    &ops::TRIAD,
+    &ops::CHASE,
+    &ops::GEMM,
+    &ops::ATTENTION,
+    &ops::RMSNORM,
+    &ops::ROPE,
+    &ops::SWIGLU,
+    &ops::EMBED,
+    &ops::SAMPLE,
+    &llm::PREFILL,
+    &llm::DECODE,
+];
+
+/// The workload of that name.
+pub fn find(name: &str) -> Option<&'static dyn Workload> {
+    ALL.iter().copied().find(|w| w.name() == name)
+}

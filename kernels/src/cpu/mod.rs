@@ -2,10 +2,17 @@
 
 pub(crate) mod barrier;
 pub mod clock;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod f32x16;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod f32x8;
 pub mod isa;
 pub mod kernel;
 pub mod pages;
 pub mod pool;
+pub(crate) mod share;
+pub(crate) mod split;
+pub(crate) mod variant;
 
 use crate::{Backend, Buffer, Device, Fault, Placement, Type, Unsupported};
 use pool::Pool;

@@ -1,0 +1,209 @@
+//! Flags that several verbs share, and how a run is opened, done and closed with them.
+
+use super::{Verdict, stop, ui};
+use crate::os::SysRoot;
+use crate::plan::Task;
+use crate::session::Session;
+use crate::{detect, devices, run};
+use anyhow::{Context, bail};
+use spark_results::machine::{Absent, Machine};
+use spark_results::run::{Build, DeviceInfo, SCHEMA, Settings};
+use spark_results::store::{self, Store};
+use spark_results::{Manifest, Record, Run};
+use spark_workloads::Devices;
+use spark_workloads::suite::Policy;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Flags of every verb that measures.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Common {
+    /// A device to use: cpu, cuda:0 … (repeatable; all by default)
+    #[arg(long, value_name = "ID")]
+    pub(super) device: Vec<String>,
+    /// Only ids that match; `*` matches everything, `/` included (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    pub(super) filter: Vec<String>,
+    /// The run folder [default: results/runs/<time>-<host>/]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Threads of the CPU device [default: one a CPU that this process may use]
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<String>,
+    /// Seed of all synthetic data
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Wall-clock time for the whole command: 90s, 5m, 1h30m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) budget: Option<Duration>,
+    /// Continue a run that was interrupted or killed: what has a record is not measured again
+    #[arg(long, value_name = "RUN")]
+    pub(super) resume: Option<PathBuf>,
+    /// Print the run as one JSON document on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Say only what is wrong
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+    /// No progress bar
+    #[arg(long)]
+    pub(super) no_progress: bool,
+}
+
+/// `90s`, `5m`, `1h30m`, `2 min`: as people write durations.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("'{text}' is no duration; write 90s, 5m or 1h30m"))?;
+    Duration::try_from(span).ok().filter(|d| !d.is_zero()).ok_or_else(|| format!("'{text}' is no time to measure in"))
+}
+
+impl Common {
+    /// How much is said.
+    pub(super) fn voice(&self) -> ui::Voice {
+        ui::Voice { quiet: self.quiet, no_progress: self.no_progress }
+    }
+    /// The one number of threads asked for. Errors: a list, or no number.
+    pub(super) fn one_thread_count(&self) -> anyhow::Result<Option<usize>> {
+        match &self.threads {
+            None => Ok(None),
+            Some(text) => match text.parse() {
+                Ok(count) => Ok(Some(count)),
+                Err(_) => bail!("--threads '{text}': here it takes one whole number"),
+            },
+        }
+    }
+}
+
+/// A machine, looked at, with its devices.
+pub(super) struct Place {
+    pub(super) root: SysRoot,
+    pub(super) machine: Machine,
+    pub(super) devices: Devices,
+    pub(super) infos: Vec<DeviceInfo>,
+}
+
+/// Looks at the machine and opens its devices. Errors: a device asked for is not there.
+pub(super) fn place(threads: Option<usize>, wanted: &[String]) -> anyhow::Result<Place> {
+    let root = SysRoot::from_env();
+    let machine = detect::machine(&root);
+    let (devices, infos) = devices::open(&machine, threads, wanted).map_err(anyhow::Error::msg)?;
+    Ok(Place { root, machine, devices, infos })
+}
+
+/// Measures `tasks` into a run folder and tells what came of it.
+pub(super) fn measure(
+    common: &Common,
+    suite: Option<&str>,
+    policy: Policy,
+    place: Place,
+    tasks: &[Task],
+) -> anyhow::Result<(Verdict, Run)> {
+    let voice = common.voice();
+    if tasks.is_empty() {
+        bail!("nothing to run: no id matches; `spark-bench plan` shows the ids, and in a glob `*` matches everything");
+    }
+    stop::listen().context("Ctrl-C cannot be listened for")?;
+    let (mut session, done) = open(common, suite, policy, place, tasks)?;
+    let folder = session.store.folder().to_owned();
+    voice.say(format!("run folder: {}", folder.display()));
+    let mut bar = ui::Bar::new(voice, tasks.len());
+    let end = run::each(&mut session, tasks, &done, common.budget, &mut bar, &stop::asked);
+    bar.clear();
+    let run = match end {
+        Ok(end) => run::finish(&mut session, end)?,
+        Err(e) => {
+            // What is on disk stays; the sensors end with the session.
+            return Err(anyhow::Error::new(e).context(format!("the run in {} ends here", folder.display())));
+        }
+    };
+    let verdict = match end {
+        Ok(run::End::Interrupted) => Verdict::Interrupted,
+        _ if run.records.iter().any(|r| r.status() == "failed") => Verdict::Broken,
+        _ => Verdict::Fine,
+    };
+    tell(common, &run, &folder);
+    Ok((verdict, run))
+}
+
+/// The summary, or the whole run as JSON; then where everything lies.
+fn tell(common: &Common, run: &Run, folder: &Path) {
+    if common.json {
+        match serde_json::to_string_pretty(&spark_results::Document::of(run)) {
+            Ok(text) => ui::line(text),
+            Err(e) => ui::error(e),
+        }
+    } else if !common.quiet {
+        ui::data(&spark_reports::text(run, ui::coloured()));
+    }
+    let voice = common.voice();
+    let unfinished = run.unfinished().len();
+    if unfinished > 0 {
+        let why = run.manifest.ended.as_ref().and_then(|e| e.reason.clone()).unwrap_or_default();
+        voice.warn(format!("{unfinished} tasks were not measured ({why}); continue with --resume {}", folder.display()));
+    }
+    voice.say(format!("report: {}", folder.join(store::REPORT).display()));
+}
+
+/// A session in a new folder, or in the one to resume.
+fn open(
+    common: &Common,
+    suite: Option<&str>,
+    policy: Policy,
+    place: Place,
+    tasks: &[Task],
+) -> anyhow::Result<(Session, Vec<Record>)> {
+    if let Some(folder) = &common.resume {
+        let (store, run) = Store::resume(folder)?;
+        let mut manifest = run.manifest;
+        if manifest.machine.fingerprint() != place.machine.fingerprint() {
+            bail!("{}: that run was made on another machine; start a new one without --resume", folder.display());
+        }
+        manifest.ended = None;
+        manifest.telemetry_cost = None;
+        let elapsed = run.records.iter().map(|r| r.ended_ns).max().unwrap_or(0);
+        let session = Session::start(store, manifest, place.devices, policy, &place.root, elapsed)?;
+        return Ok((session, run.records));
+    }
+    let started_at = run::now();
+    let host = place.machine.host.as_deref().unwrap_or("host");
+    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    let id = format!("{}-{host}", started_at.replace(':', "-"));
+    let folder = common.out.clone().unwrap_or_else(|| Path::new("results/runs").join(&id));
+    let manifest = Manifest {
+        schema: SCHEMA.into(),
+        id,
+        started_at,
+        ended: None,
+        command: std::env::args().map(|a| spark_results::machine::clean(&a)).collect(),
+        build: build(),
+        settings: Settings {
+            suite: suite.map(str::to_owned),
+            seed: common.seed,
+            threads: place.devices.get("cpu").map(|d| d.threads() as u64),
+            devices: common.device.clone(),
+            filters: common.filter.clone(),
+            budget_s: common.budget.map(|b| b.as_secs_f64()),
+        },
+        absent: place.infos.iter().filter_map(missing).collect(),
+        devices: place.infos,
+        machine: place.machine,
+        planned: tasks.iter().map(|t| t.id.to_string()).collect(),
+        telemetry_cost: None,
+    };
+    let store = Store::create(&folder, &manifest)?;
+    Ok((Session::start(store, manifest, place.devices, policy, &place.root, 0)?, Vec::new()))
+}
+
+fn missing(device: &DeviceInfo) -> Option<Absent> {
+    device.unavailable.as_ref().map(|why| Absent::new(format!("devices.{}", device.id), why))
+}
+
+/// The program that runs, as far as it knows itself.
+pub(super) fn build() -> Build {
+    Build {
+        version: env!("CARGO_PKG_VERSION").into(),
+        revision: option_env!("SPARK_BENCH_REVISION").map(str::to_owned),
+        profile: if cfg!(debug_assertions) { "debug" } else { "release" }.into(),
+        target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+    }
+}

@@ -1,0 +1,132 @@
+//! The only module that talks to a person: data to stdout, talk to stderr.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where printing happens")]
+
+use crate::plan::Task;
+use crate::run::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use owo_colors::{OwoColorize, Stream};
+use spark_results::quantity::{duration, percent, si};
+use spark_results::{Entry, Record};
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Voice {
+    /// Only errors.
+    pub quiet: bool,
+    /// No bar.
+    pub no_progress: bool,
+}
+
+impl Voice {
+    /// Talk: a line on stderr.
+    pub fn say(self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+    /// Something the person should act on.
+    pub fn warn(self, text: impl std::fmt::Display) {
+        let word = "warning:".if_supports_color(Stream::Stderr, |t| t.yellow()).to_string();
+        eprintln!("{word} {text}");
+    }
+}
+
+/// Data: to stdout, whole. A reader that went away is no error.
+pub fn data(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Data with a line end.
+pub fn line(text: impl std::fmt::Display) {
+    data(&format!("{text}\n"));
+}
+
+/// An error, as the last word.
+pub fn error(text: impl std::fmt::Display) {
+    let word = "error:".if_supports_color(Stream::Stderr, |t| t.red()).to_string();
+    eprintln!("{word} {text}");
+}
+
+/// Whether stdout may be coloured.
+pub fn coloured() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// A bar with the task and the time left, and a line for each record.
+#[derive(Debug)]
+pub struct Bar {
+    bar: ProgressBar,
+    voice: Voice,
+}
+
+impl Bar {
+    /// For `total` tasks.
+    pub fn new(voice: Voice, total: usize) -> Self {
+        let hidden = voice.quiet || voice.no_progress || !std::io::stderr().is_terminal();
+        let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {prefix} {wide_msg}") {
+            bar.set_style(style);
+        }
+        Self { bar, voice }
+    }
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&mut self, index: usize, _total: usize, task: &Task, left: Duration) {
+        self.bar.set_position(index as u64);
+        self.bar.set_prefix(format!("{} left", rough(left)));
+        self.bar.set_message(task.id.to_string());
+        self.bar.tick();
+    }
+    fn done(&mut self, record: &Record) {
+        self.bar.inc(1);
+        if !self.voice.quiet {
+            let line = told(record);
+            self.bar.suspend(|| eprintln!("{line}"));
+        }
+    }
+}
+
+/// A duration in the precision of a guess.
+fn rough(left: Duration) -> String {
+    let seconds = left.as_secs();
+    if seconds >= 90 { format!("about {} min", seconds.div_ceil(60)) } else { format!("about {seconds} s") }
+}
+
+/// A record in a line: its id, its rate, its share of the roof; or why there is none.
+fn told(record: &Record) -> String {
+    let entry = Entry::of(record, false);
+    let Some(time) = entry.time else {
+        return format!("  {}  {}: {}", entry.id, entry.status, entry.reason.unwrap_or_default());
+    };
+    let mut said = vec![headline(&entry).unwrap_or_else(|| duration(time.median_ns))];
+    let width = (time.ci95_ns[1] - time.ci95_ns[0]) / (2.0 * time.median_ns);
+    said.push(format!("± {}", percent(width)));
+    if let Some(roof) = &entry.roof {
+        said.push(format!("{} of the {} roof", percent(roof.fraction), roof.bound.name()));
+    }
+    format!("  {}  {}", entry.id, said.join(", "))
+}
+
+/// The rate that tells most about a record.
+pub fn headline(entry: &Entry) -> Option<String> {
+    let rates = entry.rates?;
+    let item = entry.work.as_ref().map(|w| w.item.as_str()).unwrap_or_default();
+    match item {
+        "hop" => entry.time.map(|t| duration(t.median_ns / entry.work.as_ref().map_or(1, |w| w.items.max(1)) as f64)),
+        "token" => rates.items_per_s.map(|r| si(r, "tok/s")),
+        _ => match (rates.flops_per_s, rates.bytes_per_s) {
+            (Some(flops), Some(bytes)) if flops < 8.0 * bytes => Some(si(bytes, "B/s")),
+            (Some(flops), _) => Some(si(flops, "FLOP/s")),
+            (None, bytes) => bytes.map(|b| si(b, "B/s")),
+        },
+    }
+}

@@ -1,0 +1,86 @@
+//! Timing a step: warm up until steady, sample until the interval is narrow or the time is up.
+
+mod warmup;
+
+use spark_kernels::{Device, Fault};
+use spark_results::conditions::CoreClock;
+use spark_results::stats;
+use spark_workloads::Step;
+use spark_workloads::suite::Policy;
+use std::time::{Duration, Instant};
+
+/// At most so many readings of the core clock a task: enough to see it move, too few to matter.
+const CLOCK_READINGS: usize = 32;
+
+/// What was sampled.
+#[derive(Clone, Debug, Default)]
+pub struct Samples {
+    /// Each sample in nanoseconds, in the order taken.
+    pub ns: Vec<u64>,
+    /// Iterations of the step in each.
+    pub iterations: u64,
+    /// The core clock between samples.
+    pub clocks: Vec<CoreClock>,
+    /// What bears on trust.
+    pub notes: Vec<String>,
+}
+
+/// Repeats `step` on `device` as `policy` says. `stop` is asked between samples: true ends sampling early, as an error.
+///
+/// Errors: the step's own, or [`Stopped`] in its place as `Ok(None)`.
+pub fn samples(
+    step: &mut dyn Step,
+    device: &dyn Device,
+    policy: &Policy,
+    start: Instant,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Samples>, Fault> {
+    let fixed = step.iterations_a_sample();
+    let warm = warmup::until_steady(step, device, policy, fixed.unwrap_or(1))?;
+    let iterations = fixed.unwrap_or_else(|| {
+        let each_ns = warm.iteration_ns.max(1.0);
+        ((policy.sample_us as f64 * 1e3 / each_ns).ceil() as u64).clamp(1, 1 << 20)
+    });
+    let mut samples = Samples { iterations, notes: warm.notes, ..Samples::default() };
+    let began = Instant::now();
+    let budget = Duration::from_millis(policy.time_ms);
+    let mut next_clock = 0;
+    loop {
+        if stop() {
+            return Ok(None);
+        }
+        let ns = once(step, device, iterations)?;
+        samples.ns.push(ns);
+        let taken = samples.ns.len();
+        // The core clock is read right behind a sample, while the core still runs at the frequency of the work.
+        if taken > next_clock && samples.clocks.len() < CLOCK_READINGS {
+            samples.clocks.push(CoreClock { at_ns: start.elapsed().as_nanos() as u64, hz: device.core_clocks() });
+            next_clock = taken + taken / 4;
+        }
+        if taken as u64 >= policy.samples_max {
+            break;
+        }
+        if taken as u64 >= policy.samples_min {
+            let narrow = taken.is_multiple_of(5) && narrow(&samples.ns, policy.interval);
+            if narrow || began.elapsed() >= budget {
+                break;
+            }
+        } else if began.elapsed() >= 8 * budget {
+            samples.notes.push(format!("{taken} samples only: the time was up before {}", policy.samples_min));
+            break;
+        }
+    }
+    Ok(Some(samples))
+}
+
+/// One sample: the state brought back, then `iterations` runs under the device's clock.
+pub fn once(step: &mut dyn Step, device: &dyn Device, iterations: u64) -> Result<u64, Fault> {
+    step.reset()?;
+    let time = device.time(&mut || (0..iterations).try_for_each(|_| step.run()))?;
+    Ok(time.as_nanos() as u64)
+}
+
+fn narrow(ns: &[u64], interval: f64) -> bool {
+    let values: Vec<f64> = ns.iter().map(|&ns| ns as f64).collect();
+    stats::rank_interval(&values).is_some_and(|[low, high]| high - low <= 2.0 * interval * stats::median(&values))
+}

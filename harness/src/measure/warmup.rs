@@ -1,0 +1,57 @@
+//! Warming up: by count and by time, and on until two halves of it agree.
+
+use super::once;
+use spark_kernels::{Device, Fault};
+use spark_results::stats;
+use spark_workloads::Step;
+use spark_workloads::suite::Policy;
+use std::time::{Duration, Instant};
+
+/// Two halves of the warm-up agree when their medians differ by less than this share.
+const AGREE: f64 = 0.05;
+/// The longest a warm-up may take, as a multiple of the time asked for.
+const PATIENCE: u32 = 4;
+
+/// What warming up found.
+#[derive(Debug)]
+pub(super) struct Warm {
+    /// Nanoseconds an iteration, towards the end.
+    pub(super) iteration_ns: f64,
+    /// What bears on trust.
+    pub(super) notes: Vec<String>,
+}
+
+/// Runs `step` until `policy`'s time and count are reached and the second half agrees with the first.
+pub(super) fn until_steady(
+    step: &mut dyn Step,
+    device: &dyn Device,
+    policy: &Policy,
+    iterations: u64,
+) -> Result<Warm, Fault> {
+    let began = Instant::now();
+    let least = Duration::from_millis(policy.warmup_ms);
+    let mut each = Vec::new();
+    loop {
+        each.push(once(step, device, iterations)? as f64 / iterations as f64);
+        let (enough, late) = (each.len() as u64 * iterations >= policy.warmup_iterations, began.elapsed() >= least);
+        // One slow iteration that outlasts the whole patience is warm enough: a second one would say nothing more.
+        let impatient = began.elapsed() >= PATIENCE * least;
+        if (enough && late && steady(&each)) || (impatient && (enough || began.elapsed() >= 10 * PATIENCE * least)) {
+            break;
+        }
+    }
+    let tail = &each[each.len() / 2..];
+    let mut notes = Vec::new();
+    if each.len() >= 4 && !steady(&each) {
+        notes.push(format!("not steady after {} warm-up iterations", each.len() as u64 * iterations));
+    }
+    Ok(Warm { iteration_ns: stats::median(tail), notes })
+}
+
+fn steady(each: &[f64]) -> bool {
+    if each.len() < 4 {
+        return true;
+    }
+    let (first, second) = each.split_at(each.len() / 2);
+    (stats::median(second) / stats::median(first) - 1.0).abs() < AGREE
+}

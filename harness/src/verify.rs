@@ -1,0 +1,93 @@
+//! Recomputing every summary of a stored run from its raw samples, and naming each that does not agree.
+
+use spark_results::store::{self, StoreError};
+use spark_results::{Document, Run, table};
+use std::path::Path;
+
+/// What verifying found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What was compared, in a line each.
+    pub compared: Vec<String>,
+    /// What does not agree.
+    pub mismatches: Vec<String>,
+    /// What could not be compared, and why; no fault in itself.
+    pub remarks: Vec<String>,
+}
+
+/// Verifies the run in `folder`. Errors: it cannot be read at all.
+pub fn run(folder: &Path) -> Result<Findings, StoreError> {
+    let run = store::read(folder)?;
+    let mut findings = Findings { remarks: run.remarks.clone(), ..Findings::default() };
+    consistent(&run, &mut findings);
+    let document = Document::of(&run);
+    match std::fs::read_to_string(folder.join(store::TABLE)) {
+        Ok(stored) => {
+            let fresh = table::csv(&document).unwrap_or_default();
+            let (old, new): (Vec<_>, Vec<_>) = (stored.lines().collect(), fresh.lines().collect());
+            findings.compared.push(format!("{} rows of {}", new.len().saturating_sub(1), store::TABLE));
+            for at in 0..old.len().max(new.len()) {
+                if old.get(at) != new.get(at) {
+                    findings.mismatches.push(format!("{} line {} does not follow from the samples", store::TABLE, at + 1));
+                }
+            }
+        }
+        Err(e) => findings.remarks.push(format!("{}: {e}; `spark-bench report` writes it", store::TABLE)),
+    }
+    match std::fs::read_to_string(folder.join(store::REPORT)) {
+        Ok(page) => embedded(&page, &document, &mut findings),
+        Err(e) => findings.remarks.push(format!("{}: {e}; `spark-bench report` writes it", store::REPORT)),
+    }
+    Ok(findings)
+}
+
+/// Verifies the document that the report carries.
+fn embedded(page: &str, document: &Document, findings: &mut Findings) {
+    let Some(text) = spark_reports::embedded(page) else {
+        findings.mismatches.push(format!("{} holds no run", store::REPORT));
+        return;
+    };
+    match serde_json::from_str::<Document>(&text) {
+        Ok(shown) => {
+            findings.compared.push(format!("{} records of {}", shown.records.len(), store::REPORT));
+            if shown.records.len() != document.records.len() {
+                let (shown, stored) = (shown.records.len(), document.records.len());
+                findings.mismatches.push(format!("{} shows {shown} records, the run has {stored}", store::REPORT));
+            }
+            for (shown, stored) in shown.records.iter().zip(&document.records) {
+                if shown != stored {
+                    findings.mismatches.push(format!("{}: {} does not follow from the samples", store::REPORT, stored.id));
+                }
+            }
+        }
+        Err(e) => findings.mismatches.push(format!("{} holds a run that cannot be read: {e}", store::REPORT)),
+    }
+}
+
+/// What must hold of the records themselves.
+fn consistent(run: &Run, findings: &mut Findings) {
+    let mut seen = std::collections::HashSet::new();
+    for record in &run.records {
+        let id = record.id.to_string();
+        if !run.manifest.planned.is_empty() && !run.manifest.planned.contains(&id) {
+            findings.mismatches.push(format!("{id} was never planned"));
+        }
+        if record.ended_ns < record.began_ns {
+            findings.mismatches.push(format!("{id} ended before it began"));
+        }
+        if let Some(m) = record.measured() {
+            if m.samples_ns.is_empty() && m.metrics.is_empty() {
+                findings.mismatches.push(format!("{id} is measured and has no sample"));
+            }
+            if let Some(check) = m.check
+                && !(check.max_error <= check.tolerance)
+            {
+                findings.mismatches.push(format!("{id} was timed although it was found wrong"));
+            }
+        }
+        if !seen.insert(id.clone()) {
+            findings.mismatches.push(format!("{id} has more than one record"));
+        }
+    }
+    findings.compared.push(format!("{} records of {}", run.records.len(), store::RECORDS));
+}

@@ -1,0 +1,101 @@
+//! What else the machine did meanwhile: load of others, steal, memory, temperature, throttling.
+
+use crate::os::SysRoot;
+use crate::telemetry::{Sampler, Ticks};
+use spark_results::conditions::{State, Throttling};
+use spark_results::telemetry::Reading;
+use std::time::Instant;
+
+/// Compares the machine with how it was when last asked.
+#[derive(Debug)]
+pub struct Watch {
+    root: SysRoot,
+    ticks: Option<Ticks>,
+    own_s: Option<f64>,
+    at: Instant,
+    throttles: Result<u64, String>,
+}
+
+impl Watch {
+    /// Starts watching.
+    pub fn start(root: &SysRoot) -> Self {
+        Self {
+            root: root.clone(),
+            ticks: Ticks::now(root).ok(),
+            own_s: own_cpu_s(),
+            at: Instant::now(),
+            throttles: throttles(root),
+        }
+    }
+    /// The machine's state since the last call; temperatures come from what `sampler` read up to `now_ns`.
+    pub fn state(&mut self, sampler: Option<&Sampler>, now_ns: u64) -> State {
+        let mut state = State::default();
+        let (ticks, own_s, wall) = (Ticks::now(&self.root).ok(), own_cpu_s(), self.at.elapsed().as_secs_f64());
+        if let (Some(before), Some(now)) = (&self.ticks, &ticks)
+            && let Some(shares) = now.since(before)
+        {
+            state.steal = Some(shares.steal);
+            let cpus = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+            if let (Some(before), Some(after)) = (self.own_s, own_s)
+                && wall > 0.0
+            {
+                // What this process used itself is not a disturbance.
+                state.load = Some((shares.busy - (after - before) / (wall * cpus)).clamp(0.0, 1.0));
+            }
+        }
+        // The kernel's ticks are 10 ms: a window too short to hold a few says nothing, and is left open.
+        if wall > 0.1 {
+            (self.ticks, self.own_s, self.at) = (ticks, own_s, Instant::now());
+        }
+        let second = 1_000_000_000;
+        for reading in recent(sampler, now_ns.saturating_sub(2 * second), now_ns) {
+            match (reading.quantity.as_str(), reading.scope.as_str()) {
+                ("available", "memory") => state.available_bytes = Some(reading.value as u64),
+                ("temperature", scope) if !scope.starts_with("gpu") => {
+                    state.temperature_c = Some(state.temperature_c.map_or(reading.value, |t| t.max(reading.value)));
+                }
+                _ => {}
+            }
+        }
+        state
+    }
+    /// Whether the processor was held back since the last call.
+    pub fn throttling(&mut self) -> Throttling {
+        let now = throttles(&self.root);
+        let before = std::mem::replace(&mut self.throttles, now.clone());
+        match (before, now) {
+            (Ok(before), Ok(now)) => {
+                Throttling::Known { throttled: now > before, source: "thermal_throttle counters of the kernel".into() }
+            }
+            (_, Err(reason)) | (Err(reason), _) => Throttling::Unavailable { reason },
+        }
+    }
+}
+
+/// What the sampler read between two moments, oldest first.
+pub fn recent(sampler: Option<&Sampler>, from_ns: u64, to_ns: u64) -> Vec<Reading> {
+    sampler.map(|s| s.between(from_ns, to_ns)).unwrap_or_default().into_iter().flat_map(|s| s.readings).collect()
+}
+
+/// CPU time of this process so far, in seconds, in the kernel's ticks of 10 ms as the load is. `None` where there is no /proc.
+fn own_cpu_s() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Fields 14 and 15, counted behind the program's name, which may hold spaces.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    Some((ticks(11)? + ticks(12)?) as f64 / 100.0)
+}
+
+/// Throttling events counted so far by every core and package.
+fn throttles(root: &SysRoot) -> Result<u64, String> {
+    let cpus = root.numbered("sys/devices/system/cpu", "cpu");
+    let counts: Vec<u64> = cpus
+        .iter()
+        .flat_map(|(_, name)| ["core_throttle_count", "package_throttle_count"].map(|c| (name, c)))
+        .filter_map(|(name, count)| root.value(format!("sys/devices/system/cpu/{name}/thermal_throttle/{count}")).ok())
+        .collect();
+    if counts.is_empty() {
+        return Err("the system counts no throttling events (no thermal_throttle under /sys/devices/system/cpu)".into());
+    }
+    Ok(counts.iter().sum())
+}

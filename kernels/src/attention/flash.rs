@@ -1,0 +1,259 @@
+//! Blocked online softmax on vectors: what is the same for every instruction set.
+//!
+//! A tile of query vectors meets the keys 64 at a time and keeps, for each vector, the largest score so far, Σp and Σp·v
+//! relative to it; a larger score rescales the sums. Scores are in powers of two: queries are scaled by log2(e)/√head_dim once.
+#![expect(unsafe_code, reason = "workers write disjoint parts of scratch and output")]
+
+use super::check::operands;
+use super::layout::{Caches, LANES, Stored};
+use super::schedule::{BLOCK, Schedule, Tile};
+use super::{Attention, KvType};
+use crate::cpu::Cpu;
+use crate::cpu::isa::{Feature, require};
+use crate::cpu::kernel::Kernel;
+use crate::cpu::pool::Pool;
+use crate::cpu::split::Split;
+use crate::math::exp_f32;
+use crate::{Buffer, Device, Fault, Io, Op, Placement, Prepared, Type, Unsupported};
+use half::bf16;
+use std::fmt::Debug;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// An instruction set with a kernel for parts of tiles.
+pub(super) trait Isa: Debug + Send + 'static {
+    /// What it needs.
+    const FEATURES: &'static [Feature];
+    /// The kernel: adds the part's blocks of keys to its sums.
+    fn kernel<'a, T: Stored>() -> Kernel<Part<'a, T>>;
+}
+
+/// Some blocks of keys for one tile: the kernel's operands.
+#[derive(Debug)]
+pub(super) struct Part<'a, T> {
+    /// Keys of one region, transposed in blocks of 16.
+    pub(super) keys: &'a [T],
+    /// Values of the region, \[slot\]\[dim\].
+    pub(super) values: &'a [T],
+    /// head_dim: a multiple of 16.
+    pub(super) dim: usize,
+    /// Query vectors of the tile; vector i sees `seen + i / group` tokens.
+    pub(super) vectors: usize,
+    pub(super) group: usize,
+    pub(super) seen: usize,
+    /// Which blocks of 64 keys.
+    pub(super) blocks: Range<usize>,
+    /// \[vectors\]\[dim\], scaled.
+    pub(super) q: &'a [f32],
+    /// \[vectors\]\[64\]: scores, then probabilities, of the present block.
+    pub(super) p: &'a mut [f32],
+    pub(super) state: State<'a>,
+}
+
+impl<T> Part<'_, T> {
+    /// Keys of block `block` that vector `i` sees.
+    pub(super) fn visible(&self, i: usize, block: usize) -> usize {
+        (self.seen + i / self.group).saturating_sub(block * BLOCK).min(BLOCK)
+    }
+}
+
+/// The running sums of a tile.
+#[derive(Debug)]
+pub(super) struct State<'a> {
+    /// Σ p·v, \[vectors\]\[dim\].
+    pub(super) sums: &'a mut [f32],
+    /// Σ p, \[vectors\]\[16\]: one sum a lane.
+    pub(super) weights: &'a mut [f32],
+    /// Largest score so far, `f32::MIN` before the first, so that differences are never ∞ − ∞.
+    pub(super) max: &'a mut [f32],
+}
+
+/// Whether the vector kernels can compute `op` on `device`.
+pub(super) fn supports<I: Isa>(op: &Attention, device: &dyn Device) -> Result<(), Unsupported> {
+    op.validate().map_err(|invalid| Unsupported(invalid.0))?;
+    Cpu::of(device)?;
+    if !op.head_dim.is_multiple_of(LANES) {
+        return Err(Unsupported(format!("head_dim = {} is no multiple of {LANES}", op.head_dim)));
+    }
+    require(I::FEATURES)
+}
+
+/// Allocates what a call needs.
+pub(super) fn prepare<I: Isa>(op: &Attention, device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+    supports::<I>(op, device)?;
+    Ok(match op.kv {
+        KvType::F32 => Box::new(Ready::<I, f32>::new(op, device)?),
+        KvType::Bf16 => Box::new(Ready::<I, bf16>::new(op, device)?),
+    })
+}
+
+/// A worker's scratch, in f32: queries, probabilities, three states.
+#[derive(Clone, Copy, Debug)]
+struct Scratch {
+    vectors: usize,
+    dim: usize,
+}
+
+/// Which of a worker's states: the tile it came into, whole tiles, the tile it leaves to others.
+const ENTERED: usize = 0;
+const WHOLE: usize = 1;
+const LEFT: usize = 2;
+
+impl Scratch {
+    fn state_len(self) -> usize {
+        self.vectors * (self.dim + LANES) + self.vectors.next_multiple_of(LANES)
+    }
+    fn len(self) -> usize {
+        self.vectors * (self.dim + BLOCK) + 3 * self.state_len()
+    }
+    fn operands(self, worker: usize) -> Range<usize> {
+        worker * self.len()..worker * self.len() + self.vectors * (self.dim + BLOCK)
+    }
+    fn state(self, worker: usize, which: usize) -> Range<usize> {
+        let start = self.operands(worker).end + which * self.state_len();
+        start..start + self.state_len()
+    }
+    /// (sums, weights, max) of a state of `vectors` vectors.
+    fn cut(self, state: &mut [f32], vectors: usize) -> State<'_> {
+        let (sums, rest) = state.split_at_mut(self.vectors * self.dim);
+        let (weights, max) = rest.split_at_mut(self.vectors * LANES);
+        State {
+            sums: &mut sums[..vectors * self.dim],
+            weights: &mut weights[..vectors * LANES],
+            max: &mut max[..vectors],
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Ready<I, T> {
+    op: Attention,
+    pool: Arc<Pool>,
+    scratch: Buffer,
+    kinds: PhantomData<(I, T)>,
+}
+
+impl<I: Isa, T: Stored> Ready<I, T> {
+    fn new(op: &Attention, device: &dyn Device) -> Result<Self, Fault> {
+        let pool = Cpu::of(device)?.pool().clone();
+        let floats = pool.threads() * shape(op).len();
+        Ok(Self { op: *op, pool, scratch: Buffer::host(Type::F32, floats, Placement::Fast)?, kinds: PhantomData })
+    }
+}
+
+fn shape(op: &Attention) -> Scratch {
+    Scratch { vectors: Schedule::largest(op.group()), dim: op.head_dim }
+}
+
+impl<I: Isa, T: Stored> Prepared for Ready<I, T> {
+    fn run(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
+        let (op, spans, shape) = (self.op, io.live.spans.as_slice(), shape(&self.op));
+        let (dim, group) = (op.head_dim, op.group());
+        let operands = operands(&op, io)?;
+        let (qkv, out) = (operands.qkv, Split::new(operands.out));
+        let caches = Caches::<T>::new(op.layout(), operands.keys, operands.values);
+        let scratch = Split::new(self.scratch.slice_mut::<f32>());
+        let schedule = Schedule::new(spans, op.kv_heads, group, self.pool.threads());
+        let kernel = I::kernel::<T>().here()?;
+        let scale = std::f32::consts::LOG2_E / (dim as f32).sqrt();
+        let write = |tile: &Tile, state: &State<'_>| {
+            for (i, row) in tile.rows.clone().enumerate() {
+                let at = (row * op.heads + tile.kv_head * group) * dim;
+                // SAFETY: these heads of this row belong to this tile, which one worker finishes.
+                let out = unsafe { out.part(at..at + group * dim) };
+                finish(state, i * group, dim, out);
+            }
+        };
+        self.pool.run(&|worker| {
+            caches.append(&op, &worker, qkv, spans);
+            worker.wait();
+            for tile in schedule.tiles() {
+                let blocks = schedule.part(&tile, worker.index);
+                if blocks.is_empty() {
+                    continue;
+                }
+                let whole = blocks.len() == tile.blocks();
+                let which = if whole {
+                    WHOLE
+                } else if blocks.start > 0 {
+                    ENTERED
+                } else {
+                    LEFT
+                };
+                // SAFETY: a worker's own scratch, borrowed once at a time.
+                let own = unsafe { scratch.part(shape.operands(worker.index)) };
+                // SAFETY: as above; others read it after the barrier only.
+                let state = unsafe { scratch.part(shape.state(worker.index, which)) };
+                let state = shape.cut(state, tile.vectors);
+                state.sums.fill(0.0);
+                state.weights.fill(0.0);
+                state.max.fill(f32::MIN);
+                let (q, p) = own.split_at_mut(shape.vectors * dim);
+                for (i, q) in q.chunks_exact_mut(group * dim).take(tile.rows.len()).enumerate() {
+                    let at = (tile.rows.start + i) * op.input_row() + tile.kv_head * group * dim;
+                    q.iter_mut().zip(&qkv[at..]).for_each(|(q, given)| *q = given * scale);
+                }
+                // SAFETY: past the barrier nobody writes to the caches.
+                let (keys, values) = unsafe { caches.region(tile.sequence, tile.kv_head) };
+                let (vectors, seen) = (tile.vectors, tile.seen);
+                let mut part = Part { keys, values, dim, vectors, group, seen, blocks, q, p, state };
+                kernel.call(&mut part);
+                if whole {
+                    write(&tile, &part.state);
+                }
+            }
+            if worker.count == 1 {
+                return;
+            }
+            worker.wait();
+            for tile in schedule.tiles() {
+                let own = schedule.part(&tile, worker.index);
+                if own.is_empty() || own.start > 0 || own.end == tile.blocks() {
+                    continue;
+                }
+                // SAFETY: past the barrier only the worker that began the tile uses this state.
+                let state = unsafe { scratch.part(shape.state(worker.index, LEFT)) };
+                let mut state = shape.cut(state, tile.vectors);
+                for other in worker.index + 1..worker.count {
+                    if schedule.part(&tile, other).is_empty() {
+                        continue;
+                    }
+                    // SAFETY: past the barrier the state of a tile entered is used by the worker that began that tile alone.
+                    let theirs = unsafe { scratch.part(shape.state(other, ENTERED)) };
+                    merge(&mut state, &shape.cut(theirs, tile.vectors), dim);
+                }
+                write(&tile, &state);
+            }
+        });
+        Ok(())
+    }
+    fn resident(&self) -> u64 {
+        0
+    }
+}
+
+/// Adds the sums over other keys.
+fn merge(into: &mut State<'_>, from: &State<'_>, dim: usize) {
+    for (i, (into_max, &from_max)) in into.max.iter_mut().zip(from.max.iter()).enumerate() {
+        let max = into_max.max(from_max);
+        let power = |difference: f32| exp_f32(difference * std::f32::consts::LN_2);
+        let (ours, theirs) = (power(*into_max - max), power(from_max - max));
+        let add = |into: &mut [f32], from: &[f32]| {
+            into.iter_mut().zip(from).for_each(|(into, from)| *into = *into * ours + from * theirs);
+        };
+        add(&mut into.sums[i * dim..][..dim], &from.sums[i * dim..][..dim]);
+        add(&mut into.weights[i * LANES..][..LANES], &from.weights[i * LANES..][..LANES]);
+        *into_max = max;
+    }
+}
+
+/// Σp·v ÷ Σp of the vectors from `first` on, as many as `out` holds.
+fn finish(state: &State<'_>, first: usize, dim: usize, out: &mut [f32]) {
+    for (i, out) in out.chunks_exact_mut(dim).enumerate() {
+        let i = first + i;
+        let weight: f32 = state.weights[i * LANES..][..LANES].iter().sum();
+        let sums = &state.sums[i * dim..][..dim];
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum / weight);
+    }
+}

@@ -1,0 +1,125 @@
+//! Attention in plain Rust: one fixed order of f32 operations, bit for bit the same on every machine and thread count.
+#![expect(unsafe_code, reason = "workers write disjoint parts of scratch and output")]
+
+use super::check::operands;
+use super::layout::{Caches, LANES, Stored};
+use super::{Attention, KvType};
+use crate::cpu::Cpu;
+use crate::cpu::pool::Pool;
+use crate::cpu::split::Split;
+use crate::math::exp_f32;
+use crate::{Backend, Buffer, Device, Fault, Implementation, Io, Op, Placement, Prepared, Type, Unsupported};
+use half::bf16;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// Plain Rust.
+#[derive(Debug)]
+pub(super) struct Scalar;
+
+impl Implementation<Attention> for Scalar {
+    fn name(&self) -> &'static str {
+        "scalar"
+    }
+    fn backend(&self) -> Backend {
+        Backend::Cpu
+    }
+    fn supports(&self, op: &Attention, device: &dyn Device) -> Result<(), Unsupported> {
+        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
+        Cpu::of(device).map(drop)
+    }
+    fn prepare(&self, op: &Attention, _weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+        self.supports(op, device)?;
+        let pool = Cpu::of(device)?.pool().clone();
+        let scores = Buffer::host(Type::F32, pool.threads() * op.layout().slots(), Placement::Fast)?;
+        let op = *op;
+        Ok(match op.kv {
+            KvType::F32 => Box::new(Ready::<f32> { op, pool, scores, kv: PhantomData }),
+            KvType::Bf16 => Box::new(Ready::<bf16> { op, pool, scores, kv: PhantomData }),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Ready<T> {
+    op: Attention,
+    pool: Arc<Pool>,
+    /// One row of scores a worker, as long as a region has slots.
+    scores: Buffer,
+    kv: PhantomData<T>,
+}
+
+impl<T: Stored> Prepared for Ready<T> {
+    fn run(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
+        let (op, spans) = (self.op, io.live.spans.as_slice());
+        let operands = operands(&op, io)?;
+        let caches = Caches::<T>::new(op.layout(), operands.keys, operands.values);
+        let (qkv, out, slots) = (operands.qkv, Split::new(operands.out), op.layout().slots());
+        let scores = Split::new(self.scores.slice_mut::<f32>());
+        self.pool.run(&|worker| {
+            caches.append(&op, &worker, qkv, spans);
+            worker.wait();
+            // SAFETY: one row a worker.
+            let scores = unsafe { scores.part(worker.index * slots..(worker.index + 1) * slots) };
+            let mut pair = 0;
+            for (row, (sequence, seen)) in rows(spans).enumerate() {
+                for head in 0..op.heads {
+                    pair += 1;
+                    if pair % worker.count != worker.index {
+                        continue;
+                    }
+                    // SAFETY: past the barrier nobody writes to the caches.
+                    let (keys, values) = unsafe { caches.region(sequence, head / op.group()) };
+                    let q = &qkv[row * op.input_row() + head * op.head_dim..][..op.head_dim];
+                    let at = (row * op.heads + head) * op.head_dim;
+                    // SAFETY: each (row, head) belongs to one worker.
+                    let out = unsafe { out.part(at..at + op.head_dim) };
+                    attend(q, keys, values, &mut scores[..seen.next_multiple_of(LANES)], seen, out);
+                }
+            }
+        });
+        Ok(())
+    }
+    fn resident(&self) -> u64 {
+        0
+    }
+}
+
+/// (sequence, tokens seen) of every live row.
+fn rows(spans: &[crate::Span]) -> impl Iterator<Item = (usize, usize)> + '_ {
+    spans.iter().enumerate().flat_map(|(sequence, span)| (0..span.rows).map(move |r| (sequence, span.past + r + 1)))
+}
+
+/// One query head of one row.
+fn attend<T: Stored>(q: &[f32], keys: &[T], values: &[T], scores: &mut [f32], seen: usize, out: &mut [f32]) {
+    let (dim, pair) = (q.len(), T::PAIR);
+    let scale = 1.0 / (dim as f32).sqrt();
+    for (scores, keys) in scores.as_chunks_mut::<LANES>().0.iter_mut().zip(keys.chunks_exact(LANES * dim)) {
+        let mut sums = [0.0_f32; LANES];
+        for (d, q) in q.iter().enumerate() {
+            let keys = &keys[d / pair * LANES * pair..][..LANES * pair];
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                *sum += q * keys[lane * pair + d % pair].widen();
+            }
+        }
+        for (score, sum) in scores.iter_mut().zip(sums) {
+            *score = sum * scale;
+        }
+    }
+    let scores = &mut scores[..seen];
+    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut total = 0.0_f32;
+    for score in &mut *scores {
+        *score = exp_f32(*score - max);
+        total += *score;
+    }
+    out.fill(0.0);
+    for (p, value) in scores.iter().zip(values.chunks_exact(dim)) {
+        for (out, value) in out.iter_mut().zip(value) {
+            *out += p * value.widen();
+        }
+    }
+    for out in out {
+        *out /= total;
+    }
+}

@@ -1,0 +1,138 @@
+//! Who computes what: the call as one line of work, cut into equal lengths anywhere, also through the keys of one tile.
+//!
+//! A tile is some rows of a sequence with all query heads of one key head, so that keys and values are read once for all of
+//! them. Tiles stand in a line, each as long as its vectors × blocks of keys; worker i takes the i-th equal part. That is
+//! balanced for the triangle of a prefill and for a decode with fewer heads than workers alike. A tile that is cut leaves partial sums,
+//! at most two a worker, which the worker that began the tile adds up.
+
+use crate::Span;
+use std::ops::Range;
+
+/// Keys a step: scores of a tile stay in the first-level cache, and the maximum is looked for once in so many keys.
+pub(super) const BLOCK: usize = 64;
+/// Query vectors of a tile, unless one row's group has more: enough that a block of keys is read from far away seldom
+/// (48 × 128 × 2 multiply-adds for 4 bytes), few enough that queries and sums (48 × 128 × 8 bytes) stay in the second-level cache.
+const TILE: usize = 48;
+
+/// Some rows of one sequence with the query heads of one key head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tile {
+    pub(super) sequence: usize,
+    pub(super) kv_head: usize,
+    /// Rows in the call's operands.
+    pub(super) rows: Range<usize>,
+    /// Tokens that the first of the rows sees; each further row sees one more.
+    pub(super) seen: usize,
+    /// rows × query heads.
+    pub(super) vectors: usize,
+    /// Where it begins in the line of work.
+    start: usize,
+}
+
+impl Tile {
+    /// Blocks of keys that its last row sees.
+    pub(super) fn blocks(&self) -> usize {
+        (self.seen + self.rows.len() - 1).div_ceil(BLOCK)
+    }
+    /// Whole blocks that stand before `cut` in the line of work.
+    fn before(&self, cut: usize) -> usize {
+        (cut.saturating_sub(self.start) / self.vectors).min(self.blocks())
+    }
+}
+
+/// A call's line of work.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule<'a> {
+    spans: &'a [Span],
+    kv_heads: usize,
+    group: usize,
+    workers: usize,
+    total: usize,
+}
+
+impl<'a> Schedule<'a> {
+    pub(super) fn new(spans: &'a [Span], kv_heads: usize, group: usize, workers: usize) -> Self {
+        let mut schedule = Self { spans, kv_heads, group, workers, total: 0 };
+        schedule.total = schedule.tiles().map(|tile| tile.blocks() * tile.vectors).sum();
+        schedule
+    }
+
+    /// Query vectors of the largest tile.
+    pub(super) fn largest(group: usize) -> usize {
+        rows_of(group) * group
+    }
+
+    /// Every tile in order.
+    pub(super) fn tiles(self) -> impl Iterator<Item = Tile> + 'a {
+        let (mut first, mut start) = (0, 0);
+        let spans = self.spans.iter().enumerate().map(move |(sequence, span)| {
+            first += span.rows;
+            (sequence, *span, first - span.rows)
+        });
+        let tiles = spans.flat_map(move |(sequence, span, first)| {
+            (0..self.kv_heads).flat_map(move |kv_head| {
+                (0..span.rows).step_by(rows_of(self.group)).map(move |row| {
+                    let end = (row + rows_of(self.group)).min(span.rows);
+                    (sequence, kv_head, first + row..first + end, span.past + row + 1)
+                })
+            })
+        });
+        tiles.map(move |(sequence, kv_head, rows, seen)| {
+            let vectors = rows.len() * self.group;
+            let tile = Tile { sequence, kv_head, rows, seen, vectors, start };
+            start += tile.blocks() * vectors;
+            tile
+        })
+    }
+
+    /// The blocks of `tile` that are `worker`'s: empty, all, or a part.
+    pub(super) fn part(&self, tile: &Tile, worker: usize) -> Range<usize> {
+        let cut = |i| self.total * i / self.workers;
+        tile.before(cut(worker))..tile.before(cut(worker + 1))
+    }
+}
+
+/// Rows of a tile.
+fn rows_of(group: usize) -> usize {
+    (TILE / group).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cover_every_block_once_and_a_worker_has_at_most_one_beginning_and_one_end() {
+        let lives: [&[Span]; 4] = [
+            &[Span { rows: 1, past: 4000 }],
+            &[Span { rows: 130, past: 0 }],
+            &[Span { rows: 0, past: 9 }, Span { rows: 3, past: 100 }, Span { rows: 50, past: 0 }],
+            &[],
+        ];
+        for spans in lives {
+            for (kv_heads, group) in [(1, 1), (1, 8), (2, 64), (8, 4)] {
+                for workers in [1, 2, 3, 20] {
+                    let schedule = Schedule::new(spans, kv_heads, group, workers);
+                    let (mut heads, mut tails, mut load) = (vec![0; workers], vec![0; workers], vec![0; workers]);
+                    for tile in schedule.tiles() {
+                        let mut next = 0;
+                        for worker in 0..workers {
+                            let part = schedule.part(&tile, worker);
+                            assert!(part.is_empty() || part.start == next);
+                            next = next.max(part.end);
+                            load[worker] += part.len() * tile.vectors;
+                            heads[worker] += usize::from(!part.is_empty() && part.start > 0);
+                            tails[worker] +=
+                                usize::from(!part.is_empty() && part.start == 0 && part.end < tile.blocks());
+                        }
+                        assert_eq!(next, tile.blocks());
+                        assert!(tile.vectors <= Schedule::largest(group));
+                    }
+                    assert!(heads.iter().chain(&tails).all(|n| *n <= 1));
+                    let spread = load.iter().max().unwrap_or(&0) - load.iter().min().unwrap_or(&0);
+                    assert!(spread <= 2 * Schedule::largest(group), "{load:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The body of the vector kernels, written once over sixteen-lane vectors: a tile's strips of a few query vectors against 64 keys.
+//!
+//! Both products have one shape: a number of the left side times a vector of the right side, kept in registers over the whole
+//! sum. For scores the vector is one element of 16 keys, for outputs 16 elements of one value; neither needs a horizontal sum.
+
+/// Makes `attend` for one instruction set. The file that uses it brings `Lanes` and its operations into scope; they are compiled for `$features`.
+///
+/// `$wide` is the most vectors side by side, `$rows` the most query vectors: wide · rows sums, wide operands and one more fit the registers.
+macro_rules! strips {
+    ($features:literal, wide: [$($wide:literal)*], rows: [$($rows:literal)*]) => {
+        const WIDE: usize = { let mut most = 0; $(if $wide > most { most = $wide; })* most };
+        const ROWS: usize = { let mut most = 0; $(if $rows > most { most = $rows; })* most };
+
+        /// Adds the part's blocks of keys to its sums.
+        #[target_feature(enable = $features)]
+        fn attend<T: Stored>(part: &mut Part<'_, T>) {
+            let (dim, strips) = (part.dim, part.vectors.div_ceil(ROWS));
+            let strip = |s: usize| part.vectors * s / strips..part.vectors * (s + 1) / strips;
+            let strips: Range<usize> = 0..strips;
+            for block in part.blocks.clone() {
+                let start = block * BLOCK * dim;
+                for s in strips.clone() {
+                    let rows = strip(s);
+                    let keys = part.visible(rows.end - 1, block);
+                    let q = &part.q[rows.start * dim..rows.end * dim];
+                    for lane in (0..keys).step_by(WIDE * LANES) {
+                        let wide = (keys - lane).div_ceil(LANES).min(WIDE);
+                        let panel = &part.keys[start + lane * dim..][..wide * LANES * dim];
+                        let p = &mut part.p[rows.start * BLOCK + lane..rows.end * BLOCK];
+                        // The first strip asks for the next block while it works on this one.
+                        let ahead = if s == 0 { BLOCK * dim } else { 0 };
+                        match rows.len() {
+                            $($rows => score_wide::<T, $rows>(wide, q, panel, dim, p, ahead),)*
+                            _ => unreachable!("at most {ROWS} rows"),
+                        }
+                    }
+                    for row in rows {
+                        let visible = part.visible(row, block);
+                        let p = &mut part.p[row * BLOCK..][..keys.next_multiple_of(LANES)];
+                        let sums = &mut part.state.sums[row * dim..][..dim];
+                        let weights = &mut part.state.weights[row * LANES..][..LANES];
+                        soften(p, visible, sums, weights, &mut part.state.max[row]);
+                    }
+                }
+                for s in strips.clone() {
+                    let rows = strip(s);
+                    let keys = part.visible(rows.end - 1, block);
+                    let values = &part.values[start..start + keys * dim];
+                    let p = &part.p[rows.start * BLOCK..rows.end * BLOCK];
+                    for d in (0..dim).step_by(WIDE * LANES) {
+                        let wide = ((dim - d) / LANES).min(WIDE);
+                        let sums = &mut part.state.sums[rows.start * dim + d..rows.end * dim];
+                        let ahead = if s == 0 { BLOCK * dim } else { 0 };
+                        match rows.len() {
+                            $($rows => weigh_wide::<T, $rows>(wide, p, keys, values, d, dim, sums, ahead),)*
+                            _ => unreachable!("at most {ROWS} rows"),
+                        }
+                    }
+                }
+            }
+        }
+
+        /// [`score`] for `wide` vectors of keys.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn score_wide<T: Stored, const M: usize>(
+            wide: usize, q: &[f32], keys: &[T], dim: usize, p: &mut [f32], ahead: usize,
+        ) {
+            match wide {
+                $($wide => score::<T, M, $wide>(q, keys, dim, p, ahead),)*
+                _ => unreachable!("at most {WIDE} vectors"),
+            }
+        }
+
+        /// [`weigh`] for `wide` vectors of values.
+        #[inline]
+        #[target_feature(enable = $features)]
+        #[expect(clippy::too_many_arguments, reason = "two matrices, a place in each, and what to fetch next")]
+        fn weigh_wide<T: Stored, const M: usize>(
+            wide: usize, p: &[f32], keys: usize, values: &[T], d: usize, dim: usize, sums: &mut [f32], ahead: usize,
+        ) {
+            match wide {
+                $($wide => weigh::<T, M, $wide>(p, keys, values, d, dim, sums, ahead),)*
+                _ => unreachable!("at most {WIDE} vectors"),
+            }
+        }
+
+        /// p\[row\]\[key\] = q\[row\] · key for `M` rows and 16 · `N` keys.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn score<T: Stored, const M: usize, const N: usize>(q: &[f32], keys: &[T], dim: usize, p: &mut [f32], ahead: usize) {
+            assert!(q.len() == M * dim && keys.len() == N * LANES * dim && p.len() > (M - 1) * BLOCK + N * LANES - 1);
+            let (q, keys) = (q.as_ptr(), keys.as_ptr());
+            let mut sums = [[zero(); N]; M];
+            for pair in (0..dim).step_by(2) {
+                for half in 0..2 {
+                    let mut key = [zero(); N];
+                    for n in 0..N {
+                        let line = keys.wrapping_add(n * LANES * dim + pair * LANES);
+                        // SAFETY: elements `pair` and `pair + 1` < dim (dim is even) of the 16 keys of block n < N are inside `keys`.
+                        key[n] = unsafe { key_lanes(line, half) };
+                        if ahead > 0 && (half == 0 || size_of::<T>() == 4) {
+                            prefetch(line.wrapping_add(half * LANES + ahead));
+                        }
+                    }
+                    for m in 0..M {
+                        // SAFETY: m < M and pair + half < dim, and `q` holds M · dim.
+                        let q = splat(unsafe { *q.wrapping_add(m * dim + pair + half) });
+                        for n in 0..N {
+                            sums[m][n] = multiply_add(q, key[n], sums[m][n]);
+                        }
+                    }
+                }
+            }
+            for m in 0..M {
+                for n in 0..N {
+                    put(sums[m][n], p, m * BLOCK + n * LANES);
+                }
+            }
+        }
+
+        /// sums\[row\] += Σ p\[row\]\[key\] · value\[key\] for `M` rows and elements `d .. d + 16 · N`; `sums` begins at element d of the first row.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn weigh<T: Stored, const M: usize, const N: usize>(
+            p: &[f32], keys: usize, values: &[T], d: usize, dim: usize, sums: &mut [f32], ahead: usize,
+        ) {
+            assert!(p.len() == M * BLOCK && keys <= BLOCK && values.len() == keys * dim && d + N * LANES <= dim);
+            let (p, values) = (p.as_ptr(), values.as_ptr());
+            let mut running = [[zero(); N]; M];
+            for m in 0..M {
+                for n in 0..N {
+                    running[m][n] = get(sums, m * dim + n * LANES);
+                }
+            }
+            for key in 0..keys {
+                let mut value = [zero(); N];
+                for n in 0..N {
+                    let line = values.wrapping_add(key * dim + d + n * LANES);
+                    // SAFETY: key < keys and d + 16 · (n + 1) <= dim, and `values` holds keys · dim.
+                    value[n] = unsafe { value_lanes(line) };
+                    if ahead > 0 && (size_of::<T>() == 4 || n % 2 == 0) {
+                        prefetch(line.wrapping_add(ahead));
+                    }
+                }
+                for m in 0..M {
+                    // SAFETY: m < M and key < 64, and `p` holds M · 64.
+                    let p = splat(unsafe { *p.wrapping_add(m * BLOCK + key) });
+                    for n in 0..N {
+                        running[m][n] = multiply_add(p, value[n], running[m][n]);
+                    }
+                }
+            }
+            for m in 0..M {
+                for n in 0..N {
+                    put(running[m][n], sums, m * dim + n * LANES);
+                }
+            }
+        }
+
+        /// Scores of one row to probabilities relative to the largest score so far; keys from `visible` on get 0.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn soften(p: &mut [f32], visible: usize, sums: &mut [f32], weights: &mut [f32], max: &mut f32) {
+            let mut top = splat(*max);
+            for at in (0..p.len()).step_by(LANES) {
+                let mut score = get(p, at);
+                if at + LANES > visible {
+                    score = first(score, visible.saturating_sub(at));
+                    put(score, p, at);
+                }
+                top = larger(score, top);
+            }
+            let top = largest(top);
+            if top > *max {
+                // f32::MIN less any score is far below the smallest power: the sums, still 0, stay 0.
+                let factor = power_of_two(splat(*max - top));
+                for at in (0..sums.len()).step_by(LANES) {
+                    put(times(get(sums, at), factor), sums, at);
+                }
+                put(times(get(weights, 0), factor), weights, 0);
+                *max = top;
+            }
+            let mut weight = get(weights, 0);
+            for at in (0..p.len()).step_by(LANES) {
+                let power = power_of_two(minus(get(p, at), splat(*max)));
+                put(power, p, at);
+                weight = plus(weight, power);
+            }
+            put(weight, weights, 0);
+        }
+    };
+}
+pub(super) use strips;
+
+/// 2^f on |f| ≤ 1/2 as its Taylor series: coefficient k is ln(2)^k / k!; the first left out, f^7, is below 1.3e-7.
+pub(super) const POWERS: [f32; 7] = {
+    let (mut powers, mut term, mut k) = ([1.0; 7], 1.0, 1);
+    while k < 7 {
+        term *= std::f64::consts::LN_2 / k as f64;
+        powers[k] = term as f32;
+        k += 1;
+    }
+    powers
+};

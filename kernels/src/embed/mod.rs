@@ -1,0 +1,215 @@
+//! Looking up the embedding of each token: rows of a quantised table, decoded to f32.
+//!
+//! | operand | type | shape |
+//! |---|---|---|
+//! | weights\[0\] table, canonical blocks | u8 | vocab × `format.bytes(width)` |
+//! | weights\[1\] tensor scale, nvfp4 only | f32 | 1 |
+//! | inputs\[0\] tokens | u32 | rows |
+//! | outputs\[0\] x | f32 | rows × width |
+//!
+//! A token of `vocab` or more is a fault that names it, and nothing is written.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod reference;
+mod scalar;
+
+use crate::cpu::pool::Pool;
+use crate::cpu::share::{nothing, share};
+use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::format::Format;
+use crate::format::splitmix::SplitMix64;
+use crate::format::synth::synth;
+use crate::{
+    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Placement,
+    Shape, Type,
+};
+
+/// The operation at one shape; see the module for its operands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Embed {
+    /// Tokens at most.
+    pub rows: usize,
+    /// Rows of the table.
+    pub vocab: usize,
+    /// Elements a row.
+    pub width: usize,
+    /// How the table is stored.
+    pub format: Format,
+}
+
+static IMPLEMENTATIONS: &[&dyn Implementation<Embed>] = &[
+    #[cfg(target_arch = "x86_64")]
+    &On::<avx512::Avx512>::new(),
+    #[cfg(target_arch = "x86_64")]
+    &On::<avx2::Avx2>::new(),
+    &On::<scalar::Scalar>::new(),
+];
+
+impl Op for Embed {
+    const NAME: &'static str = "embed";
+
+    fn implementations() -> &'static [&'static dyn Implementation<Self>] {
+        IMPLEMENTATIONS
+    }
+    fn validate(&self) -> Result<(), Invalid> {
+        let Self { rows, vocab, width, format } = *self;
+        if rows == 0 || vocab == 0 || width == 0 {
+            return Err(Invalid(format!("embed: rows {rows}, vocab {vocab} and width {width} have to be at least 1")));
+        }
+        if vocab > u32::MAX as usize {
+            return Err(Invalid(format!("embed: vocab {vocab} has to be below 2^32: tokens are u32")));
+        }
+        if !format.divides(width) {
+            let block = format.block();
+            return Err(Invalid(format!(
+                "embed: width {width} has to be a multiple of {block}, the block of {format}"
+            )));
+        }
+        fits(Self::NAME, &[rows, width])?;
+        fits(Self::NAME, &[vocab, width])
+    }
+    fn axes(&self) -> Vec<(&'static str, AxisValue)> {
+        vec![
+            ("rows", self.rows.into()),
+            ("vocab", self.vocab.into()),
+            ("width", self.width.into()),
+            ("format", self.format.name().into()),
+        ]
+    }
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::F32
+    }
+    /// One product for each scale an element has.
+    fn flops(&self, live: &Live) -> u64 {
+        let scales = match self.format {
+            Format::Nvfp4 => 2,
+            Format::Mxfp4 | Format::Q8_0 | Format::Q4_0 => 1,
+            Format::Bf16 | Format::F16 | Format::F32 => 0,
+        };
+        (live.rows() * self.width * scales) as u64
+    }
+    fn bytes(&self, live: &Live) -> u64 {
+        (live.rows() * (4 + self.format.bytes(self.width) + 4 * self.width)) as u64
+    }
+    fn outputs(&self) -> Vec<Shape> {
+        vec![Shape { of: Type::F32, len: self.rows * self.width }]
+    }
+    fn operand_bytes(&self) -> u64 {
+        (self.vocab * self.format.bytes(self.width) + if self.format == Format::Nvfp4 { 4 } else { 0 } + 4 * self.rows)
+            as u64
+    }
+    fn live(&self) -> Live {
+        Live::one(self.rows, 0)
+    }
+    fn example(&self, seed: u64) -> Example {
+        let (table, scale) = synth(self.format, self.vocab, self.width, seed);
+        let mut weights = vec![table.into()];
+        if self.format == Format::Nvfp4 {
+            weights.push(vec![scale].into());
+        }
+        let mut random = SplitMix64::stream(seed, 1);
+        let mut tokens: Vec<u32> = (0..self.rows).map(|_| (random.next() % self.vocab as u64) as u32).collect();
+        tokens[self.rows - 1] = (self.vocab - 1) as u32;
+        let x = vec![0.0_f32; self.rows * self.width];
+        Example { weights, inputs: vec![tokens.into()], outputs: vec![x.into()], live: self.live() }
+    }
+    fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
+        reference::reference(self, example, indices)
+    }
+    /// A value is rounded to f32 once at most.
+    fn tolerance(&self) -> f64 {
+        2f64.powi(-24)
+    }
+    fn nasty() -> Vec<Self> {
+        let mut all = Vec::new();
+        for format in Format::ALL {
+            for (rows, vocab, blocks) in [(1, 1, 1), (3, 5, 3), (2, 17, 7), (33, 50, 32), (70, 300, 129)] {
+                all.push(Self { rows, vocab, width: blocks * format.block(), format });
+            }
+        }
+        all
+    }
+}
+
+/// One worker's tokens.
+#[derive(Debug)]
+pub(crate) struct Args<'a> {
+    format: Format,
+    /// The table's bytes and the tensor's scale.
+    table: (&'a [u8], f32),
+    tokens: &'a [u32],
+    x: &'a mut [f32],
+}
+
+impl Args<'_> {
+    /// Runs `decode` on each token: its row's bytes, the tensor's scale, its x.
+    #[inline]
+    fn each_token(&mut self, mut decode: impl FnMut(&[u8], f32, &mut [f32])) {
+        let width = self.x.len() / self.tokens.len().max(1);
+        let bytes = self.format.bytes(width);
+        for (&token, x) in self.tokens.iter().zip(self.x.chunks_exact_mut(width.max(1))) {
+            decode(&self.table.0[token as usize * bytes..][..bytes], self.table.1, x);
+        }
+    }
+}
+
+/// The table as it came, and its scale.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    table: Buffer,
+    scale: f32,
+}
+
+impl CpuOp for Embed {
+    type Args<'a> = Args<'a>;
+    type Ready = Ready;
+
+    fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<Ready, Fault> {
+        let (table, scale) = match (self.format, weights) {
+            (Format::Nvfp4, [table, scale]) if scale.len() == 1 => (table, scale.slice::<f32>()[0]),
+            (Format::Nvfp4, _) => return Err(operands(Self::NAME, "the table and its f32 scale")),
+            (_, [table]) => (table, 1.0),
+            _ => return Err(operands(Self::NAME, "one weight, the table")),
+        };
+        let bytes = self.vocab * self.format.bytes(self.width);
+        if table.len() != bytes {
+            return Err(Fault::Device(format!(
+                "embed: the table has {} bytes, {} × {} in {} take {bytes}",
+                table.len(),
+                self.vocab,
+                self.width,
+                self.format
+            )));
+        }
+        let mut copy = Buffer::host(Type::U8, bytes, Placement::Fast)?;
+        copy.slice_mut::<u8>().copy_from_slice(table.slice());
+        Ok(Ready { table: copy, scale })
+    }
+    fn resident(ready: &Ready) -> u64 {
+        ready.table.bytes() as u64
+    }
+    fn run<V: Variant<Self>>(&self, ready: &mut Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = V::kernel().here()?;
+        let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
+        let ([tokens], [x]) = (io.inputs, &mut *io.outputs) else {
+            return Err(operands(Self::NAME, "one input, the tokens, and one output"));
+        };
+        let tokens = &tokens.slice::<u32>()[..rows];
+        if let Some((row, token)) = tokens.iter().enumerate().find(|(_, token)| **token as usize >= self.vocab) {
+            return Err(Fault::Device(format!(
+                "embed: token {token} in row {row} is not below the vocabulary of {}; check the tokenizer against the model",
+                self.vocab
+            )));
+        }
+        let (width, format) = (self.width, self.format);
+        let table = (ready.table.slice::<u8>(), ready.scale);
+        let grain = ((16 << 10) / width).max(1);
+        share(pool, (rows, grain), (x.slice_mut(), nothing()), (width, 0), &|range, x, _| {
+            kernel.call(&mut Args { format, table, tokens: &tokens[range], x });
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! Float gemm on AVX-512: every weight format is decoded to f32 and multiplied in f32.
+#![expect(unsafe_code, reason = "kernels compiled for AVX-512")]
+
+use super::Gemm;
+use super::float::{self, GROUP, PANEL_WORDS, float_kernels};
+use super::lanes512::*;
+use super::packed::{LANES, LINE, Tile};
+use super::tiled::{self, FEW, Kernels, Multiply, PASS, Quantise, SETS, TILES};
+use crate::cpu::isa::{AVX512, require};
+use crate::cpu::kernel::Kernel;
+use crate::format::Format;
+use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use std::arch::x86_64::*;
+
+/// AVX-512 with f32 arithmetic.
+#[derive(Debug)]
+pub(super) struct Avx512;
+
+impl Implementation<Gemm> for Avx512 {
+    fn name(&self) -> &'static str {
+        "avx512"
+    }
+    fn backend(&self) -> Backend {
+        Backend::Cpu
+    }
+    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
+        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
+        crate::cpu::Cpu::of(device)?;
+        if op.integer() {
+            return Err(Unsupported(format!(
+                "multiplies in f32, and {} activations are summed as integers: avx512-vnni or avx2 does it",
+                op.activations
+            )));
+        }
+        require(AVX512)
+    }
+    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+        self.supports(op, device)?;
+        tiled::prepare::<Self>(op, weights, device, float::plan(op, 1))
+    }
+}
+
+impl Kernels for Avx512 {
+    fn quantise<'a>() -> Kernel<Quantise<'a>> {
+        // SAFETY: `round` asks for nothing but these features.
+        unsafe { Kernel::new(AVX512, round) }
+    }
+    fn few<'a>() -> Kernel<Multiply<'a>> {
+        // SAFETY: `few` asks for nothing but these features.
+        unsafe { Kernel::new(AVX512, few) }
+    }
+    fn panels<'a>() -> Kernel<Multiply<'a>> {
+        // SAFETY: `panels` asks for nothing but these features.
+        unsafe { Kernel::new(AVX512, panels) }
+    }
+}
+
+/// Whether packed lines are multiplied as they are.
+fn stored(format: Format) -> bool {
+    format == Format::F32
+}
+
+static E2M1: [f32; LANES] = crate::format::E2M1_VALUES;
+
+static Q4_0_VALUES: [f32; LANES] =
+    [-8.0, -7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+pub(super) fn dot(sum: __m512, line: __m512i, word: i32) -> __m512 {
+    let word = _mm512_castsi512_ps(_mm512_set1_epi32(word));
+    _mm512_fmadd_ps(_mm512_castsi512_ps(line), word, sum)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+pub(super) fn put(line: &mut [u8; LINE], v: __m512) {
+    // SAFETY: a line is 64 bytes.
+    unsafe { _mm512_storeu_ps(line.as_mut_ptr().cast(), v) };
+}
+
+/// Eight of k, in order, of one line of four-bit codes: value · scale.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+pub(super) fn eight(line: &[u8; LINE], values: __m512, scale: __m512) -> [__m512; 8] {
+    let codes = load(line);
+    let mut out = [scale; 8];
+    // The permutation looks at the low four bits of each lane.
+    macro_rules! nibble {
+        ($($at:literal: $shift:literal),*) => {$(
+            out[$at] = _mm512_mul_ps(_mm512_permutexvar_ps(_mm512_srli_epi32::<$shift>(codes), values), scale);
+        )*};
+    }
+    nibble!(0: 0, 1: 8, 2: 16, 3: 24, 4: 4, 5: 12, 6: 20, 7: 28);
+    out
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+pub(super) fn unpack_nibbles<const F: u8>(
+    tile: Tile<'_>,
+    from: usize,
+    slot: usize,
+    slots: usize,
+    out: &mut [[u8; LINE]],
+) {
+    let (block, scale_bytes) = match F {
+        NVFP4 => (16, LANES),
+        MXFP4 => (32, LANES),
+        _ => (32, 2 * LANES),
+    };
+    let values = load_f32(if F == Q4_0 { &Q4_0_VALUES } else { &E2M1 });
+    let lines = tile.codes.as_chunks::<LINE>().0[from / 8..].chunks_exact(block / 8);
+    let scales = tile.scales[from / block * scale_bytes..].chunks_exact(scale_bytes);
+    for ((lines, scales), out) in lines.zip(scales).zip(out.chunks_exact_mut(block * slots)) {
+        let scale = scales_of::<F>(scales);
+        for (line, out) in lines.iter().zip(out.chunks_exact_mut(8 * slots)) {
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
+            let eight = eight(line, values, scale);
+            for i in 0..8 {
+                put(&mut out[i * slots + slot], eight[i]);
+            }
+        }
+    }
+}
+
+/// Decodes words `from ..` of a tile into every `slots`-th line from `slot` on.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, slots: usize, out: &mut [[u8; LINE]]) {
+    let lines = tile.codes.as_chunks::<LINE>().0;
+    match format {
+        Format::Mxfp4 => unpack_nibbles::<MXFP4>(tile, from, slot, slots, out),
+        Format::Nvfp4 => unpack_nibbles::<NVFP4>(tile, from, slot, slots, out),
+        Format::Q4_0 => unpack_nibbles::<Q4_0>(tile, from, slot, slots, out),
+        Format::Q8_0 => {
+            let scales = tile.scales[from / 32 * 2 * LANES..].chunks_exact(2 * LANES);
+            let blocks = lines[from / 4..].chunks_exact(8).zip(scales);
+            for ((lines, scales), out) in blocks.zip(out.chunks_exact_mut(32 * slots)) {
+                let scale = scales_of::<Q8_0>(scales);
+                for (line, out) in lines.iter().zip(out.chunks_exact_mut(4 * slots)) {
+                    _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
+                    let signed = _mm512_xor_si512(load(line), _mm512_set1_epi8(-128));
+                    let four = [
+                        _mm512_slli_epi32::<24>(signed),
+                        _mm512_slli_epi32::<16>(signed),
+                        _mm512_slli_epi32::<8>(signed),
+                        signed,
+                    ];
+                    for i in 0..4 {
+                        let code = _mm512_cvtepi32_ps(_mm512_srai_epi32::<24>(four[i]));
+                        put(&mut out[i * slots + slot], _mm512_mul_ps(code, scale));
+                    }
+                }
+            }
+        }
+        Format::Bf16 => {
+            for (line, out) in lines[from / 2..].iter().zip(out.chunks_mut(2 * slots)) {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
+                let pair = load(line);
+                let (even, odd) =
+                    (_mm512_slli_epi32::<16>(pair), _mm512_slli_epi32::<16>(_mm512_srli_epi32::<16>(pair)));
+                put(&mut out[slot], _mm512_castsi512_ps(even));
+                // The last pair of an odd k is half a pair.
+                if out.len() > slots {
+                    put(&mut out[slots + slot], _mm512_castsi512_ps(odd));
+                }
+            }
+        }
+        Format::F32 => {
+            for (line, out) in lines[from..].iter().zip(out.chunks_exact_mut(slots)) {
+                out[slot] = *line;
+            }
+        }
+        Format::F16 => unreachable!("f16 weights are refused by validate"),
+    }
+}
+
+/// Rows of x as words: f32, or bf16 widened again.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn round(call: &mut Quantise<'_>) {
+    float::put_f32::<GROUP>(call);
+}
+
+float_kernels!("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c");

@@ -1,0 +1,129 @@
+//! bf16 gemm on AVX-512 with bf16 dot products: `vdpbf16ps` adds two products of each of 16 outputs in f32.
+//!
+//! FP4 values times their block scale are exact in bf16 (at most six significant bits), so mxfp4 and nvfp4 go this way too.
+//! The instruction takes subnormals for zero, which moves a sum by less than 2⁻¹²⁶ · |x|.
+#![expect(unsafe_code, reason = "kernels compiled for AVX-512 BF16")]
+
+use super::float::{self, GROUP, PANEL_WORDS, float_kernels};
+use super::lanes512::*;
+use super::packed::{LANES, LINE, Tile};
+use super::tiled::{self, FEW, Kernels, Multiply, PASS, Quantise, SETS, TILES};
+use super::{Activations, Gemm};
+use crate::cpu::isa::{AVX512_BF16, require};
+use crate::cpu::kernel::Kernel;
+use crate::format::{Format, bf16};
+use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use std::arch::x86_64::*;
+
+/// AVX-512 with bf16 dot products.
+#[derive(Debug)]
+pub(super) struct Avx512Bf16;
+
+impl Implementation<Gemm> for Avx512Bf16 {
+    fn name(&self) -> &'static str {
+        "avx512-bf16"
+    }
+    fn backend(&self) -> Backend {
+        Backend::Cpu
+    }
+    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
+        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
+        crate::cpu::Cpu::of(device)?;
+        match (op.weights, op.activations) {
+            (Format::Bf16 | Format::Mxfp4 | Format::Nvfp4, Activations::Bf16) => require(AVX512_BF16),
+            (weights, Activations::Bf16) => Err(Unsupported(format!("{weights} weights are not exact in bf16"))),
+            (_, activations) => Err(Unsupported(format!("bf16 dot products take no {activations} activations"))),
+        }
+    }
+    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+        self.supports(op, device)?;
+        tiled::prepare::<Self>(op, weights, device, float::plan(op, 2))
+    }
+}
+
+impl Kernels for Avx512Bf16 {
+    fn quantise<'a>() -> Kernel<Quantise<'a>> {
+        // SAFETY: `round` asks for nothing but these features.
+        unsafe { Kernel::new(AVX512_BF16, round) }
+    }
+    fn few<'a>() -> Kernel<Multiply<'a>> {
+        // SAFETY: `few` asks for nothing but these features.
+        unsafe { Kernel::new(AVX512_BF16, few) }
+    }
+    fn panels<'a>() -> Kernel<Multiply<'a>> {
+        // SAFETY: `panels` asks for nothing but these features.
+        unsafe { Kernel::new(AVX512_BF16, panels) }
+    }
+}
+
+/// Whether packed lines are multiplied as they are.
+fn stored(format: Format) -> bool {
+    format == Format::Bf16
+}
+
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn dot(sum: __m512, line: __m512i, word: i32) -> __m512 {
+    // SAFETY: a vector type to another of the same size; every pattern is a value.
+    let line = unsafe { std::mem::transmute::<__m512i, __m512bh>(line) };
+    let word = _mm512_set1_epi32(word);
+    // SAFETY: as above.
+    let word = unsafe { std::mem::transmute::<__m512i, __m512bh>(word) };
+    _mm512_dpbf16_ps(sum, line, word)
+}
+
+/// FP4 blocks to pairs of bf16; the cut from f32 loses nothing.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+pub(super) fn unpack_pairs<const F: u8>(
+    tile: Tile<'_>,
+    from: usize,
+    slot: usize,
+    slots: usize,
+    out: &mut [[u8; LINE]],
+) {
+    let block = if F == NVFP4 { 16 } else { 32 };
+    let values = load_f32(&crate::format::E2M1_VALUES);
+    let lines = tile.codes.as_chunks::<LINE>().0[from / 4..].chunks_exact(block / 8);
+    let scales = tile.scales[2 * from / block * LANES..].chunks_exact(LANES);
+    let upper = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
+    for ((lines, scales), out) in lines.zip(scales).zip(out.chunks_exact_mut(block / 2 * slots)) {
+        let scale = scales_of::<F>(scales);
+        for (line, out) in lines.iter().zip(out.chunks_exact_mut(4 * slots)) {
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
+            let eight = super::avx512::eight(line, values, scale);
+            for i in 0..4 {
+                let (even, odd) = (_mm512_castps_si512(eight[2 * i]), _mm512_castps_si512(eight[2 * i + 1]));
+                let pair = _mm512_or_si512(_mm512_srli_epi32::<16>(even), _mm512_and_si512(odd, upper));
+                super::avx512::put(&mut out[i * slots + slot], _mm512_castsi512_ps(pair));
+            }
+        }
+    }
+}
+
+/// Decodes words `from ..` of a tile into every `slots`-th line from `slot` on.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, slots: usize, out: &mut [[u8; LINE]]) {
+    match format {
+        Format::Mxfp4 => unpack_pairs::<MXFP4>(tile, from, slot, slots, out),
+        Format::Nvfp4 => unpack_pairs::<NVFP4>(tile, from, slot, slots, out),
+        Format::Bf16 => {
+            let lines = &tile.codes.as_chunks::<LINE>().0[from..];
+            for (line, out) in lines.iter().zip(out.chunks_exact_mut(slots)) {
+                out[slot] = *line;
+            }
+        }
+        _ => unreachable!("{format} is refused by supports"),
+    }
+}
+
+/// Rows of x as pairs of bf16.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn round(call: &mut Quantise<'_>) {
+    float::put_words::<GROUP>(call, 2, |x| {
+        let high = x.get(1).map_or(0, |x| bf16::encode(*x));
+        (u32::from(bf16::encode(x[0])) | u32::from(high) << 16).cast_signed()
+    });
+}
+
+float_kernels!("avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c");

@@ -1,0 +1,222 @@
+//! What the float paths share: how activations stand in memory, and the loops that AVX-512 with and without bf16 dots run.
+//!
+//! A word of activations is one f32, or a pair of bf16; a line of decoded weights is what it multiplies, for 16 outputs. Inside a
+//! chunk of words sums start at 0 and are added to the total at its end, which keeps the error of long sums small.
+
+use super::packed::{LANES, LINE};
+use super::tiled::{Plan, Quantise, TILES};
+use super::{Activations, Gemm};
+use crate::format::{Format, bf16};
+
+/// Rows that the panel kernel takes at a time: GROUP × TILES sums and TILES weights fit 32 registers.
+pub(super) const GROUP: usize = 8;
+/// Words of k a panel: 3 tiles × 128 × 64 bytes are 24 KB, inside L1. At most CHUNK elements of k.
+pub(super) const PANEL_WORDS: usize = 128;
+const _: () = assert!(2 * PANEL_WORDS <= super::CHUNK);
+
+/// Scratch of a float path whose words hold `width` elements.
+pub(super) fn plan(op: &Gemm, width: usize) -> Plan {
+    Plan {
+        group: GROUP,
+        row_words: op.k.div_ceil(width),
+        panel: TILES * PANEL_WORDS * LINE,
+        // E4M3 scales are read as f16, whose exponent bias is 8 more.
+        factor: if op.weights == Format::Nvfp4 { 256.0 } else { 1.0 },
+        codes: 0,
+        scales: 0,
+    }
+}
+
+const _: () = assert!(LANES * size_of::<f32>() == LINE);
+
+/// Rows of x as words, `GROUP` interleaved where they are grouped; `width` elements a word, which `word` makes of one or fewer.
+#[inline(always)]
+pub(super) fn put_words<const GROUP: usize>(call: &mut Quantise<'_>, width: usize, word: impl Fn(&[f32]) -> i32) {
+    let (k, first) = (call.op.k, call.rows.start);
+    let words = k.div_ceil(width);
+    if call.grouped {
+        // Rows that are missing in the last group are multiplied too, and not stored.
+        call.out[call.rows.len() / GROUP * GROUP * words..].fill(0);
+    }
+    for row in call.rows.clone() {
+        let (at, x) = (row - first, &call.x[row * k..][..k]);
+        call.row_scales[at] = call.factor;
+        if call.grouped {
+            let out = call.out[at / GROUP * GROUP * words..].as_chunks_mut::<GROUP>().0;
+            for (out, x) in out.iter_mut().zip(x.chunks(width)) {
+                out[at % GROUP] = word(x);
+            }
+        } else {
+            for (out, x) in call.out[at * words..][..words].iter_mut().zip(x.chunks(width)) {
+                *out = word(x);
+            }
+        }
+    }
+}
+
+/// Rows of x as f32 words: as they are, or rounded to bf16 and widened again.
+#[inline(always)]
+pub(super) fn put_f32<const GROUP: usize>(call: &mut Quantise<'_>) {
+    if call.op.activations == Activations::Bf16 {
+        put_words::<GROUP>(call, 1, |x| i32::from(bf16::encode(x[0]).cast_signed()) << 16);
+    } else {
+        put_words::<GROUP>(call, 1, |x| x[0].to_bits().cast_signed());
+    }
+}
+
+/// The kernels `few` and `panels` for one set of features, over `dot(sum, line, word)` and `unpack(format, tile, from, slot,
+/// slots, lines)` of the module that calls this, which decodes words `from ..` of a tile into every `slots`-th line from `slot` on.
+macro_rules! float_kernels {
+    ($features:literal) => {
+        /// One chunk of one tile with R rows, in U independent sums each, so that the additions' latency does not bind.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn few_rows<const R: usize, const U: usize>(lines: &[[u8; LINE]], rows: [&[i32]; R]) -> [__m512; R] {
+            let mut sums = [[_mm512_setzero_ps(); U]; R];
+            let (some, rest) = lines.as_chunks::<U>();
+            for (at, lines) in some.iter().enumerate() {
+                for u in 0..U {
+                    let line = load(&lines[u]);
+                    for r in 0..R {
+                        sums[r][u] = dot(sums[r][u], line, rows[r][at * U + u]);
+                    }
+                }
+            }
+            for (u, line) in rest.iter().enumerate() {
+                let line = load(line);
+                for r in 0..R {
+                    sums[r][u] = dot(sums[r][u], line, rows[r][some.len() * U + u]);
+                }
+            }
+            let mut out = [_mm512_setzero_ps(); R];
+            for r in 0..R {
+                for u in 0..U {
+                    out[r] = _mm512_add_ps(out[r], sums[r][u]);
+                }
+            }
+            out
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn few_tiles<const R: usize, const U: usize>(call: &mut Multiply<'_>) {
+            let words = call.acts.len() / R;
+            let panel = call.panel.as_chunks_mut::<LINE>().0;
+            for t in call.tiles.clone() {
+                let tile = call.packed.tile(t);
+                let mut total = [_mm512_setzero_ps(); R];
+                for from in (0..words).step_by(PANEL_WORDS) {
+                    let some = PANEL_WORDS.min(words - from);
+                    let lines = if stored(call.op.weights) {
+                        for line in &tile.codes.as_chunks::<LINE>().0[from..from + some] {
+                            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
+                        }
+                        &tile.codes.as_chunks::<LINE>().0[from..from + some]
+                    } else {
+                        unpack(call.op.weights, tile, from, 0, 1, &mut panel[..some]);
+                        &panel[..some]
+                    };
+                    let mut rows: [&[i32]; R] = [&[]; R];
+                    for r in 0..R {
+                        rows[r] = &call.acts[r * words + from..][..some];
+                    }
+                    let sums = few_rows::<R, U>(lines, rows);
+                    for r in 0..R {
+                        total[r] = _mm512_add_ps(total[r], sums[r]);
+                    }
+                }
+                finish(call.op.n, call.rows, call.bias, call.row_scales, call.y, t, 0, &total);
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        fn few(call: &mut Multiply<'_>) {
+            match call.rows {
+                0 => {}
+                1 => few_tiles::<1, 8>(call),
+                2 => few_tiles::<2, 4>(call),
+                3 => few_tiles::<3, 4>(call),
+                4 => few_tiles::<4, 4>(call),
+                5 => few_tiles::<5, 2>(call),
+                6 => few_tiles::<6, 2>(call),
+                7 => few_tiles::<7, 2>(call),
+                FEW => few_tiles::<FEW, 2>(call),
+                rows => unreachable!("{rows} rows are not few"),
+            }
+        }
+
+        /// Adds the products of one panel (T tiles) with one group of rows to `sums`.
+        #[inline(never)]
+        #[target_feature(enable = $features)]
+        fn micro<const T: usize>(panel: &[[u8; LINE]], acts: &[[i32; GROUP]], sums: &mut [[f32; LANES]]) {
+            let mut chunk = [[_mm512_setzero_ps(); T]; GROUP];
+            for (lines, words) in panel.as_chunks::<T>().0.iter().zip(acts) {
+                let mut weights = [_mm512_setzero_si512(); T];
+                for t in 0..T {
+                    weights[t] = load(&lines[t]);
+                }
+                for r in 0..GROUP {
+                    for t in 0..T {
+                        chunk[r][t] = dot(chunk[r][t], weights[t], words[r]);
+                    }
+                }
+            }
+            let sums = &mut sums[..GROUP * T];
+            for r in 0..GROUP {
+                for t in 0..T {
+                    let total = load_f32(&sums[r * T + t]);
+                    store_f32(&mut sums[r * T + t], _mm512_add_ps(total, chunk[r][t]));
+                }
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        fn panels(call: &mut Multiply<'_>) {
+            let acts = call.acts.as_chunks::<GROUP>().0;
+            let words = acts.len() / call.rows.div_ceil(GROUP);
+            let (tiles, rows) = (call.tiles.clone(), call.rows);
+            let sums = call.sums.as_chunks_mut::<LANES>().0;
+            for pass in (0..rows).step_by(PASS) {
+                let groups = (rows - pass).min(PASS).div_ceil(GROUP);
+                for first in tiles.clone().step_by(SETS * TILES) {
+                    let last = (first + SETS * TILES).min(tiles.end);
+                    sums[..groups * GROUP * SETS * TILES].fill([0.0; LANES]);
+                    for from in (0..words).step_by(PANEL_WORDS) {
+                        let some = PANEL_WORDS.min(words - from);
+                        for (set, at) in (first..last).step_by(TILES).enumerate() {
+                            let width = TILES.min(last - at);
+                            let panel = &mut call.panel.as_chunks_mut::<LINE>().0[..some * width];
+                            for t in 0..width {
+                                unpack(call.op.weights, call.packed.tile(at + t), from, t, width, panel);
+                            }
+                            let sums = &mut sums[set * groups * GROUP * TILES..];
+                            for group in 0..groups {
+                                let acts = &acts[(pass / GROUP + group) * words + from..][..some];
+                                let sums = &mut sums[group * GROUP * width..];
+                                match width {
+                                    1 => micro::<1>(panel, acts, sums),
+                                    2 => micro::<2>(panel, acts, sums),
+                                    _ => micro::<TILES>(panel, acts, sums),
+                                }
+                            }
+                        }
+                    }
+                    for (set, at) in (first..last).step_by(TILES).enumerate() {
+                        let width = TILES.min(last - at);
+                        for (group, row) in (pass..(pass + PASS).min(rows)).step_by(GROUP).enumerate() {
+                            let sums = &sums[set * groups * GROUP * TILES + group * GROUP * width..];
+                            for t in 0..width {
+                                let mut column = [_mm512_setzero_ps(); GROUP];
+                                for r in 0..GROUP {
+                                    column[r] = load_f32(&sums[r * width + t]);
+                                }
+                                finish(call.op.n, rows, call.bias, call.row_scales, call.y, at + t, row, &column);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+}
+pub(super) use float_kernels;

@@ -1,0 +1,167 @@
+//! The weights as vector kernels read them: tiles of 16 outputs, so that a vector's lanes are outputs and no sum crosses lanes.
+//!
+//! A tile holds all of k for 16 outputs: first the codes of every block, then the scales of every block, each a sequential
+//! stream. In a block, one 32-bit lane of a 64-byte line belongs to one output:
+//!
+//! | format | block of k | lines of codes | lane bytes | scales a block |
+//! |---|--:|--:|---|---|
+//! | mxfp4, q4_0 | 32 | 4 | byte b of line c: element 8c + b low, 8c + 4 + b high | 16 bytes, 16 f16 |
+//! | nvfp4 | 16 | 2 | the same | 16 bytes |
+//! | q8_0 | 32 | 8 | byte b of line c: element 4c + b, plus 128 | 16 f16 |
+//! | bf16 | 2 | 1 | two bf16 | – |
+//! | f32 | 1 | 1 | one f32 | – |
+//!
+//! It is as large as the canonical form, but for the outputs missing in the last tile and at most 63 bytes a tile.
+#![expect(unsafe_code, reason = "workers pack disjoint tiles of one buffer")]
+
+use super::Gemm;
+use super::canonical::{Canonical, scratch};
+use crate::cpu::pool::Pool;
+use crate::cpu::split::Split;
+use crate::format::Format;
+use crate::{Buffer, Fault};
+
+/// Outputs a tile: f32 lanes of a 512-bit vector.
+pub(super) const LANES: usize = 16;
+/// Bytes of one code for every lane.
+pub(super) const LINE: usize = 64;
+
+/// All weights of a gemm in tiles.
+#[derive(Debug)]
+pub(super) struct Packed {
+    buffer: Buffer,
+    shape: Layout,
+    /// Tiles: n / 16, rounded up.
+    pub(super) tiles: usize,
+}
+
+/// How one tile is laid out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// Blocks along k.
+    pub(super) blocks: usize,
+    /// Bytes of codes a block.
+    pub(super) codes: usize,
+    /// Bytes of scales a block.
+    pub(super) scales: usize,
+}
+
+impl Layout {
+    fn of(op: &Gemm) -> Self {
+        let (block, codes, scales) = match op.weights {
+            Format::Mxfp4 => (32, 4 * LINE, LANES),
+            Format::Nvfp4 => (16, 2 * LINE, LANES),
+            Format::Q8_0 => (32, 8 * LINE, 2 * LANES),
+            Format::Q4_0 => (32, 4 * LINE, 2 * LANES),
+            Format::Bf16 => (2, LINE, 0),
+            Format::F32 => (1, LINE, 0),
+            Format::F16 => unreachable!("f16 weights are refused by validate"),
+        };
+        Self { blocks: op.k.div_ceil(block), codes, scales }
+    }
+    fn tile_bytes(self) -> usize {
+        (self.blocks * (self.codes + self.scales)).next_multiple_of(LINE)
+    }
+}
+
+/// Codes and scales of every block of one tile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tile<'a> {
+    pub(super) codes: &'a [u8],
+    pub(super) scales: &'a [u8],
+}
+
+impl Packed {
+    /// Packs `given` on all workers. Errors: no memory left.
+    pub(super) fn new(op: &Gemm, given: &Canonical<'_>, pool: &Pool) -> Result<Self, Fault> {
+        let (shape, tiles) = (Layout::of(op), op.n.div_ceil(LANES));
+        let bytes = shape.tile_bytes();
+        let mut buffer = scratch::<u8>(tiles * bytes)?;
+        let split = Split::new(buffer.slice_mut::<u8>());
+        pool.run(&|worker| {
+            for t in worker.share(tiles, 1) {
+                // SAFETY: tile t is in one worker's share only.
+                let tile = unsafe { split.part(t * bytes..(t + 1) * bytes) };
+                let (codes, rest) = tile.split_at_mut(shape.blocks * shape.codes);
+                // What missing outputs multiply has to be a number; their sums are never stored.
+                codes.fill(if op.weights == Format::Q8_0 { 0x80 } else { 0 });
+                for lane in 0..LANES.min(op.n - t * LANES) {
+                    pack_lane(op.weights, given, t * LANES + lane, lane, codes, rest);
+                }
+            }
+        });
+        Ok(Self { buffer, shape, tiles })
+    }
+    /// Tile `t`.
+    pub(super) fn tile(&self, t: usize) -> Tile<'_> {
+        let bytes = self.shape.tile_bytes();
+        let tile = &self.buffer.slice::<u8>()[t * bytes..][..bytes];
+        let (codes, rest) = tile.split_at(self.shape.blocks * self.shape.codes);
+        Tile { codes, scales: &rest[..self.shape.blocks * self.shape.scales] }
+    }
+    /// How each tile is laid out.
+    pub(super) fn layout(&self) -> Layout {
+        self.shape
+    }
+    /// Bytes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.buffer.bytes()
+    }
+}
+
+/// Puts output `row` into `lane` of its tile.
+fn pack_lane(format: Format, given: &Canonical<'_>, row: usize, lane: usize, codes: &mut [u8], scales: &mut [u8]) {
+    let lines = codes.as_chunks_mut::<LINE>().0;
+    match format {
+        Format::Bf16 => {
+            for (line, pair) in lines.iter_mut().zip(given.bf16(row).chunks(2)) {
+                for (out, value) in line[4 * lane..].as_chunks_mut::<2>().0.iter_mut().zip(pair) {
+                    *out = value.to_le_bytes();
+                }
+            }
+        }
+        Format::F32 => {
+            for (line, value) in lines.iter_mut().zip(given.f32(row)) {
+                line[4 * lane..][..4].copy_from_slice(&value.to_le_bytes());
+            }
+        }
+        Format::Q8_0 => {
+            for (b, block) in given.blocks(row).chunks_exact(34).enumerate() {
+                scales[(b * LANES + lane) * 2..][..2].copy_from_slice(&block[..2]);
+                for (line, four) in lines[8 * b..].iter_mut().zip(block[2..].as_chunks::<4>().0) {
+                    line[4 * lane..][..4].copy_from_slice(&four.map(|code| code ^ 0x80));
+                }
+            }
+        }
+        Format::Q4_0 => {
+            for (b, block) in given.blocks(row).chunks_exact(18).enumerate() {
+                scales[(b * LANES + lane) * 2..][..2].copy_from_slice(&block[..2]);
+                let mut elements = [0; 32];
+                for (j, byte) in block[2..].iter().enumerate() {
+                    (elements[j], elements[j + 16]) = (byte & 15, byte >> 4);
+                }
+                pack_nibbles(&elements, lane, &mut lines[4 * b..]);
+            }
+        }
+        Format::Mxfp4 | Format::Nvfp4 => {
+            let lines_a_block = format.block() / 8;
+            for (b, block) in given.blocks(row).chunks_exact(format.block_bytes()).enumerate() {
+                scales[b * LANES + lane] = block[0];
+                let mut elements = [0; 32];
+                for (pair, byte) in elements.as_chunks_mut::<2>().0.iter_mut().zip(&block[1..]) {
+                    *pair = [byte & 15, byte >> 4];
+                }
+                pack_nibbles(&elements[..format.block()], lane, &mut lines[lines_a_block * b..]);
+            }
+        }
+        Format::F16 => unreachable!("f16 weights are refused by validate"),
+    }
+}
+
+fn pack_nibbles(elements: &[u8], lane: usize, lines: &mut [[u8; LINE]]) {
+    for (line, eight) in lines.iter_mut().zip(elements.as_chunks::<8>().0) {
+        let [a, b, c, d, e, f, g, h] = *eight;
+        let word = u32::from_le_bytes([a, b, c, d]) | u32::from_le_bytes([e, f, g, h]) << 4;
+        line[4 * lane..][..4].copy_from_slice(&word.to_le_bytes());
+    }
+}

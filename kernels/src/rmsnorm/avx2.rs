@@ -1,0 +1,87 @@
+//! RMS normalisation with AVX2: four accumulators of eight lanes.
+#![expect(unsafe_code, reason = "a kernel is declared for the instructions it is compiled with")]
+
+use super::{Args, RmsNorm, inverse_root};
+use crate::cpu::f32x8::{load, load_part, store, store_part, sum as lanes};
+use crate::cpu::isa;
+use crate::cpu::kernel::Kernel;
+use crate::cpu::variant::Variant;
+use std::arch::x86_64::*;
+
+#[derive(Debug)]
+pub(super) struct Avx2;
+
+impl Variant<RmsNorm> for Avx2 {
+    const NAME: &'static str = "avx2";
+    fn kernel<'a>() -> Kernel<Args<'a>> {
+        // SAFETY: `rows` asks of its caller only the features of its attribute, which AVX2 contains.
+        unsafe { Kernel::new(isa::AVX2, rows) }
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn rows(args: &mut Args<'_>) {
+    let (gain, eps, width) = (args.gain, args.eps, args.gain.len());
+    for (i, y) in args.y.chunks_exact_mut(width).enumerate() {
+        let input = &args.input[i * width..][..width];
+        if args.state.is_empty() {
+            normalise(input, sum_of_squares(input), gain, eps, y);
+        } else {
+            let x = &mut args.state[i * width..][..width];
+            let sum = add_and_square(x, input);
+            normalise(x, sum, gain, eps, y);
+        }
+    }
+}
+
+/// Σ x².
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn sum_of_squares(x: &[f32]) -> f32 {
+    let mut sums = [_mm256_setzero_ps(); 4];
+    let (blocks, rest) = x.as_chunks::<32>();
+    for block in blocks {
+        for (sum, x) in sums.iter_mut().zip(block.as_chunks().0) {
+            let x = load(x);
+            *sum = _mm256_fmadd_ps(x, x, *sum);
+        }
+    }
+    for (sum, x) in sums.iter_mut().zip(rest.chunks(8)) {
+        let x = load_part(x);
+        *sum = _mm256_fmadd_ps(x, x, *sum);
+    }
+    lanes(_mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3])))
+}
+
+/// `x += delta`, then Σ x².
+#[target_feature(enable = "avx2,fma,f16c")]
+fn add_and_square(x: &mut [f32], delta: &[f32]) -> f32 {
+    let mut sums = [_mm256_setzero_ps(); 4];
+    let (x_blocks, x_rest) = x.as_chunks_mut::<32>();
+    let (delta_blocks, delta_rest) = delta.as_chunks::<32>();
+    for (x, delta) in x_blocks.iter_mut().zip(delta_blocks) {
+        for ((sum, x), delta) in sums.iter_mut().zip(x.as_chunks_mut().0).zip(delta.as_chunks().0) {
+            let new = _mm256_add_ps(load(x), load(delta));
+            store(x, new);
+            *sum = _mm256_fmadd_ps(new, new, *sum);
+        }
+    }
+    for ((sum, x), delta) in sums.iter_mut().zip(x_rest.chunks_mut(8)).zip(delta_rest.chunks(8)) {
+        let new = _mm256_add_ps(load_part(x), load_part(delta));
+        store_part(x, new);
+        *sum = _mm256_fmadd_ps(new, new, *sum);
+    }
+    lanes(_mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3])))
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn normalise(x: &[f32], sum: f32, gain: &[f32], eps: f32, y: &mut [f32]) {
+    let inverse = _mm256_set1_ps(inverse_root(sum, x.len(), eps));
+    let (y, y_rest) = y.as_chunks_mut();
+    let ((x, x_rest), (gain, gain_rest)) = (x.as_chunks(), gain.as_chunks());
+    for ((y, x), gain) in y.iter_mut().zip(x).zip(gain) {
+        store(y, _mm256_mul_ps(_mm256_mul_ps(load(x), inverse), load(gain)));
+    }
+    if !y_rest.is_empty() {
+        store_part(y_rest, _mm256_mul_ps(_mm256_mul_ps(load_part(x_rest), inverse), load_part(gain_rest)));
+    }
+}

@@ -1,0 +1,302 @@
+//! Rotary position embedding of the queries and keys of a fused projection, in place, with optional normalisation of heads.
+//!
+//! | operand | type | shape |
+//! |---|---|---|
+//! | weights\[0\], \[1\] gains of q and k, with `qk_norm` only | f32 | head_dim each |
+//! | outputs\[0\] qkv, read and written; v stays as it is | f32 | rows × (heads + 2·kv_heads)·head_dim |
+//!
+//! Elements i and i + head_dim/2 of a head turn by position × frequency i (Hugging Face's `rotate_half` order); the position
+//! of row r of a span is `past + r`. With `qk_norm` (Qwen3) each head of q and k is first RMS-normalised over head_dim.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod reference;
+mod scalar;
+mod table;
+
+pub use table::Scaling;
+
+use crate::cpu::pool::Pool;
+use crate::cpu::share::{nothing, share};
+use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::format::splitmix::derive;
+use crate::format::synth::synth_f32;
+use crate::{
+    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Span,
+    Type,
+};
+
+/// The base of the frequencies in Llama 2 and Mistral, which ids leave out.
+pub const USUAL_THETA: f64 = 10_000.0;
+/// The eps of Qwen3's head norms, which ids leave out.
+pub const USUAL_EPS: f32 = 1e-6;
+/// Up to here `math::sin_cos` keeps its accuracy.
+pub const MOST_POSITIONS: usize = 1 << 20;
+
+/// The operation at one shape; see the module for its operands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rope {
+    /// Rows at most, over all spans.
+    pub rows: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key heads, and as many value heads.
+    pub kv_heads: usize,
+    /// Elements a head, even.
+    pub head_dim: usize,
+    /// Positions run from 0 to this, exclusive.
+    pub capacity: usize,
+    /// Base of the frequencies: frequency i is `theta^(-2i / head_dim)`.
+    pub theta: f64,
+    /// How a longer context stretches them.
+    pub scaling: Scaling,
+    /// Whether heads of q and k are RMS-normalised first.
+    pub qk_norm: bool,
+    /// Added to the mean of squares of a head; counts with `qk_norm` only.
+    pub eps: f32,
+}
+
+static IMPLEMENTATIONS: &[&dyn Implementation<Rope>] = &[
+    #[cfg(target_arch = "x86_64")]
+    &On::<avx512::Avx512>::new(),
+    #[cfg(target_arch = "x86_64")]
+    &On::<avx2::Avx2>::new(),
+    &On::<scalar::Scalar>::new(),
+];
+
+impl Rope {
+    /// Elements a row of qkv.
+    pub fn row(&self) -> usize {
+        (self.heads + 2 * self.kv_heads) * self.head_dim
+    }
+    /// Elements a row that are turned: q and k.
+    fn turned(&self) -> usize {
+        (self.heads + self.kv_heads) * self.head_dim
+    }
+}
+
+impl Op for Rope {
+    const NAME: &'static str = "rope";
+
+    fn implementations() -> &'static [&'static dyn Implementation<Self>] {
+        IMPLEMENTATIONS
+    }
+    fn validate(&self) -> Result<(), Invalid> {
+        let Self { rows, heads, kv_heads, head_dim, capacity, theta, eps, .. } = *self;
+        let invalid = |what: String| Err(Invalid(format!("rope: {what}")));
+        if rows == 0 || heads == 0 || kv_heads == 0 {
+            return invalid(format!("rows {rows}, heads {heads} and kv_heads {kv_heads} have to be at least 1"));
+        }
+        if head_dim == 0 || head_dim % 2 != 0 {
+            return invalid(format!("head_dim {head_dim} has to be even and at least 2: elements turn in pairs"));
+        }
+        if capacity == 0 || capacity > MOST_POSITIONS {
+            return invalid(format!("capacity {capacity} has to be 1 to {MOST_POSITIONS} positions"));
+        }
+        if !(theta.is_finite() && theta >= 1.0) {
+            return invalid(format!("theta {theta} has to be finite and at least 1, such as 10000"));
+        }
+        if self.qk_norm && !(eps.is_finite() && eps >= f32::MIN_POSITIVE) {
+            return invalid(format!("eps {eps} has to be positive, such as 1e-6: a head of zeros divides by it"));
+        }
+        fits(Self::NAME, &[rows, heads, head_dim])?;
+        fits(Self::NAME, &[rows, 2 * kv_heads.min(1 << 40), head_dim])?;
+        fits(Self::NAME, &[capacity, head_dim])?;
+        self.scaling.validate()
+    }
+    fn axes(&self) -> Vec<(&'static str, AxisValue)> {
+        let mut axes = vec![
+            ("rows", self.rows.into()),
+            ("heads", self.heads.into()),
+            ("kv_heads", self.kv_heads.into()),
+            ("head_dim", self.head_dim.into()),
+            ("capacity", self.capacity.into()),
+        ];
+        if self.theta != USUAL_THETA {
+            axes.push(("theta", AxisValue::Text(self.theta.to_string())));
+        }
+        if self.scaling != Scaling::None {
+            axes.push(("scaling", AxisValue::Text(self.scaling.to_string())));
+        }
+        if self.qk_norm {
+            axes.push(("qk_norm", "true".into()));
+            if self.eps != USUAL_EPS {
+                axes.push(("eps", AxisValue::Text(format!("{:e}", self.eps))));
+            }
+        }
+        axes
+    }
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::F32
+    }
+    /// Four products, a sum and a difference for each pair; square and add, scale and gain before, with `qk_norm`.
+    fn flops(&self, live: &Live) -> u64 {
+        (live.rows() * self.turned() * if self.qk_norm { 7 } else { 3 }) as u64
+    }
+    /// q and k read and written, one row of the table for each row, the gains once.
+    fn bytes(&self, live: &Live) -> u64 {
+        let gains = if self.qk_norm { 2 * self.head_dim } else { 0 };
+        ((live.rows() * (2 * self.turned() + self.head_dim) + gains) * 4) as u64
+    }
+    fn outputs(&self) -> Vec<Shape> {
+        vec![Shape { of: Type::F32, len: self.rows * self.row() }]
+    }
+    fn operand_bytes(&self) -> u64 {
+        if self.qk_norm { 2 * self.head_dim as u64 * 4 } else { 0 }
+    }
+    fn live(&self) -> Live {
+        // The first span ends at the last position, the others begin where there is room.
+        let mut spans = Vec::new();
+        let mut left = self.rows;
+        while left > 0 {
+            let rows = left.div_ceil(2).min(self.capacity);
+            let room = self.capacity - rows;
+            spans.push(Span { rows, past: if spans.is_empty() { room } else { room / 3 } });
+            left -= rows;
+        }
+        Live { spans }
+    }
+    fn example(&self, seed: u64) -> Example {
+        // Of one magnitude a head and of random sign: repeated in place, any spread would be raised to a power, and all but a
+        // few elements would end as denormals, which are slower than what a model has.
+        let gain = |of, size: f32| {
+            let signs = synth_f32(self.head_dim, derive(seed, of), 1.0);
+            signs.iter().map(|x| size.copysign(*x)).collect::<Vec<_>>().into()
+        };
+        let weights = if self.qk_norm { vec![gain(0, 1.25), gain(1, 0.75)] } else { vec![] };
+        let qkv = synth_f32(self.rows * self.row(), derive(seed, 2), 1.0);
+        Example { weights, inputs: vec![], outputs: vec![qkv.into()], live: self.live() }
+    }
+    fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
+        reference::reference(self, example, indices)
+    }
+    /// In units of u = 2⁻²⁴, relative to |a·cos| + |b·sin| + (|a| + |b|)/128: cosine and sine rounded to f32 1, the products
+    /// 1, their sum 1; the angle in f64 is off by at most 2⁻³¹, which the last part of the scale turns into 1. With
+    /// `qk_norm`, a and b: squares 1, the sum of at least 16 partial sums ⌈d/16⌉ + 4, ÷ d 1, + eps 1, halved by the root,
+    /// which adds 1, the reciprocal 1, and two products.
+    fn tolerance(&self) -> f64 {
+        let norm = if self.qk_norm { ((self.head_dim.div_ceil(16) + 4 + 3) as f64) / 2.0 + 4.0 } else { 0.0 };
+        (4.0 + norm) * 2f64.powi(-24)
+    }
+    fn nasty() -> Vec<Self> {
+        let plain = Self {
+            rows: 1,
+            heads: 1,
+            kv_heads: 1,
+            head_dim: 2,
+            capacity: 1,
+            theta: USUAL_THETA,
+            scaling: Scaling::None,
+            qk_norm: false,
+            eps: USUAL_EPS,
+        };
+        let llama3 = Scaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 8192.0 };
+        let mut all = vec![plain.clone()];
+        for (rows, heads, kv_heads, head_dim, capacity) in [
+            (1, 3, 1, 6, 5),
+            (2, 4, 2, 30, 9),
+            (5, 2, 2, 34, 3),
+            (3, 6, 3, 64, 4096),
+            (4, 5, 1, 80, 100),
+            (7, 8, 2, 128, 131_072),
+        ] {
+            let shape = Self { rows, heads, kv_heads, head_dim, capacity, ..plain.clone() };
+            all.push(Self { qk_norm: true, theta: 1e6, ..shape.clone() });
+            all.push(Self { scaling: llama3, theta: 5e5, ..shape.clone() });
+            all.push(shape);
+        }
+        all.push(Self { rows: 3, capacity: 50, head_dim: 32, scaling: Scaling::Linear(4.0), ..plain });
+        all
+    }
+}
+
+/// One worker's rows.
+#[derive(Debug)]
+pub(crate) struct Args<'a> {
+    op: &'a Rope,
+    ready: &'a Ready,
+    live: &'a Live,
+    /// Its first row, counted over all spans.
+    first: usize,
+    qkv: &'a mut [f32],
+}
+
+/// What a head is turned by.
+#[derive(Clone, Copy, Debug)]
+struct Turn<'a> {
+    /// head_dim/2.
+    cos: &'a [f32],
+    /// head_dim/2.
+    sin: &'a [f32],
+    /// head_dim: the gain of the norm that comes first.
+    gain: Option<&'a [f32]>,
+}
+
+impl Args<'_> {
+    /// Runs `turn` on each head of q and k.
+    #[inline]
+    fn each_head(&mut self, mut turn: impl FnMut(&mut [f32], Turn<'_>)) {
+        let (op, half) = (self.op, self.op.head_dim / 2);
+        let positions = self.live.spans.iter().flat_map(|span| span.past..span.past + span.rows).skip(self.first);
+        for (row, position) in self.qkv.chunks_exact_mut(op.row()).zip(positions) {
+            let (cos, sin) = self.ready.table.slice::<f32>()[position * op.head_dim..][..op.head_dim].split_at(half);
+            for (i, head) in row[..op.turned()].chunks_exact_mut(op.head_dim).enumerate() {
+                let gain = self.ready.gains.as_ref().map(|gains| gains[usize::from(i >= op.heads)].as_slice());
+                turn(head, Turn { cos, sin, gain });
+            }
+        }
+    }
+}
+
+/// The table and the gains of q and k.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// capacity × (head_dim/2 cosines, head_dim/2 sines).
+    table: Buffer,
+    gains: Option<[Vec<f32>; 2]>,
+}
+
+impl CpuOp for Rope {
+    type Args<'a> = Args<'a>;
+    type Ready = Ready;
+
+    fn ready(&self, weights: &[Buffer], pool: &Pool) -> Result<Ready, Fault> {
+        let gains = match (self.qk_norm, weights) {
+            (false, []) => None,
+            (true, [q, k]) if q.len() == self.head_dim && k.len() == self.head_dim => {
+                Some([q.slice::<f32>().to_vec(), k.slice::<f32>().to_vec()])
+            }
+            _ => {
+                return Err(operands(
+                    Self::NAME,
+                    "no weights, or with qk_norm the gains of q and k, head_dim elements each",
+                ));
+            }
+        };
+        Ok(Ready { table: table::table(self, pool)?, gains })
+    }
+    fn resident(ready: &Ready) -> u64 {
+        (ready.table.bytes() + ready.gains.iter().flatten().map(|gain| size_of_val(gain.as_slice())).sum::<usize>())
+            as u64
+    }
+    fn run<V: Variant<Self>>(&self, ready: &mut Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = V::kernel().here()?;
+        let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
+        let live = io.live;
+        if let Some(span) = live.spans.iter().find(|span| span.past + span.rows > self.capacity) {
+            return Err(Fault::Device(format!(
+                "rope: {} rows after {} do not fit {} positions; prepare it for more",
+                span.rows, span.past, self.capacity
+            )));
+        }
+        let [qkv] = &mut *io.outputs else { return Err(operands(Self::NAME, "no input and one output, qkv")) };
+        let (ready, row) = (&*ready, self.row());
+        let grain = ((8 << 10) / row).max(1);
+        share(pool, (rows, grain), (qkv.slice_mut::<f32>(), nothing()), (row, 0), &|range, qkv, _| {
+            kernel.call(&mut Args { op: self, ready, live, first: range.start, qkv });
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! The gated activation with AVX-512: sixteen elements at a time.
+#![expect(unsafe_code, reason = "a kernel is declared for the instructions it is compiled with")]
+
+use super::{Args, SwiGlu};
+use crate::cpu::f32x16::{exp, load, load_part, store, store_part};
+use crate::cpu::isa;
+use crate::cpu::kernel::Kernel;
+use crate::cpu::variant::Variant;
+use std::arch::x86_64::*;
+
+#[derive(Debug)]
+pub(super) struct Avx512;
+
+impl Variant<SwiGlu> for Avx512 {
+    const NAME: &'static str = "avx512";
+    fn kernel<'a>() -> Kernel<Args<'a>> {
+        // SAFETY: `pieces` asks of its caller only the features of its attribute, which AVX512 contains.
+        unsafe { Kernel::new(isa::AVX512, pieces) }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn pieces(args: &mut Args<'_>) {
+    args.each_piece(|gate, up, y| {
+        let (y, y_rest) = y.as_chunks_mut();
+        let ((gate, gate_rest), (up, up_rest)) = (gate.as_chunks(), up.as_chunks());
+        for ((gate, up), y) in gate.iter().zip(up).zip(y) {
+            store(y, gated(load(gate), load(up)));
+        }
+        if !y_rest.is_empty() {
+            store_part(y_rest, gated(load_part(gate_rest), load_part(up_rest)));
+        }
+    });
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+#[inline]
+fn gated(gate: __m512, up: __m512) -> __m512 {
+    let negated = _mm512_xor_ps(gate, _mm512_set1_ps(-0.0));
+    _mm512_mul_ps(_mm512_div_ps(gate, _mm512_add_ps(_mm512_set1_ps(1.0), exp(negated))), up)
+}

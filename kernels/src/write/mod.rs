@@ -1,0 +1,120 @@
+//! `write`: how fast memory or a cache can be filled.
+//!
+//! Pass `p` writes `pattern[i % 16] + p` (wrapping) to every 32-bit word `i`, so what stands there at the end shows that the
+//! last pass reached each word. Kernels `…-nt` use non-temporal stores, which go past the caches; ordinary stores first read
+//! the line they overwrite, and that read is not counted in `bytes`.
+//!
+//! | operand | type | elements |
+//! |---|---|---|
+//! | inputs\[0\] the pattern | U32 | 16 |
+//! | outputs\[0\] the array | U32 | bytes ÷ 4 |
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod scalar;
+
+use crate::cpu::{kernel::Guarded, pool::Pool, split::Split};
+use crate::roof::Roof;
+use crate::working_set::{WorkingSet, noise};
+use crate::{Arithmetic, AxisValue, Example, Expected, Implementation, Index, Invalid, Io, Live, Op, Shape, Type};
+
+/// Fills the whole set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write(pub WorkingSet);
+
+/// One worker's share.
+pub(crate) struct Part<'a> {
+    /// Whole lines.
+    to: &'a mut [u32],
+    pattern: [u32; 16],
+    passes: usize,
+}
+
+static IMPLEMENTATIONS: &[&dyn Implementation<Write>] = &[
+    #[cfg(target_arch = "x86_64")]
+    &avx512::NT,
+    #[cfg(target_arch = "x86_64")]
+    &avx512::TEMPORAL,
+    #[cfg(target_arch = "x86_64")]
+    &avx2::NT,
+    #[cfg(target_arch = "x86_64")]
+    &avx2::TEMPORAL,
+    &scalar::SCALAR,
+];
+
+impl Op for Write {
+    const NAME: &'static str = "write";
+    fn implementations() -> &'static [&'static dyn Implementation<Self>] {
+        IMPLEMENTATIONS
+    }
+    fn validate(&self) -> Result<(), Invalid> {
+        self.0.validate()
+    }
+    fn axes(&self) -> Vec<(&'static str, AxisValue)> {
+        self.0.axes()
+    }
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::F32
+    }
+    fn flops(&self, _live: &Live) -> u64 {
+        0
+    }
+    fn bytes(&self, _live: &Live) -> u64 {
+        self.0.moved()
+    }
+    fn outputs(&self) -> Vec<Shape> {
+        vec![Shape { of: Type::U32, len: self.0.bytes / 4 }]
+    }
+    fn operand_bytes(&self) -> u64 {
+        64
+    }
+    fn live(&self) -> Live {
+        Live::one(1, 0)
+    }
+    fn placement(&self) -> crate::Placement {
+        self.0.pages
+    }
+    fn example(&self, seed: u64) -> Example {
+        let pattern: Vec<u32> = (0..16).map(|at| noise(seed, at) as u32).collect();
+        Example {
+            weights: Vec::new(),
+            inputs: vec![pattern.into()],
+            outputs: vec![vec![0u32; self.0.bytes / 4].into()],
+            live: self.live(),
+        }
+    }
+    fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
+        let pattern = example.inputs[0].slice::<u32>();
+        let last = (self.0.passes() - 1) as u32;
+        let value = |at: usize| f64::from(pattern[at % 16].wrapping_add(last));
+        indices.iter().map(|index| Expected { value: value(index.at), scale: 1.0 }).collect()
+    }
+    // A word is written or it is not.
+    fn tolerance(&self) -> f64 {
+        0.0
+    }
+    fn nasty() -> Vec<Self> {
+        WorkingSet::nasty().into_iter().map(Self).collect()
+    }
+}
+
+impl Roof for Write {
+    type Part<'a> = Part<'a>;
+    fn threads(&self) -> usize {
+        self.0.threads
+    }
+    #[expect(unsafe_code, reason = "each worker writes its own share")]
+    fn drive<'a>(&self, pool: &Pool, kernel: Guarded<Part<'a>>, io: &'a mut Io<'_>) {
+        let words = io.inputs[0].slice::<u32>();
+        let pattern = std::array::from_fn(|i| words[i]);
+        let to = Split::new(io.outputs[0].slice_mut::<u32>());
+        pool.run(&|worker| {
+            let Some(share) = self.0.share(worker, 4) else { return };
+            // SAFETY: the shares of different workers are disjoint.
+            let to = unsafe { to.part(share) };
+            kernel.call(&mut Part { to, pattern, passes: self.0.passes() });
+        });
+    }
+}

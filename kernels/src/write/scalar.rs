@@ -1,0 +1,19 @@
+//! `write` in plain Rust.
+#![expect(unsafe_code, reason = "a variant is declared with a promise, which plain Rust keeps anywhere")]
+
+use super::{Part, Write};
+use crate::roof::Variant;
+use std::hint::black_box;
+
+// SAFETY: a safe function that needs no optional instruction.
+pub(super) static SCALAR: Variant<Write> = unsafe { Variant::<Write>::new("scalar", &[], fill) };
+
+fn fill(part: &mut Part<'_>) {
+    for pass in 0..part.passes {
+        let line = part.pattern.map(|word| word.wrapping_add(pass as u32));
+        // Opaque, so that a pass that the next one overwrites is not left out.
+        for to in black_box(&mut *part.to).as_chunks_mut::<16>().0 {
+            *to = line;
+        }
+    }
+}

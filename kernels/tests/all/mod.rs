@@ -1,0 +1,32 @@
+//! Every implementation of an op against its f64 reference, over its nasty shapes, on pools of several sizes.
+#![expect(clippy::print_stdout, reason = "what a machine cannot run is said, not skipped silently")]
+
+use spark_kernels::cpu::Cpu;
+use spark_kernels::{Op, parity};
+
+/// Checks them all; panics with the first few that are wrong. What is unsupported here is printed with its reason.
+pub(crate) fn implementations_agree<O: Op>() {
+    let (mut wrong, mut checked) = (Vec::new(), 0);
+    for threads in 1..=3 {
+        let cpu = Cpu::new(Some(threads), 0);
+        for (seed, op) in O::nasty().iter().enumerate() {
+            op.validate().unwrap_or_else(|invalid| panic!("{op:?}: {invalid}"));
+            for implementation in O::implementations() {
+                let name = implementation.name();
+                if let Err(reason) = implementation.supports(op, &cpu) {
+                    if threads == 1 {
+                        println!("{name} does not do {op:?}: {reason}");
+                    }
+                    continue;
+                }
+                match parity::check(op, *implementation, &cpu, seed as u64, 1 << 14) {
+                    Ok(check) if check.passed() => checked += 1,
+                    Ok(check) => wrong.push(format!("{name} on {threads} threads, {op:?}: {check:?}")),
+                    Err(fault) => wrong.push(format!("{name} on {threads} threads, {op:?}: {fault}")),
+                }
+            }
+        }
+    }
+    assert!(checked > 0, "nothing was checked");
+    assert!(wrong.is_empty(), "{} wrong, {checked} right:\n{}", wrong.len(), wrong[..wrong.len().min(12)].join("\n"));
+}

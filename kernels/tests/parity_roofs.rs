@@ -1,0 +1,129 @@
+//! The machine's roofs against their references: `peak`, `read`, `write`, `copy`, `triad`, `chase`.
+
+mod all;
+
+use spark_kernels::chase::Chase;
+use spark_kernels::cpu::Cpu;
+use spark_kernels::peak::Peak;
+use spark_kernels::read::Read;
+use spark_kernels::working_set::WorkingSet;
+use spark_kernels::{Arithmetic, Device, Io, Live, Op, Unsupported, best, named};
+
+#[test]
+fn peak() {
+    all::implementations_agree::<Peak>();
+}
+
+#[test]
+fn read() {
+    all::implementations_agree::<Read>();
+}
+
+#[test]
+fn write() {
+    all::implementations_agree::<spark_kernels::write::Write>();
+}
+
+#[test]
+fn copy() {
+    all::implementations_agree::<spark_kernels::copy::Copy>();
+}
+
+#[test]
+fn triad() {
+    all::implementations_agree::<spark_kernels::triad::Triad>();
+}
+
+#[test]
+fn chase() {
+    all::implementations_agree::<Chase>();
+}
+
+/// A name in a list that runs nowhere would be a roof nobody looks at.
+fn all_run_but_for_want_of_an_instruction<O: Op>() {
+    let cpu = Cpu::new(Some(3), 0);
+    for implementation in O::implementations() {
+        let reasons: Vec<_> = O::nasty().iter().map(|op| implementation.supports(op, &cpu)).collect();
+        let lacking = |reason: &Unsupported| reason.0.contains("lacks");
+        assert!(
+            reasons.iter().any(Result::is_ok) || reasons.iter().all(|r| r.as_ref().is_err_and(lacking)),
+            "{} never runs: {reasons:?}",
+            implementation.name()
+        );
+    }
+}
+
+#[test]
+fn every_implementation_runs_but_for_want_of_an_instruction() {
+    all_run_but_for_want_of_an_instruction::<Peak>();
+    all_run_but_for_want_of_an_instruction::<Read>();
+    all_run_but_for_want_of_an_instruction::<spark_kernels::write::Write>();
+    all_run_but_for_want_of_an_instruction::<spark_kernels::copy::Copy>();
+    all_run_but_for_want_of_an_instruction::<spark_kernels::triad::Triad>();
+    all_run_but_for_want_of_an_instruction::<Chase>();
+}
+
+#[test]
+fn a_chase_goes_on_where_it_stopped_and_comes_round() {
+    let op = Chase::new(64 << 10);
+    let cpu = Cpu::new(Some(1), 0);
+    let example = op.example(3);
+    let links = cpu.upload(&example.inputs[0]).unwrap();
+    let mut at = cpu.upload(&example.outputs[0]).unwrap();
+    let mut prepared = best(&op, &cpu).unwrap().prepare(&op, &[], &cpu).unwrap();
+    let mut line = 0;
+    for _ in 0..3 {
+        prepared.run(&mut Io { inputs: &[&links], outputs: &mut [&mut at], live: &example.live }).unwrap();
+        for _ in 0..op.hops() {
+            line = example.inputs[0].slice::<u64>()[line * 8] as usize / 8;
+        }
+        assert_eq!(at.slice::<u32>(), [line as u32]);
+    }
+}
+
+#[test]
+fn a_line_left_out_or_changed_is_seen() {
+    let op = Read(WorkingSet::new(1 << 16, 1));
+    let cpu = Cpu::new(Some(1), 0);
+    let example = op.example(3);
+    let mut words = cpu.upload(&example.inputs[0]).unwrap();
+    words.slice_mut::<u64>()[1 << 12] += 1 << 40;
+    let mut sums = cpu.upload(&example.outputs[0]).unwrap();
+    let mut prepared = best(&op, &cpu).unwrap().prepare(&op, &[], &cpu).unwrap();
+    prepared.run(&mut Io { inputs: &[&words], outputs: &mut [&mut sums], live: &example.live }).unwrap();
+    let indices: Vec<_> = (0..2).map(|at| spark_kernels::Index { output: 0, at }).collect();
+    let expected = op.reference(&example, &indices);
+    assert!(indices.iter().zip(expected).any(|(i, e)| f64::from(sums.slice::<u32>()[i.at]) != e.value));
+}
+
+#[test]
+fn more_threads_than_the_device_has_are_declined_with_both_numbers() {
+    let op = Read(WorkingSet::new(1 << 16, 4));
+    let reason = named::<Read>("scalar").unwrap().supports(&op, &Cpu::new(Some(2), 0)).unwrap_err().to_string();
+    assert!(reason.contains('4') && reason.contains('2'), "{reason}");
+}
+
+#[test]
+fn work_is_counted_as_the_field_counts_it() {
+    let live = Live::one(1, 0);
+    let set = WorkingSet::new(WorkingSet::MEMORY, 2);
+    assert_eq!(Read(set).bytes(&live), 1 << 30);
+    assert_eq!(spark_kernels::write::Write(set).bytes(&live), 1 << 30);
+    assert_eq!(spark_kernels::copy::Copy(set).bytes(&live), 2 << 30);
+    assert_eq!(spark_kernels::triad::Triad(set).bytes(&live), 3 << 30);
+    assert_eq!(spark_kernels::triad::Triad(set).flops(&live), 2 << 28);
+    assert_eq!(Read(WorkingSet::new(16 << 10, 1)).bytes(&live), 64 << 20);
+    for (of, lanes) in [(Arithmetic::F32, 1), (Arithmetic::Bf16, 2), (Arithmetic::Int8, 4)] {
+        let op = Peak { of, threads: 3, partial: true, iterations: 10 };
+        assert_eq!(op.flops(&live), 3 * 10 * 24 * 16 * 2 * lanes);
+    }
+}
+
+#[test]
+fn ids_are_stable() {
+    let axes = |axes: Vec<(&str, spark_kernels::AxisValue)>| format!("{axes:?}");
+    assert_eq!(axes(Peak::new(Arithmetic::Int8, 2).axes()), r#"[("type", Text("int8"))]"#);
+    assert_eq!(axes(Peak::on_some(Arithmetic::F32, 1).axes()), r#"[("threads", Int(1)), ("type", Text("f32"))]"#);
+    assert_eq!(axes(Read(WorkingSet::new(4096, 2)).axes()), r#"[("bytes", Int(4096)), ("threads", Int(2))]"#);
+    assert_eq!(axes(Chase::new(4096).axes()), r#"[("bytes", Int(4096))]"#);
+}

@@ -1,0 +1,255 @@
+//! What the axes of `prefill` and `decode` mean: a model, how it is run, and how far.
+
+use crate::axis::{self, Axis, BadRequest, Request};
+use crate::llm::blocks::{Blocks, Settings};
+use crate::llm::choose::{BEST, choose, known};
+use crate::llm::{Config, Model, source};
+use crate::workload::Decline;
+use spark_kernels::attention::KvType;
+use spark_kernels::cpu::Cpu;
+use spark_kernels::format::Format;
+use spark_kernels::gemm::{Activations, Gemm};
+use spark_kernels::rope::MOST_POSITIONS;
+use spark_kernels::{Device, Op};
+use spark_results::{Axes, AxisValue, BenchmarkId, id};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Rows of one pass of a prefill, llama-bench's `-ub`.
+pub(crate) const PASS: usize = 512;
+/// Most sequences together.
+const MOST_SEQUENCES: usize = 4096;
+/// The activations that go with the format.
+const USUAL: &str = "usual";
+
+/// Axes that an id leaves out where they stand at their default: what was added later, or is seldom changed.
+pub(crate) const LEFT_OUT: &[Axis] = &[
+    Axis {
+        name: "activations",
+        about: "what the projections' inputs are rounded to; usual: int8 for block formats",
+        default: USUAL,
+    },
+    Axis { name: "batch", about: "sequences run together", default: "1" },
+    Axis { name: "head", about: "format of embedding and head", default: "q8_0" },
+    Axis { name: "kv", about: "type of cached keys and values: bf16 or f32", default: "bf16" },
+    Axis { name: "threads", about: "workers; 0 for all", default: "0" },
+];
+
+/// One case, understood.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) config: Config,
+    pub(crate) settings: Settings,
+    /// Tokens of the prompt; 0 where nothing is prefilled in the timing.
+    pub(crate) n_prompt: usize,
+    /// Tokens generated; 0 for a prefill.
+    pub(crate) n_gen: usize,
+    /// Tokens before the first.
+    pub(crate) depth: usize,
+    /// 0 for all of the device's.
+    pub(crate) threads: usize,
+}
+
+fn named<T: std::str::FromStr>(axes: &Axes, axis: &str) -> Result<T, BadRequest>
+where
+    T::Err: std::fmt::Display,
+{
+    axis::name(axes, axis)?.parse().map_err(|e: T::Err| BadRequest(format!("{axis}: {e}")))
+}
+
+impl Case {
+    /// From axes, those that are left out at their first default. Errors: what cannot be, with the mend.
+    pub(crate) fn parse(axes: &Axes, known: &[Axis], implementation: &str) -> Result<Self, BadRequest> {
+        let mut full = axes.clone();
+        for axis in known.iter().filter(|a| !axes.contains_key(a.name)) {
+            full.insert(axis.name.to_owned(), axis::list(axis.name, axis.default)?.swap_remove(0));
+        }
+        let axes = &full;
+        let tokens = |name: &str| match axes.get(name) {
+            None => Ok(0),
+            Some(_) => match axis::count(axes, name)? {
+                tokens if tokens <= MOST_POSITIONS => Ok(tokens),
+                tokens => Err(BadRequest(format!("{name} is {tokens}; at most {MOST_POSITIONS} tokens are taken"))),
+            },
+        };
+        let (n_prompt, n_gen, depth) = (tokens("n_prompt")?, tokens("n_gen")?, tokens("depth")?);
+        if n_prompt + n_gen == 0 {
+            let name = if known.iter().any(|a| a.name == "n_gen") { "n_gen" } else { "n_prompt" };
+            return Err(BadRequest(format!("{name} is 0; it has to be at least 1")));
+        }
+        let sequences = match axis::size(axes, "batch")? {
+            batch if batch <= MOST_SEQUENCES => batch,
+            batch => return Err(BadRequest(format!("batch is {batch}; at most {MOST_SEQUENCES} sequences are taken"))),
+        };
+        let format: Format = named(axes, "format")?;
+        let activations = match axis::name(axes, "activations")?.as_str() {
+            USUAL => Settings::usual_activations(format),
+            _ => named::<Activations>(axes, "activations")?,
+        };
+        let kv = axis::name(axes, "kv")?;
+        let kv = KvType::ALL.iter().find(|of| of.name() == kv).copied().ok_or_else(|| {
+            let names: Vec<_> = KvType::ALL.iter().map(|of| of.name()).collect();
+            BadRequest(format!("kv is '{}'; it is one of {}", spark_results::machine::clean(&kv), names.join(", ")))
+        })?;
+        let model = axes.get("model").map(|value| match value {
+            AxisValue::Text(text) => text.clone(),
+            AxisValue::Int(number) => number.to_string(),
+        });
+        let config = source::find(&model.ok_or_else(|| BadRequest("model is not given".to_owned()))?)?;
+        // A prompt is run in passes; beyond it every sequence adds one row.
+        let rows = (n_prompt.min(PASS) * sequences).min(PASS).max(sequences);
+        let settings = Settings {
+            format,
+            head: named(axes, "head")?,
+            activations,
+            kv,
+            rows,
+            // The op's cache is at least as long as a pass.
+            capacity: depth + n_prompt + n_gen,
+            sequences,
+            seed: 0,
+            implementation: implementation.to_owned(),
+        };
+        let case = Self { config, settings, n_prompt, n_gen, depth, threads: axis::count(axes, "threads")? };
+        Blocks::new(&case.config, &case.settings).validate().map_err(|invalid| BadRequest(invalid.0))?;
+        Ok(case)
+    }
+
+    /// The device this case runs on: a part of `device`'s CPUs if fewer threads are asked for. Errors: more than there are.
+    pub(crate) fn device(&self, device: &Arc<dyn Device>) -> Result<Arc<dyn Device>, Decline> {
+        let there = device.threads();
+        if self.threads == 0 || self.threads == there {
+            return Ok(device.clone());
+        }
+        let cpu = Cpu::of(&**device).map_err(|e| Decline::Skip(format!("threads: {e}")))?;
+        match cpu.pool().cpus().get(..self.threads) {
+            Some(cpus) => Ok(Arc::new(Cpu::on(cpus, device.last_level_cache()))),
+            None => Err(Decline::Skip(format!("threads is {}; the device has {there}: raise --threads", self.threads))),
+        }
+    }
+    /// The projection whose implementation names the whole: the widest one of a layer.
+    pub(crate) fn gemm(&self) -> Gemm {
+        Blocks::new(&self.config, &self.settings).gate_up()
+    }
+    /// A model ready for this case. Errors: it does not fit `memory`, cannot run here, or broke.
+    pub(crate) fn load(&mut self, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Model, Decline> {
+        known(&self.gemm(), &**device, &self.settings.implementation).map_err(|u| Decline::Skip(u.to_string()))?;
+        let bytes = self.bytes();
+        if bytes > memory {
+            let text =
+                format!("needs {bytes} bytes of memory, {memory} are free: choose a smaller model, format or depth");
+            return Err(Decline::Skip(text));
+        }
+        self.settings.seed = seed;
+        Ok(Model::load(&self.config, &self.settings, device)?)
+    }
+    /// Seeded prompts, one a sequence, of `len` tokens each.
+    pub(crate) fn prompts(&self, len: usize) -> Vec<Vec<u32>> {
+        use spark_kernels::format::splitmix::SplitMix64;
+        let prompt = |sequence: usize| {
+            let mut random = SplitMix64::stream(self.settings.seed ^ 0x70_6d70, sequence as u64);
+            (0..len).map(|_| (random.next() % self.config.vocab as u64) as u32).collect()
+        };
+        (0..self.settings.sequences).map(prompt).collect()
+    }
+    /// What a reader has to know beside the numbers of `model`.
+    pub(crate) fn facts(&self, model: &Model, last_level_cache: u64) -> BTreeMap<String, String> {
+        let Settings { seed, activations, kv, head, .. } = &self.settings;
+        let storage = self.settings.storage();
+        let touched = self.config.bytes_per_token(self.depth, storage);
+        let mut facts: BTreeMap<String, String> = [
+            ("weights", format!("synthetic, seed {seed}")),
+            ("parameters", self.config.param_count().to_string()),
+            ("weight_bytes", self.config.weight_bytes(storage.format, storage.head).to_string()),
+            ("packed_weight_bytes", model.resident().to_string()),
+            ("bytes_per_token", touched.to_string()),
+            ("kv_bytes_per_token", self.config.kv_bytes_per_token(*kv).to_string()),
+            ("activations", activations.name().to_owned()),
+            (
+                "head",
+                format!("{head}, activations {}", Blocks::new(&self.config, &self.settings).head().activations.name()),
+            ),
+            ("kv_type", kv.name().to_owned()),
+            ("implementations", model.implementations()),
+            (
+                "weights_over_last_level_cache",
+                format!("{:.2}", model.resident() as f64 / last_level_cache.max(1) as f64),
+            ),
+        ]
+        .map(|(name, text)| (name.to_owned(), text))
+        .into();
+        if self.depth > 0 {
+            facts.insert("kv".to_owned(), format!("seeded to depth {}, not prefilled", self.depth));
+        }
+        if !self.config.notes.is_empty() {
+            facts.insert("config".to_owned(), self.config.notes.join("; "));
+        }
+        // Small enough to be hashed in a moment.
+        if self.config.param_count() < 1 << 24 {
+            let hash = crate::llm::weights_hash(&self.config, storage.format, storage.head, *seed);
+            facts.insert("weights_hash".to_owned(), hash);
+        }
+        facts
+    }
+}
+
+/// Gemm's implementations on `device`, fastest first, each with the reason if it cannot run the widest projection of the model
+/// that the axes' defaults name.
+pub(crate) fn implementations(known: &[Axis], device: &dyn Device) -> Vec<(String, Option<String>)> {
+    let gemm = Case::parse(&Axes::new(), known, BEST).map(|case| case.gemm());
+    let here = Gemm::implementations().iter().filter(|i| i.backend() == device.backend());
+    here.map(|i| {
+        let why = match &gemm {
+            Ok(op) => i.supports(op, device).err().map(|u| u.to_string()),
+            Err(bad) => Some(bad.to_string()),
+        };
+        (i.name().to_owned(), why)
+    })
+    .collect()
+}
+
+/// The ids that `request` multiplies out to. `best` becomes the name of the widest projection's best implementation.
+pub(crate) fn cases(
+    workload: &str,
+    known: &[Axis],
+    request: &Request,
+    device: &dyn Device,
+) -> Result<Vec<BenchmarkId>, BadRequest> {
+    let mut ids: Vec<BenchmarkId> = Vec::new();
+    for axes in axis::combinations(workload, known, request)? {
+        let case = Case::parse(&axes, known, BEST)?;
+        let names: Vec<&str> = match request.implementation.as_str() {
+            // Where nothing can run it, the last in the list stands for it: its record will say why.
+            "" | BEST => match choose(&case.gemm(), device, BEST) {
+                Ok(implementation) => vec![implementation.name()],
+                Err(_) => Gemm::implementations().last().map(|i| i.name()).into_iter().collect(),
+            },
+            glob => {
+                let glob = if glob == "all" { "*" } else { glob };
+                let here = Gemm::implementations().iter().filter(|i| i.backend() == device.backend());
+                let all: Vec<_> = here.map(|i| i.name()).collect();
+                let named: Vec<_> = all.iter().copied().filter(|name| id::matches(glob, name)).collect();
+                if named.is_empty() {
+                    let glob = spark_results::machine::clean(glob);
+                    let text = format!("{workload}: no implementation matches '{glob}'; there are: {}", all.join(", "));
+                    return Err(BadRequest(text));
+                }
+                named
+            }
+        };
+        for name in names {
+            let id = axes
+                .iter()
+                .filter(|(axis, value)| !left_out(axis, value))
+                .fold(BenchmarkId::new(workload, device.id(), name), |id, (axis, value)| id.with(axis, value.clone()));
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+    }
+    Ok(ids)
+}
+
+fn left_out(axis: &str, value: &AxisValue) -> bool {
+    LEFT_OUT.iter().any(|a| a.name == axis && AxisValue::from(a.default) == *value)
+}

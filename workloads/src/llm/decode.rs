@@ -1,0 +1,131 @@
+//! `decode`: how fast tokens are generated, each from the one before.
+
+use crate::axis::{Axis, BadRequest, Request};
+use crate::llm::Model;
+use crate::llm::arguments::{self, Case, LEFT_OUT};
+use crate::llm::prefill::{choose_cache, pages};
+use crate::workload::{Body, Decline, Footprint, Roofs, Step, Workload};
+use spark_kernels::{Device, Fault, Op};
+use spark_results::record::{Cache, Check};
+use spark_results::{BenchmarkId, Work};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The workload `decode`.
+pub static DECODE: Decode = Decode;
+
+/// Tokens generated one after another, choosing included.
+#[derive(Clone, Copy, Debug)]
+pub struct Decode;
+
+const AXES: &[Axis] = &[
+    LEFT_OUT[0],
+    LEFT_OUT[1],
+    Axis { name: "depth", about: "tokens that stand in the cache before the first", default: "0" },
+    Axis { name: "format", about: "weights of the layers: mxfp4, nvfp4, q8_0, q4_0, bf16 or f32", default: "mxfp4" },
+    LEFT_OUT[2],
+    LEFT_OUT[3],
+    Axis { name: "model", about: "a preset, a config.json or a folder with one", default: "tiny" },
+    Axis { name: "n_gen", about: "tokens generated of each sequence, one sample", default: "128" },
+    LEFT_OUT[4],
+];
+
+impl Workload for Decode {
+    fn name(&self) -> &'static str {
+        "decode"
+    }
+    fn about(&self) -> &'static str {
+        "tokens a second of generating, the choice of each token included"
+    }
+    fn axes(&self) -> &'static [Axis] {
+        AXES
+    }
+    fn implementations(&self, device: &dyn Device) -> Vec<(String, Option<String>)> {
+        arguments::implementations(AXES, device)
+    }
+    fn cases(&self, request: &Request, device: &dyn Device) -> Result<Vec<BenchmarkId>, BadRequest> {
+        arguments::cases(self.name(), AXES, request, device)
+    }
+    fn footprint(&self, id: &BenchmarkId, _: &dyn Device) -> Result<Footprint, Decline> {
+        let case = Case::parse(&id.axes, AXES, &id.implementation)?;
+        let work = work(&case);
+        let storage = case.settings.storage();
+        let setup = case.config.weight_bytes(storage.format, storage.head);
+        Ok(Footprint { bytes: case.bytes(), flops: work.flops, traffic: work.bytes, setup })
+    }
+    fn prepare(&self, id: &BenchmarkId, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Body, Decline> {
+        let mut case = Case::parse(&id.axes, AXES, &id.implementation)?;
+        let device = case.device(device)?;
+        let mut model = case.load(&device, seed, memory)?;
+        if case.depth > 0 {
+            model.seed_caches();
+        }
+        let first = case.prompts(1).concat();
+        let mut step = Generating { case, model, first, device, checked: String::new() };
+        step.reset()?;
+        Ok(Body::Step(Box::new(step)))
+    }
+}
+
+/// Work of one token of every sequence, averaged over the `n_gen` positions of a sample: both counts grow by the same with each
+/// position, so the average is that of the first and the last.
+fn work(case: &Case) -> Work {
+    let (c, storage, sequences) = (&case.config, case.settings.storage(), case.settings.sequences);
+    let (first, last) = (case.depth, case.depth + case.n_gen - 1);
+    let mean = |of: &dyn Fn(usize) -> u64| u64::midpoint(of(first), of(last));
+    Work {
+        flops: (sequences as u64).saturating_mul(mean(&|depth| c.decode_flops(depth))),
+        bytes: mean(&|depth| c.bytes_per_step(depth, sequences, storage)),
+        items: sequences as u64,
+        item: "token".to_owned(),
+    }
+}
+
+struct Generating {
+    case: Case,
+    model: Model,
+    /// The first token of each sequence.
+    first: Vec<u32>,
+    device: Arc<dyn Device>,
+    /// What the check compared.
+    checked: String,
+}
+
+impl Step for Generating {
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.model.rewind(self.case.depth);
+        self.model.set_next(&self.first);
+        Ok(())
+    }
+    fn run(&mut self) -> Result<(), Fault> {
+        self.model.decode()
+    }
+    fn work(&self) -> Work {
+        work(&self.case)
+    }
+    fn check(&mut self) -> Result<Option<Check>, Fault> {
+        self.reset()?;
+        let findings = self.model.check(None)?;
+        self.reset()?;
+        self.checked = findings.to_string();
+        Ok(findings.check())
+    }
+    fn roofs(&self) -> Roofs {
+        Roofs { memory: true, compute: Some(self.case.gemm().arithmetic()) }
+    }
+    fn cache(&self) -> Cache {
+        choose_cache(&self.model, &*self.device)
+    }
+    fn pages(&self) -> Option<(u64, Option<u64>)> {
+        Some(pages(&self.model))
+    }
+    fn facts(&self) -> BTreeMap<String, String> {
+        let mut facts = self.case.facts(&self.model, self.device.last_level_cache());
+        facts.insert("sampling".into(), "greedy, inside the timing".into());
+        facts.insert("check".into(), self.checked.clone());
+        facts
+    }
+    fn iterations_a_sample(&self) -> Option<u64> {
+        Some(self.case.n_gen as u64)
+    }
+}

@@ -1,0 +1,28 @@
+//! A decoder end to end: shapes, synthetic weights, the forward pass, and what of it is measured.
+
+mod arguments;
+pub mod blocks;
+pub mod check;
+pub mod choose;
+pub mod config;
+pub mod decode;
+mod footprint;
+pub mod forward;
+mod json;
+pub mod model;
+mod position;
+pub mod prefill;
+pub mod preset;
+pub mod size;
+pub mod source;
+pub mod state;
+pub mod weights;
+
+pub use blocks::{Blocks, Settings};
+pub use config::{Config, ConfigError, Family};
+pub use decode::DECODE;
+pub use model::Model;
+pub use prefill::PREFILL;
+pub use preset::{PRESETS, Preset};
+pub use size::Storage;
+pub use weights::{Synthetic, Tensor, weights_hash};

@@ -1,0 +1,231 @@
+//! A decoder ready to run: weights packed, buffers allocated, sequences counted.
+
+use crate::llm::blocks::{Blocks, Settings};
+use crate::llm::choose::Chooser;
+use crate::llm::forward::{LayerOps, Ops, Unwatched, Watch, body, sample, tail};
+use crate::llm::state::RunState;
+use crate::llm::weights::{Part, Synthetic, Tensor};
+use crate::llm::{Config, check};
+use half::bf16;
+use spark_kernels::format::splitmix::derive;
+use spark_kernels::format::synth::synth_f32_into;
+use spark_kernels::{Buffer, Device, Fault, Host, Span, Type, Unsupported};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A decoder with synthetic weights.
+#[derive(Debug)]
+pub struct Model {
+    config: Config,
+    settings: Settings,
+    weights: Synthetic,
+    ops: Ops,
+    state: RunState,
+    taken: BTreeMap<&'static str, Vec<&'static str>>,
+    resident: u64,
+    device: Arc<dyn Device>,
+}
+
+impl Model {
+    /// Makes the weights and packs them, tensor by tensor: besides what is packed, no more than one tensor stands in memory.
+    /// Errors: a shape that cannot be, an implementation that is not there, no memory left.
+    pub fn load(config: &Config, settings: &Settings, device: &Arc<dyn Device>) -> Result<Self, Fault> {
+        let blocks = Blocks::new(config, settings);
+        blocks.validate().map_err(|invalid| Fault::Unsupported(Unsupported(invalid.0)))?;
+        let weights = Synthetic::new(config, settings.format, settings.head, settings.seed);
+        let mut with =
+            Chooser { device: &**device, name: &settings.implementation, taken: BTreeMap::new(), resident: 0 };
+        let vector = |tensor| device.upload(&Host::F32(weights.vector(tensor)));
+        let matrix = |tensor| weights.gemm_operands(tensor, &**device);
+        let state = RunState::new(config, settings, &**device)?;
+        let mut layers = Vec::with_capacity(config.layers);
+        let mut ropes = Vec::new();
+        let embed = with.prepare(&blocks.embed(), &weights.table_operands(Tensor::Embedding, &**device)?)?;
+        for layer in 0..config.layers {
+            let of = |part| Tensor::Layer(layer, part);
+            let mut qkv = matrix(of(Part::Qkv))?;
+            if config.qkv_bias {
+                qkv.push(vector(of(Part::QkvBias))?);
+            }
+            if config.qk_norm {
+                let gains = [vector(of(Part::QueryNorm))?, vector(of(Part::KeyNorm))?];
+                ropes.push(with.prepare(&blocks.rope(), &gains)?);
+            }
+            layers.push(LayerOps {
+                attention_norm: with.prepare(&blocks.norm(layer > 0), &[vector(of(Part::AttentionNorm))?])?,
+                qkv: with.prepare(&blocks.qkv(), &qkv)?,
+                output: {
+                    drop(qkv);
+                    with.prepare(&blocks.output(), &matrix(of(Part::Output))?)?
+                },
+                feed_forward_norm: with.prepare(&blocks.norm(true), &[vector(of(Part::FeedForwardNorm))?])?,
+                gate_up: with.prepare(&blocks.gate_up(), &matrix(of(Part::GateUp))?)?,
+                down: with.prepare(&blocks.down(), &matrix(of(Part::Down))?)?,
+            });
+        }
+        if !config.qk_norm {
+            ropes.push(with.prepare(&blocks.rope(), &[])?);
+        }
+        let ops = Ops {
+            embed,
+            layers,
+            ropes,
+            attention: with.prepare(&blocks.attention(), &[])?,
+            swiglu: with.prepare(&blocks.swiglu(), &[])?,
+            final_norm: with.prepare(&blocks.final_norm(), &[vector(Tensor::FinalNorm)?])?,
+            head: with.prepare(&blocks.head(), &matrix(Tensor::Head)?)?,
+            sample: with.prepare(&blocks.sample(), &[])?,
+        };
+        let Chooser { taken, resident, .. } = with;
+        let (config, settings, device) = (config.clone(), settings.clone(), device.clone());
+        Ok(Self { config, settings, weights, ops, state, taken, resident, device })
+    }
+
+    /// Its shape.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+    /// How it runs.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    /// Bytes that packed weights occupy.
+    pub fn resident(&self) -> u64 {
+        self.resident
+    }
+    /// The implementations taken: `attention avx512, gemm avx512-vnni, …`.
+    pub fn implementations(&self) -> String {
+        let shown: Vec<_> = self.taken.iter().map(|(op, names)| format!("{op} {}", names.join("+"))).collect();
+        shown.join(", ")
+    }
+    /// Every buffer but the packed weights.
+    pub fn buffers(&self) -> impl Iterator<Item = &Buffer> {
+        let s = &self.state;
+        let own = [&s.tokens, &s.x, &s.delta, &s.h, &s.qkv, &s.attended, &s.gate_up, &s.activated, &s.logits];
+        own.into_iter().chain(s.caches.iter().flatten())
+    }
+    /// Tokens that `sequence` holds.
+    pub fn length(&self, sequence: usize) -> usize {
+        self.state.lengths[sequence]
+    }
+    /// Says that every sequence holds `length` tokens: what stands in the caches beyond is forgotten.
+    pub fn rewind(&mut self, length: usize) {
+        self.state.lengths.fill(length);
+    }
+    /// Sets the next token of every sequence. Panics if they are not one a sequence.
+    pub fn set_next(&mut self, tokens: &[u32]) {
+        assert_eq!(tokens.len(), self.settings.sequences, "one next token a sequence");
+        self.state.tokens.slice_mut::<u32>()[..tokens.len()].copy_from_slice(tokens);
+    }
+    /// The next token of every sequence, as sampled last or set.
+    pub fn next(&self) -> &[u32] {
+        &self.state.tokens.slice::<u32>()[..self.settings.sequences]
+    }
+    /// The logits of the last token of `sequence`, vocab of them.
+    pub fn logits(&self, sequence: usize) -> Result<Vec<f32>, Fault> {
+        let Host::F32(all) = self.device.download(&self.state.logits)? else {
+            return Err(Fault::Device("logits are no f32 values: a defect of the engine".to_owned()));
+        };
+        let vocab = self.config.vocab;
+        Ok(all[sequence * vocab..(sequence + 1) * vocab].to_vec())
+    }
+    /// Fills all caches with seeded keys and values of deviation 1.28, what projections of these weights have, so that a depth
+    /// can be measured that was never prefilled.
+    pub fn seed_caches(&mut self) {
+        for (i, cache) in self.state.caches.iter_mut().flatten().enumerate() {
+            let seed = derive(derive(self.settings.seed, 1 << 32), i as u64);
+            match cache.of() {
+                Type::F32 => synth_f32_into(cache.slice_mut(), seed, 1.28),
+                _ => {
+                    let mut values = [0.0_f32; 4096];
+                    for (chunk, out) in cache.slice_mut::<bf16>().chunks_mut(values.len()).enumerate() {
+                        synth_f32_into(&mut values, derive(seed, chunk as u64), 1.28);
+                        out.iter_mut().zip(values).for_each(|(out, value)| *out = bf16::from_f32(value));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs `prompts`, one a sequence, `rows` tokens a pass, and leaves the logits of each prompt's last token. Nothing is
+    /// sampled. Errors: not one prompt a sequence, an empty one, one that does not fit, or a token that is not in the vocabulary.
+    pub fn prefill(&mut self, prompts: &[&[u32]]) -> Result<(), Fault> {
+        self.prefill_watched(prompts, &mut Unwatched)
+    }
+    pub(crate) fn prefill_watched(&mut self, prompts: &[&[u32]], watch: &mut impl Watch) -> Result<(), Fault> {
+        let Self { config, settings, ops, state, .. } = self;
+        if prompts.len() != settings.sequences || prompts.iter().any(|prompt| prompt.is_empty()) {
+            let what = format!(
+                "{} prompts for {} sequences; give one each, of at least one token",
+                prompts.len(),
+                settings.sequences
+            );
+            return Err(Fault::Device(what));
+        }
+        let longest = prompts.iter().zip(&state.lengths).map(|(p, past)| p.len() + past).max().unwrap_or(0);
+        if longest > settings.capacity {
+            return Err(full(longest, settings.capacity));
+        }
+        let (mut sequence, mut done) = (0, 0);
+        while sequence < prompts.len() {
+            // One pass: as many rows as fit, of this sequence and the next ones.
+            state.live.spans.clear();
+            state.live.spans.extend(state.lengths.iter().map(|past| Span { rows: 0, past: *past }));
+            let mut filled = 0;
+            while sequence < prompts.len() && filled < settings.rows {
+                let take = (prompts[sequence].len() - done).min(settings.rows - filled);
+                let tokens = &prompts[sequence][done..done + take];
+                state.tokens.slice_mut::<u32>()[filled..filled + take].copy_from_slice(tokens);
+                state.live.spans[sequence].rows = take;
+                (filled, done) = (filled + take, done + take);
+                if done == prompts[sequence].len() {
+                    (sequence, done) = (sequence + 1, 0);
+                }
+            }
+            body(config, ops, state, watch)?;
+            for (length, span) in state.lengths.iter_mut().zip(&state.live.spans) {
+                *length += span.rows;
+            }
+        }
+        tail(config, ops, state, watch)
+    }
+
+    /// Chooses the next token of every sequence from its logits.
+    pub fn sample(&mut self) -> Result<(), Fault> {
+        sample(&mut self.ops, &mut self.state, &mut Unwatched)
+    }
+
+    /// One token more for every sequence: the next ones are run, their logits computed, and new next ones chosen, all on the
+    /// device. Errors: a sequence is full.
+    pub fn decode(&mut self) -> Result<(), Fault> {
+        self.decode_watched(&mut Unwatched)
+    }
+    pub(crate) fn decode_watched(&mut self, watch: &mut impl Watch) -> Result<(), Fault> {
+        let Self { config, settings, ops, state, .. } = self;
+        if let Some(length) = state.lengths.iter().find(|length| **length >= settings.capacity) {
+            return Err(full(length + 1, settings.capacity));
+        }
+        state.live.spans.clear();
+        state.live.spans.extend(state.lengths.iter().map(|past| Span { rows: 1, past: *past }));
+        body(config, ops, state, watch)?;
+        state.lengths.iter_mut().for_each(|length| *length += 1);
+        tail(config, ops, state, watch)?;
+        sample(ops, state, watch)
+    }
+
+    /// Compares ops of the first and the last layer and the head, on the values of one pass, with their f64 references. The
+    /// pass is a decode step, or the first `prompt` of every sequence.
+    pub fn check(&mut self, prompts: Option<&[&[u32]]>) -> Result<check::Findings, Fault> {
+        let (config, settings) = (self.config.clone(), self.settings.clone());
+        let mut checker = check::Checker::new(&config, &settings, self.weights.clone(), &self.device);
+        match prompts {
+            Some(prompts) => self.prefill_watched(prompts, &mut checker)?,
+            None => self.decode_watched(&mut checker)?,
+        }
+        Ok(checker.findings)
+    }
+}
+
+fn full(tokens: usize, capacity: usize) -> Fault {
+    Fault::Device(format!("a sequence comes to {tokens} tokens and was prepared for {capacity}; prepare it for more"))
+}

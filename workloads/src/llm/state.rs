@@ -1,0 +1,69 @@
+//! The buffers that a pass writes: allocated once, written over by every layer.
+
+use crate::llm::{Config, Settings};
+use spark_kernels::{Buffer, Device, Fault, Live, Op, Placement, Shape, Type};
+
+/// The buffers of one model's passes, and how far each sequence has come.
+#[derive(Debug)]
+pub struct RunState {
+    /// rows: the tokens of the pass; after sampling, the next token of each sequence.
+    pub tokens: Buffer,
+    /// rows × hidden: the residual stream.
+    pub x: Buffer,
+    /// rows × hidden: what the last block adds to it.
+    pub delta: Buffer,
+    /// rows × hidden: normalised x.
+    pub h: Buffer,
+    /// rows × (heads + 2·kv_heads)·head_dim.
+    pub qkv: Buffer,
+    /// rows × heads·head_dim.
+    pub attended: Buffer,
+    /// rows × 2·intermediate: a row is gate, then up.
+    pub gate_up: Buffer,
+    /// rows × intermediate.
+    pub activated: Buffer,
+    /// sequences × hidden: x of the last token of each sequence, from the last layer's feed-forward block on.
+    pub last_x: Buffer,
+    /// sequences × hidden: delta of it.
+    pub last_delta: Buffer,
+    /// sequences × vocab.
+    pub logits: Buffer,
+    /// Of each layer: keys and values in the op's own layout.
+    pub caches: Vec<[Buffer; 2]>,
+    /// sequences: tokens in the caches.
+    pub lengths: Vec<usize>,
+    /// The spans of the pass.
+    pub live: Live,
+    /// One row a sequence: what the head works on.
+    pub last: Live,
+}
+
+impl RunState {
+    /// Zeroed buffers for `config` run as `settings` say. Errors: the device has not that much memory.
+    pub(crate) fn new(config: &Config, settings: &Settings, device: &dyn Device) -> Result<Self, Fault> {
+        let (rows, sequences) = (settings.rows, settings.sequences);
+        let f32s = |len: usize| device.alloc(Type::F32, len, Placement::Fast);
+        let of = |shape: &Shape| device.alloc(shape.of, shape.len, Placement::Fast);
+        let outputs = crate::llm::Blocks::new(config, settings).attention().outputs();
+        let cache = |_| Ok([of(&outputs[1])?, of(&outputs[2])?]);
+        let mut last = Live::default();
+        last.spans.resize(sequences, spark_kernels::Span { rows: 1, past: 0 });
+        Ok(Self {
+            tokens: device.alloc(Type::U32, rows.max(sequences), Placement::Fast)?,
+            x: f32s(rows * config.hidden)?,
+            delta: f32s(rows * config.hidden)?,
+            h: f32s(rows.max(sequences) * config.hidden)?,
+            qkv: f32s(rows * config.qkv_width())?,
+            attended: of(&outputs[0])?,
+            gate_up: f32s(rows.max(sequences) * 2 * config.intermediate)?,
+            activated: f32s(rows.max(sequences) * config.intermediate)?,
+            last_x: f32s(sequences * config.hidden)?,
+            last_delta: f32s(sequences * config.hidden)?,
+            logits: f32s(sequences * config.vocab)?,
+            caches: (0..config.layers).map(cache).collect::<Result<_, Fault>>()?,
+            lengths: vec![0; sequences],
+            live: Live { spans: Vec::with_capacity(sequences) },
+            last,
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! Seeded synthetic weights of a decoder's true shapes: every tensor its own bytes, the same on every machine.
+//!
+//! Elements have the deviation 0.02 of `synth`. Norm gains lie round 64 / √hidden, so that whatever the width, a projection
+//! of a normalised row has the deviation 0.02 · 64 = 1.28: attention scores and logits spread as in trained models, where
+//! narrow models with gains of 1 would attend to everything alike. Each layer adds a few units of variance to the residual
+//! stream, so that 80 layers leave a deviation of some tens, far inside every number type here.
+
+use crate::llm::Config;
+use half::bf16;
+use spark_kernels::cpu::Cpu;
+use spark_kernels::format::Format;
+use spark_kernels::format::splitmix::derive;
+use spark_kernels::format::synth::{synth_f32, synth_rows, synth_tensor_scale};
+use spark_kernels::{Buffer, Device, Element, Fault, Host, Placement, Type};
+use std::ops::Range;
+use std::sync::Mutex;
+
+/// A tensor of the model. Fused projections are one tensor, their parts' rows one after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tensor {
+    /// vocab × hidden.
+    Embedding,
+    /// A part of a layer.
+    Layer(usize, Part),
+    /// hidden: gains of the last norm.
+    FinalNorm,
+    /// vocab × hidden; the embedding itself where the model is tied.
+    Head,
+}
+
+/// A part of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// hidden: gains.
+    AttentionNorm,
+    /// (heads + 2·kv_heads)·head_dim × hidden: rows of q, then k, then v.
+    Qkv,
+    /// (heads + 2·kv_heads)·head_dim: biases (Qwen2).
+    QkvBias,
+    /// head_dim: gains of every query head (Qwen3).
+    QueryNorm,
+    /// head_dim: gains of every key head (Qwen3).
+    KeyNorm,
+    /// hidden × heads·head_dim.
+    Output,
+    /// hidden: gains.
+    FeedForwardNorm,
+    /// 2·intermediate × hidden: rows of gate, then up.
+    GateUp,
+    /// hidden × intermediate.
+    Down,
+}
+
+impl Part {
+    /// Every part, in the order of the computation.
+    pub const ALL: [Self; 9] = [
+        Self::AttentionNorm,
+        Self::Qkv,
+        Self::QkvBias,
+        Self::QueryNorm,
+        Self::KeyNorm,
+        Self::Output,
+        Self::FeedForwardNorm,
+        Self::GateUp,
+        Self::Down,
+    ];
+}
+
+/// Where the numbers of a tensor come from, and its shape.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// n × k in a format.
+    Matrix { format: Format, n: usize, k: usize },
+    /// f32 values: `mean · (1 + deviation)` of a near-normal number.
+    Gain { len: usize, mean: f32 },
+    /// f32 values of that deviation round 0.
+    Bias { len: usize },
+}
+
+/// The synthetic weights of one model.
+#[derive(Clone, Debug)]
+pub struct Synthetic {
+    config: Config,
+    format: Format,
+    head: Format,
+    seed: u64,
+}
+
+/// Spread of norm gains round their mean.
+const GAIN_STD: f32 = 0.1;
+/// Spread of biases: some of the size of what they are added to.
+const BIAS_STD: f32 = 0.5;
+/// 0.02 · 64 = 1.28: what a projection of a normalised row spreads.
+const WIDTH_OF_UNIT_GAIN: f32 = 4096.0;
+
+impl Synthetic {
+    /// Weights of `config`: layers in `format`, embedding and head in `head`, norms and biases f32.
+    pub fn new(config: &Config, format: Format, head: Format, seed: u64) -> Self {
+        Self { config: config.clone(), format, head, seed }
+    }
+    /// Every tensor there is, in canonical order.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        let c = &self.config;
+        let has = |part: &Part| match part {
+            Part::QkvBias => c.qkv_bias,
+            Part::QueryNorm | Part::KeyNorm => c.qk_norm,
+            _ => true,
+        };
+        let layers = (0..c.layers).flat_map(|l| Part::ALL.into_iter().filter(has).map(move |p| Tensor::Layer(l, p)));
+        let head = (!c.tied).then_some(Tensor::Head);
+        [Tensor::Embedding].into_iter().chain(layers).chain([Tensor::FinalNorm]).chain(head).collect()
+    }
+    fn kind(&self, tensor: Tensor) -> Kind {
+        let c = &self.config;
+        let [qkv, output, gate_up, down] = c.projections();
+        let matrix = |(n, k)| Kind::Matrix { format: self.format, n, k };
+        let norm = Kind::Gain { len: c.hidden, mean: (WIDTH_OF_UNIT_GAIN / c.hidden as f32).sqrt() };
+        match tensor {
+            Tensor::Embedding | Tensor::Head => Kind::Matrix { format: self.head, n: c.vocab, k: c.hidden },
+            Tensor::FinalNorm => norm,
+            Tensor::Layer(_, part) => match part {
+                Part::AttentionNorm | Part::FeedForwardNorm => norm,
+                Part::QueryNorm | Part::KeyNorm => Kind::Gain { len: c.head_dim, mean: 1.0 },
+                Part::QkvBias => Kind::Bias { len: qkv.0 },
+                Part::Qkv => matrix(qkv),
+                Part::Output => matrix(output),
+                Part::GateUp => matrix(gate_up),
+                Part::Down => matrix(down),
+            },
+        }
+    }
+    /// The seed of one tensor: of its layer and its place in the layer.
+    fn seed_of(&self, tensor: Tensor) -> u64 {
+        let (layer, place) = match tensor {
+            Tensor::Embedding => (0, 0),
+            Tensor::Head if self.config.tied => (0, 0),
+            Tensor::FinalNorm => (0, 1),
+            Tensor::Head => (0, 2),
+            Tensor::Layer(layer, part) => (1 + layer as u64, part as u64),
+        };
+        derive(derive(self.seed, layer), place)
+    }
+    /// The values of a norm or a bias. Panics if `tensor` is a matrix: a programmer's mistake.
+    pub fn vector(&self, tensor: Tensor) -> Vec<f32> {
+        let seed = self.seed_of(tensor);
+        match self.kind(tensor) {
+            Kind::Gain { len, mean } => synth_f32(len, seed, GAIN_STD).iter().map(|x| mean * (1.0 + x)).collect(),
+            Kind::Bias { len } => synth_f32(len, seed, BIAS_STD),
+            Kind::Matrix { .. } => panic!("{tensor:?} is a matrix"),
+        }
+    }
+    /// Canonical bytes of rows `rows` of a matrix. Panics if `tensor` is none.
+    pub fn rows(&self, tensor: Tensor, rows: Range<usize>) -> Vec<u8> {
+        let (format, _, k) = self.matrix(tensor);
+        let mut bytes = vec![0; rows.len() * format.bytes(k)];
+        synth_rows(format, rows, k, self.seed_of(tensor), &mut bytes);
+        bytes
+    }
+    /// (format, n, k) of a matrix. Panics if `tensor` is none.
+    pub fn matrix(&self, tensor: Tensor) -> (Format, usize, usize) {
+        match self.kind(tensor) {
+            Kind::Matrix { format, n, k } => (format, n, k),
+            _ => panic!("{tensor:?} is no matrix"),
+        }
+    }
+    /// The operands that a gemm takes for a matrix, on `device`: the stored elements and, for NVFP4, the tensor's scale.
+    pub(crate) fn gemm_operands(&self, tensor: Tensor, device: &dyn Device) -> Result<Vec<Buffer>, Fault> {
+        let (format, n, k) = self.matrix(tensor);
+        let mut operands = vec![match format {
+            Format::Bf16 => {
+                let decode = |b: &[u8]| bf16::from_bits(u16::from_le_bytes([b[0], b[1]]));
+                self.elements(tensor, Type::Bf16, (n, k), device, decode)?
+            }
+            Format::F32 => {
+                let decode = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                self.elements(tensor, Type::F32, (n, k), device, decode)?
+            }
+            _ => self.elements(tensor, Type::U8, (n, format.bytes(k)), device, |b: &[u8]| b[0])?,
+        }];
+        self.scale(format, device, &mut operands)?;
+        Ok(operands)
+    }
+    /// The operands that a look-up takes for a matrix: canonical bytes in every format.
+    pub(crate) fn table_operands(&self, tensor: Tensor, device: &dyn Device) -> Result<Vec<Buffer>, Fault> {
+        let (format, n, k) = self.matrix(tensor);
+        let mut operands = vec![self.elements(tensor, Type::U8, (n, format.bytes(k)), device, |b: &[u8]| b[0])?];
+        self.scale(format, device, &mut operands)?;
+        Ok(operands)
+    }
+    fn scale(&self, format: Format, device: &dyn Device, operands: &mut Vec<Buffer>) -> Result<(), Fault> {
+        if format == Format::Nvfp4 {
+            operands.push(device.upload(&Host::F32(vec![synth_tensor_scale(format)]))?);
+        }
+        Ok(())
+    }
+    /// n rows of `len` elements, made by all workers of the device's pool, each its own rows.
+    fn elements<T: Element>(
+        &self,
+        tensor: Tensor,
+        of: Type,
+        (n, len): (usize, usize),
+        device: &dyn Device,
+        decode: impl Fn(&[u8]) -> T + Sync,
+    ) -> Result<Buffer, Fault> {
+        let (format, _, k) = self.matrix(tensor);
+        let (row_bytes, size, seed) = (format.bytes(k), of.size(), self.seed_of(tensor));
+        let mut buffer = device.alloc(of, n * len, Placement::Fast)?;
+        let pool = Cpu::of(device)?.pool();
+        let each = n.div_ceil(pool.threads());
+        let parts: Vec<_> = buffer.slice_mut::<T>().chunks_mut((each * len).max(1)).map(Mutex::new).collect();
+        pool.run(&|worker| {
+            // Each worker has a part of its own, so nobody waits here.
+            let Some(Ok(mut part)) = parts.get(worker.index).map(Mutex::lock) else { return };
+            let mut bytes = vec![0; row_bytes];
+            for (i, out) in part.chunks_exact_mut(len).enumerate() {
+                let row = worker.index * each + i;
+                synth_rows(format, row..row + 1, k, seed, &mut bytes);
+                out.iter_mut().zip(bytes.chunks_exact(size)).for_each(|(out, b)| *out = decode(b));
+            }
+        });
+        drop(parts);
+        Ok(buffer)
+    }
+}
+
+/// BLAKE3 over every tensor's name, format, shape and canonical bytes, as hex. It streams: no tensor stands in memory whole.
+pub fn weights_hash(config: &Config, format: Format, head: Format, seed: u64) -> String {
+    let weights = Synthetic::new(config, format, head, seed);
+    let mut hasher = blake3::Hasher::new();
+    for tensor in weights.tensors() {
+        match weights.kind(tensor) {
+            Kind::Matrix { format, n, k } => {
+                hasher.update(format!("{tensor:?} {format} {n} {k}\n").as_bytes());
+                let at_once = ((1 << 20) / format.bytes(k)).max(1);
+                for first in (0..n).step_by(at_once) {
+                    hasher.update(&weights.rows(tensor, first..(first + at_once).min(n)));
+                }
+                hasher.update(&synth_tensor_scale(format).to_le_bytes());
+            }
+            _ => {
+                let values = weights.vector(tensor);
+                hasher.update(format!("{tensor:?} f32 {}\n", values.len()).as_bytes());
+                values.iter().for_each(|value| {
+                    hasher.update(&value.to_le_bytes());
+                });
+            }
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}

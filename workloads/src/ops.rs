@@ -1,0 +1,275 @@
+//! The rows: every op of the engine as a workload, one line of axes each.
+
+use crate::axis::{Axis, BadRequest, count, name, size};
+use crate::micro::{Items, Micro};
+use spark_kernels::attention::{Attention, KvType};
+use spark_kernels::chase::Chase;
+use spark_kernels::copy::Copy;
+use spark_kernels::embed::Embed;
+use spark_kernels::format::Format;
+use spark_kernels::gemm::{Activations, Gemm};
+use spark_kernels::peak::Peak;
+use spark_kernels::read::Read;
+use spark_kernels::rmsnorm::RmsNorm;
+use spark_kernels::rope::{Rope, Scaling};
+use spark_kernels::sample::{Method, Sample};
+use spark_kernels::swiglu::SwiGlu;
+use spark_kernels::triad::Triad;
+use spark_kernels::working_set::WorkingSet;
+use spark_kernels::write::Write;
+use spark_kernels::{Arithmetic, Placement};
+use spark_results::Axes;
+
+const fn axis(name: &'static str, about: &'static str, default: &'static str) -> Axis {
+    Axis { name, about, default }
+}
+
+/// The axis value as a type that is read from its name. Errors: the type's own words.
+fn named<T: std::str::FromStr>(axes: &Axes, axis: &str) -> Result<T, BadRequest>
+where
+    T::Err: std::fmt::Display,
+{
+    name(axes, axis)?.parse().map_err(|e: T::Err| BadRequest(format!("{axis}: {e}")))
+}
+
+const SET: &[Axis] = &[
+    axis("bytes", "size of each array, in bytes", "1073741824"),
+    axis("pages", "huge or small", "huge"),
+    axis("threads", "workers that share it; 0 for all", "0"),
+];
+
+fn working_set(axes: &Axes, threads: usize) -> Result<WorkingSet, BadRequest> {
+    let asked = match count(axes, "threads")? {
+        0 => threads,
+        asked if asked <= threads => asked,
+        asked => return Err(BadRequest(format!("threads is {asked}; the device has {threads}: raise --threads"))),
+    };
+    let set = WorkingSet::new(size(axes, "bytes")?, asked);
+    Ok(if pages(axes)? == Placement::SmallPages { set.on_small_pages() } else { set })
+}
+
+fn pages(axes: &Axes) -> Result<Placement, BadRequest> {
+    match name(axes, "pages")?.as_str() {
+        "huge" => Ok(Placement::Fast),
+        "small" => Ok(Placement::SmallPages),
+        other => Err(BadRequest(format!("pages is '{other}'; it is huge or small"))),
+    }
+}
+
+/// `peak`.
+pub static PEAK: Micro<Peak> = Micro {
+    about: "the most operations a second that registers alone allow: the roof of compute",
+    axes: &[axis("type", "f32, bf16 or int8", "f32,bf16,int8"), axis("threads", "workers; 0 for all", "0")],
+    parse: |axes, threads| {
+        let of = match name(axes, "type")?.as_str() {
+            "f32" => Arithmetic::F32,
+            "bf16" => Arithmetic::Bf16,
+            "int8" => Arithmetic::Int8,
+            other => return Err(BadRequest(format!("type is '{other}'; on a cpu it is f32, bf16 or int8"))),
+        };
+        match count(axes, "threads")? {
+            0 => Ok(Peak::new(of, threads)),
+            asked if asked == threads => Ok(Peak::new(of, threads)),
+            asked if asked <= threads => Ok(Peak::on_some(of, asked)),
+            asked => Err(BadRequest(format!("threads is {asked}; the device has {threads}: raise --threads"))),
+        }
+    },
+    cold: Some(false),
+    roof: true,
+    items: None,
+};
+
+/// `read`.
+pub static READ: Micro<Read> = Micro {
+    about: "how fast an array is read, by its size: caches, then memory, the roof of decode",
+    axes: SET,
+    parse: |axes, threads| Ok(Read(working_set(axes, threads)?)),
+    cold: Some(false),
+    roof: true,
+    items: None,
+};
+
+/// `write`.
+pub static WRITE: Micro<Write> = Micro {
+    about: "how fast an array is written",
+    axes: SET,
+    parse: |axes, threads| Ok(Write(working_set(axes, threads)?)),
+    cold: Some(false),
+    roof: true,
+    items: None,
+};
+
+/// `copy`.
+pub static COPY: Micro<Copy> = Micro {
+    about: "how fast one array is copied to another; both directions counted",
+    axes: SET,
+    parse: |axes, threads| Ok(Copy(working_set(axes, threads)?)),
+    cold: Some(false),
+    roof: true,
+    items: None,
+};
+
+/// `triad`.
+pub static TRIAD: Micro<Triad> = Micro {
+    about: "STREAM's triad a = b + s·c; three arrays counted, write-allocate not",
+    axes: SET,
+    parse: |axes, threads| Ok(Triad(working_set(axes, threads)?)),
+    cold: Some(false),
+    roof: true,
+    items: None,
+};
+
+/// `chase`.
+pub static CHASE: Micro<Chase> = Micro {
+    about: "the latency of one dependent read, by the size of the set it wanders through",
+    axes: &[axis("bytes", "size of the set, in bytes", "1073741824"), axis("pages", "huge or small", "huge")],
+    parse: |axes, _| Ok(Chase { bytes: size(axes, "bytes")?, pages: pages(axes)? }),
+    cold: Some(false),
+    roof: true,
+    items: Some(Items { count: |op| op.hops() as u64, item: "hop" }),
+};
+
+/// The type of the KV cache on axis `kv`.
+pub(crate) fn kv_type(axes: &Axes) -> Result<KvType, BadRequest> {
+    let asked = name(axes, "kv")?;
+    KvType::ALL.iter().copied().find(|kv| kv.name() == asked).ok_or_else(|| {
+        let names: Vec<_> = KvType::ALL.iter().map(|kv| kv.name()).collect();
+        BadRequest(format!("kv is '{}'; it is one of {}", spark_results::machine::clean(&asked), names.join(", ")))
+    })
+}
+
+/// `gemm`.
+pub static GEMM: Micro<Gemm> = Micro {
+    about: "matrix multiplication with weights in the number formats of inference",
+    axes: &[
+        axis("format", "of the weights: mxfp4, nvfp4, q8_0, q4_0, bf16, f32", "mxfp4"),
+        axis("activations", "f32, bf16, int8, int8g32, mxfp4, nvfp4", "int8"),
+        axis("m", "rows of activations (tokens)", "1"),
+        axis("n", "outputs", "4096"),
+        axis("k", "the reduction", "4096"),
+    ],
+    parse: |axes, _| {
+        Ok(Gemm {
+            m: size(axes, "m")?,
+            n: size(axes, "n")?,
+            k: size(axes, "k")?,
+            weights: named::<Format>(axes, "format")?,
+            activations: named::<Activations>(axes, "activations")?,
+            bias: false,
+        })
+    },
+    cold: None,
+    roof: false,
+    items: None,
+};
+
+/// `attention`.
+pub static ATTENTION: Micro<Attention> = Micro {
+    about: "grouped-query causal attention over a KV cache: prefill (many rows) and decode (one row a sequence)",
+    axes: &[
+        axis("heads", "query heads", "32"),
+        axis("kv_heads", "key and value heads", "8"),
+        axis("head_dim", "elements a head", "128"),
+        axis("depth", "tokens in the cache before the call", "4096"),
+        axis("rows", "tokens the call adds", "1"),
+        axis("kv", "type of the cache: f32 or bf16", "bf16"),
+        axis("sequences", "sequences in the batch", "1"),
+    ],
+    parse: |axes, _| {
+        let sequences = size(axes, "sequences")?;
+        Ok(Attention {
+            rows: size(axes, "rows")?,
+            depth: count(axes, "depth")?,
+            heads: size(axes, "heads")?,
+            kv_heads: size(axes, "kv_heads")?,
+            head_dim: size(axes, "head_dim")?,
+            sequences,
+            kv: kv_type(axes)?,
+        })
+    },
+    cold: None,
+    roof: false,
+    items: None,
+};
+
+const ROWS: Axis = axis("rows", "tokens", "1");
+
+/// `rmsnorm`.
+pub static RMSNORM: Micro<RmsNorm> = Micro {
+    about: "residual addition and root-mean-square norm",
+    axes: &[ROWS, axis("width", "elements a row", "4096")],
+    parse: |axes, _| Ok(RmsNorm { rows: size(axes, "rows")?, width: size(axes, "width")?, residual: true, eps: 1e-5 }),
+    cold: Some(false),
+    roof: false,
+    items: None,
+};
+
+/// `rope`.
+pub static ROPE: Micro<Rope> = Micro {
+    about: "rotary position embedding of queries and keys",
+    axes: &[
+        ROWS,
+        axis("heads", "query heads", "32"),
+        axis("kv_heads", "key heads", "8"),
+        axis("head_dim", "elements a head", "128"),
+    ],
+    parse: |axes, _| {
+        let rows = size(axes, "rows")?;
+        Ok(Rope {
+            rows,
+            heads: size(axes, "heads")?,
+            kv_heads: size(axes, "kv_heads")?,
+            head_dim: size(axes, "head_dim")?,
+            capacity: rows.max(4096),
+            theta: 500_000.0,
+            scaling: Scaling::None,
+            qk_norm: false,
+            eps: 1e-5,
+        })
+    },
+    cold: Some(false),
+    roof: false,
+    items: None,
+};
+
+/// `swiglu`.
+pub static SWIGLU: Micro<SwiGlu> = Micro {
+    about: "the gated activation silu(gate)·up",
+    axes: &[ROWS, axis("width", "elements a row of the output", "14336")],
+    parse: |axes, _| Ok(SwiGlu { rows: size(axes, "rows")?, width: size(axes, "width")? }),
+    cold: Some(false),
+    roof: false,
+    items: None,
+};
+
+/// `embed`.
+pub static EMBED: Micro<Embed> = Micro {
+    about: "rows of the embedding table, decoded",
+    axes: &[
+        ROWS,
+        axis("vocab", "rows of the table", "128256"),
+        axis("width", "elements a row", "2048"),
+        axis("format", "of the table", "q8_0"),
+    ],
+    parse: |axes, _| {
+        Ok(Embed {
+            rows: size(axes, "rows")?,
+            vocab: size(axes, "vocab")?,
+            width: size(axes, "width")?,
+            format: named::<Format>(axes, "format")?,
+        })
+    },
+    cold: Some(false),
+    roof: false,
+    items: None,
+};
+
+/// `sample`.
+pub static SAMPLE: Micro<Sample> = Micro {
+    about: "the next token from the logits",
+    axes: &[ROWS, axis("vocab", "logits a row", "128256")],
+    parse: |axes, _| Ok(Sample { rows: size(axes, "rows")?, vocab: size(axes, "vocab")?, method: Method::Greedy }),
+    cold: Some(false),
+    roof: false,
+    items: None,
+};
