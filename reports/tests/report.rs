@@ -103,6 +103,7 @@ fn a_whole_run_is_told_whole() {
         "Not available: no sensor covers the device",
         "does not exist here",
         "--suite smoke",
+        "sampling took 0.3 % of one core",
     ] {
         assert!(words.contains(expected), "{expected:?} is missing in {words}");
     }

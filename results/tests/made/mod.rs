@@ -33,6 +33,7 @@ pub(crate) fn manifest() -> Manifest {
             DeviceInfo { id: "cuda:0".into(), name: None, unavailable: None, simulated: true },
         ],
         planned: vec!["decode/cpu/scalar?model=tiny".into(), "never/cpu/scalar".into()],
+        telemetry_cost: None,
         absent: Vec::new(),
     }
 }
