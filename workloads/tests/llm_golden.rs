@@ -1,5 +1,6 @@
 //! The engine's logits against a forward pass written here a second time, in f64, from the dequantised canonical weights.
 #![allow(clippy::unwrap_used)]
+#![expect(clippy::print_stdout, reason = "errors, and why an implementation is left out")]
 
 use spark_kernels::Device;
 use spark_kernels::Op;
@@ -129,7 +130,7 @@ fn forward(config: &Config, settings: &Settings, tokens: &[u32]) -> Vec<f64> {
             for (i, head) in row.chunks_exact_mut(d).take(config.heads + config.kv_heads).enumerate() {
                 if config.qk_norm {
                     let part = if i < config.heads { Part::QueryNorm } else { Part::KeyNorm };
-                    head.copy_from_slice(&normed(&head.to_vec(), &weights.vector(of(part)), eps));
+                    head.copy_from_slice(&normed(head, &weights.vector(of(part)), eps));
                 }
                 turned(head, position, config);
             }

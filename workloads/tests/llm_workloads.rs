@@ -1,5 +1,6 @@
 //! `prefill` and `decode` as the harness meets them: listing, declining, preparing, checking, running.
 #![allow(clippy::unwrap_used)]
+#![expect(clippy::print_stdout, reason = "what was compared, for --nocapture")]
 
 use spark_kernels::Device;
 use spark_kernels::cpu::Cpu;
@@ -113,7 +114,7 @@ fn what_does_not_fit_is_declined_before_anything_is_allocated() {
 fn decode_checks_runs_and_counts() {
     let device = cpu(2);
     for (how, extra) in
-        [("scalar", ("kv", "f32")), ("best", ("kv", "bf16")), ("best", ("batch", "3")), ("best", ("format", "nvfp4"))]
+        [("scalar", ("kv", "f32")), ("best", ("kv", "bf16")), ("best", ("batch", "3")), ("best", ("threads", "1"))]
     {
         let mut decode = step(&DECODE, &[("n_gen", "6"), ("depth", "40"), extra], how, &device);
         let check = decode.check().unwrap().unwrap();
@@ -165,4 +166,23 @@ fn prefill_checks_runs_and_counts() {
         assert_eq!(prefill.iterations_a_sample(), Some(1));
         println!("{how} {n}×{batch}: {check:?}; {}", prefill.facts()["check"]);
     }
+}
+
+#[test]
+fn a_prompt_and_an_answer_in_one_sample() {
+    let (device, asked) = (cpu(1), [("n_prompt", "40"), ("n_gen", "8")]);
+    let ids = DECODE.cases(&request(&asked), &*device).unwrap();
+    assert!(ids[0].to_string().ends_with("model=tiny&n_gen=8&n_prompt=40"), "{}", ids[0]);
+    let mut both = step(&DECODE, &asked, "scalar", &device);
+    let check = both.check().unwrap().unwrap();
+    assert!(check.max_error <= check.tolerance, "{check:?}");
+    for _ in 0..2 {
+        both.reset().unwrap();
+        both.run().unwrap();
+    }
+    assert_eq!((both.work().items, both.iterations_a_sample()), (48, Some(1)));
+    let nothing = request(&[("n_prompt", "40"), ("n_gen", "0")]);
+    assert!(DECODE.cases(&nothing, &*device).unwrap_err().to_string().contains("n_gen"));
+    let alone = step(&PREFILL, &[("n_prompt", "40")], "scalar", &device).work();
+    assert!(both.work().flops > alone.flops && both.work().bytes > alone.bytes);
 }

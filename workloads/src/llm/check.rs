@@ -47,15 +47,15 @@ impl Findings {
         let compared = self.compared as u64;
         Some(spark_results::record::Check { max_error: worst.max_error, tolerance: worst.tolerance, compared })
     }
-    fn add(&mut self, stage: Stage, check: Check) {
-        let share = |c: &Check| match (c.max_error, c.tolerance) {
-            (0.0, _) => 0.0,
-            (error, bound) => error / bound,
-        };
+    fn add(&mut self, stage: Stage, mut check: Check) {
+        // Nothing compared is nothing found correct.
+        if check.compared == 0 {
+            check.max_error = f64::INFINITY;
+        }
+        let share = |c: &Check| if c.max_error == 0.0 { 0.0 } else { c.max_error / c.tolerance };
         self.compared += check.compared;
         self.ops += 1;
-        let worse = self.worst.as_ref().is_none_or(|(_, worst)| !(share(&check) <= share(worst)));
-        if worse || check.compared == 0 {
+        if self.worst.as_ref().is_none_or(|(_, worst)| share(&check) > share(worst)) {
             self.worst = Some((format!("{stage:?}"), check));
         }
     }
