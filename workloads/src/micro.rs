@@ -2,7 +2,9 @@
 
 use crate::axis::{self, Axis, BadRequest, Request};
 use crate::workload::{Body, Decline, Footprint, Roofs, Step, Workload};
-use spark_kernels::{AxisValue, Buffer, Device, Example, Host, Implementation, Io, Live, Op, Prepared, best, named, parity};
+use spark_kernels::{
+    AxisValue, Buffer, Device, Example, Host, Implementation, Io, Live, Op, Prepared, best, named, parity,
+};
 use spark_results::record::{Cache, Check};
 use spark_results::{Axes, BenchmarkId, Work, id};
 use std::collections::BTreeMap;
@@ -64,10 +66,13 @@ impl<O: Op> Micro<O> {
 
 /// The id of `op` done by `implementation` on `device`.
 fn id_of<O: Op>(op: &O, device: &dyn Device, implementation: &str) -> BenchmarkId {
-    op.axes().into_iter().fold(BenchmarkId::new(O::NAME, device.id(), implementation), |id, (axis, value)| match value {
-        AxisValue::Int(value) => id.with(axis, value),
-        AxisValue::Text(value) => id.with(axis, value.as_str()),
-    })
+    op.axes().into_iter().fold(
+        BenchmarkId::new(O::NAME, device.id(), implementation),
+        |id, (axis, value)| match value {
+            AxisValue::Int(value) => id.with(axis, value),
+            AxisValue::Text(value) => id.with(axis, value.as_str()),
+        },
+    )
 }
 
 fn bytes_of(hosts: &[Host]) -> u64 {
@@ -121,7 +126,8 @@ impl<O: Op> Workload for Micro<O> {
                     if names.peek().is_none() {
                         let all: Vec<_> = O::implementations().iter().map(|i| i.name()).collect();
                         let glob = spark_results::machine::clean(glob);
-                        let text = format!("{}: no implementation matches '{glob}'; there are: {}", O::NAME, all.join(", "));
+                        let text =
+                            format!("{}: no implementation matches '{glob}'; there are: {}", O::NAME, all.join(", "));
                         return Err(BadRequest(text));
                     }
                     names.for_each(&mut add);
@@ -162,7 +168,8 @@ impl<O: Op> Workload for Micro<O> {
             items: self.items.as_ref().map_or((0, ""), |i| ((i.count)(&op), i.item)),
             roof: self.roof,
             cold: cold && sets.len() as u64 == wanted,
-            short: (cold && (sets.len() as u64) < wanted).then_some((sets.len() as u64 * once, device.last_level_cache())),
+            short: (cold && (sets.len() as u64) < wanted)
+                .then_some((sets.len() as u64 * once, device.last_level_cache())),
             device: device.clone(),
             tried,
             next: 0,
@@ -198,7 +205,8 @@ fn fastest<O: Op>(
     device: &dyn Device,
 ) -> Result<(Set, Tried), Decline> {
     let mut set = Set::new(op, candidates[0], example, device)?;
-    let upload = |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
+    let upload =
+        |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
     let weights = upload(&example.weights)?;
     let mut tried = Vec::new();
     for candidate in candidates {
@@ -232,8 +240,14 @@ struct Set {
 }
 
 impl Set {
-    fn new<O: Op>(op: &O, how: &dyn Implementation<O>, example: &Example, device: &dyn Device) -> Result<Self, Decline> {
-        let upload = |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
+    fn new<O: Op>(
+        op: &O,
+        how: &dyn Implementation<O>,
+        example: &Example,
+        device: &dyn Device,
+    ) -> Result<Self, Decline> {
+        let upload =
+            |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
         let weights = upload(&example.weights)?;
         Ok(Self {
             prepared: how.prepare(op, &weights, device)?,
@@ -283,11 +297,7 @@ impl<O: Op> Step for Alone<O> {
         set.run(&self.example.live)?;
         let got = set.outputs.iter().map(|b| self.device.download(b)).collect::<Result<Vec<_>, _>>()?;
         let check = parity::compare(&self.op, &self.example, &got, self.seed, COMPARED);
-        Ok(Some(Check {
-            max_error: check.max_error,
-            tolerance: check.tolerance,
-            compared: check.compared as u64,
-        }))
+        Ok(Some(Check { max_error: check.max_error, tolerance: check.tolerance, compared: check.compared as u64 }))
     }
     fn roofs(&self) -> Roofs {
         if self.roof {
@@ -301,7 +311,8 @@ impl<O: Op> Step for Alone<O> {
         if self.cold { Cache::Cold } else { Cache::Warm }
     }
     fn pages(&self) -> Option<(u64, Option<u64>)> {
-        let uses: Vec<_> = self.sets.iter().flat_map(|s| s.inputs.iter().chain(&s.outputs)).map(|b| b.pages().usage()).collect();
+        let uses: Vec<_> =
+            self.sets.iter().flat_map(|s| s.inputs.iter().chain(&s.outputs)).map(|b| b.pages().usage()).collect();
         let huge = uses.iter().map(|u| u.huge).sum::<Option<u64>>();
         Some((uses.iter().map(|u| u.bytes).sum(), huge))
     }
@@ -320,7 +331,8 @@ impl<O: Op> Step for Alone<O> {
             facts.insert("operand_sets".into(), self.sets.len().to_string());
         }
         if let Some((bytes, cache)) = self.short {
-            let text = format!("operands in turn span {bytes} bytes, less than 4 × the last-level cache of {cache} bytes");
+            let text =
+                format!("operands in turn span {bytes} bytes, less than 4 × the last-level cache of {cache} bytes");
             facts.insert("not_cold".into(), text);
         }
         facts

@@ -98,7 +98,10 @@ pub fn parse(text: &str) -> Result<Suite, BadRequest> {
     let suite: Suite = toml::from_str(text).map_err(|e| BadRequest(format!("not a suite: {}", e.message())))?;
     let p = &suite.measure;
     if p.samples_min == 0 || p.samples_max < p.samples_min {
-        let text = format!("samples_min = {} and samples_max = {}; 1 ≤ samples_min ≤ samples_max", p.samples_min, p.samples_max);
+        let text = format!(
+            "samples_min = {} and samples_max = {}; 1 ≤ samples_min ≤ samples_max",
+            p.samples_min, p.samples_max
+        );
         return Err(BadRequest(text));
     }
     if !(p.interval > 0.0 && p.interval < 1.0) {

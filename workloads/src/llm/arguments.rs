@@ -2,7 +2,7 @@
 
 use crate::axis::{self, Axis, BadRequest, Request};
 use crate::llm::blocks::{Blocks, Settings};
-use crate::llm::choose::{BEST, choose, known};
+use crate::llm::choose::{BEST, choose};
 use crate::llm::{Config, Model, source};
 use crate::workload::Decline;
 use spark_kernels::attention::KvType;
@@ -139,7 +139,6 @@ impl Case {
     }
     /// A model ready for this case. Errors: it does not fit `memory`, cannot run here, or broke.
     pub(crate) fn load(&mut self, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Model, Decline> {
-        known(&self.gemm(), &**device, &self.settings.implementation).map_err(|u| Decline::Skip(u.to_string()))?;
         let bytes = self.bytes();
         if bytes > memory {
             let text =
