@@ -22,15 +22,17 @@ export SPARK_BENCH_TEST_SCALE=small PROPTEST_CASES=${PROPTEST_CASES:-16}
 # The tests of harness start the program itself, which only a kernel with binfmt_misc could do.
 tested=(-p spark-results -p spark-kernels -p spark-workloads -p spark-reports -p spark-gate)
 
-clippy --locked --workspace --all-targets --target "$target" -- -D warnings
+failed=0
+clippy --locked --workspace --all-targets --target "$target" -- -D warnings || failed=1
 cargo build --locked -p spark-bench --target "$target"
 for cpu in max cortex-a72; do
     echo "on qemu's $cpu:"
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu $cpu -L /usr/aarch64-linux-gnu"
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --profile qemu "${tested[@]}" --target "$target"
+        cargo nextest run --locked --profile qemu "${tested[@]}" --target "$target" || failed=1
     else
-        cargo test --locked "${tested[@]}" --lib --tests --target "$target"
+        cargo test --locked "${tested[@]}" --lib --tests --target "$target" || failed=1
     fi
     cargo run --quiet --locked -p spark-bench --target "$target" -- --version
 done
+exit "$failed"

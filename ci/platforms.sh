@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/toolchain.sh
 
+failed=0
 host=$(rustc -vV | sed -n 's/^host: //p')
 for target in aarch64-pc-windows-msvc x86_64-pc-windows-msvc aarch64-apple-darwin; do
     if [ "$target" = "$host" ]; then
@@ -13,5 +14,7 @@ for target in aarch64-pc-windows-msvc x86_64-pc-windows-msvc aarch64-apple-darwi
     standard_library "$target"
     triple=${target//-/_}
     export "CC_$triple=$PWD/ci/no-cc" "CXX_$triple=$PWD/ci/no-cc" "AR_$triple=$PWD/ci/no-cc"
-    clippy --locked --workspace --all-targets --target "$target" -- -D warnings
+    echo "for $target:"
+    clippy --locked --workspace --all-targets --target "$target" -- -D warnings || failed=1
 done
+exit "$failed"

@@ -46,7 +46,11 @@ pub fn judge(baselines: &[Run], candidate: &Run) -> Judgement {
             (Outcome::Skipped { .. }, false) => Some(Verdict::Missing),
             (Outcome::Measured(_), false) => median_ns(candidate, &id).map(|now| {
                 let then = spark_results::stats::median(&old);
-                Verdict::Inconclusive(format!("{:+.1} % time against {} stored runs: advice only", (now / then - 1.0) * 100.0, old.len()))
+                Verdict::Inconclusive(format!(
+                    "{:+.1} % time against {} stored runs: advice only",
+                    (now / then - 1.0) * 100.0,
+                    old.len()
+                ))
             }),
         };
         judgement.verdicts.extend(verdict.map(|v| (id, v)));

@@ -10,12 +10,20 @@ use std::sync::Arc;
 /// Every device there is, with a line for each family that was looked for. `threads` as asked, else one a CPU this process may use.
 ///
 /// Errors: a device asked for in `wanted` that is not there, with the list.
-pub fn open(machine: &Machine, threads: Option<usize>, wanted: &[String]) -> Result<(Devices, Vec<DeviceInfo>), String> {
+pub fn open(
+    machine: &Machine,
+    threads: Option<usize>,
+    wanted: &[String],
+) -> Result<(Devices, Vec<DeviceInfo>), String> {
     let cpus = pool::allowed_cpus();
     if let Some(asked) = threads
         && (asked == 0 || asked > 4 * cpus.len().max(1))
     {
-        return Err(format!("--threads {asked}: this process may use {} cpus; ask for 1 to {}", cpus.len(), cpus.len()));
+        return Err(format!(
+            "--threads {asked}: this process may use {} cpus; ask for 1 to {}",
+            cpus.len(),
+            cpus.len()
+        ));
     }
     let mut list: Vec<Arc<dyn Device>> = Vec::new();
     let mut infos = Vec::new();

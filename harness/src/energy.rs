@@ -28,15 +28,17 @@ pub fn over(header: &Header, samples: &[Sample], device: &str, from_ns: u64, to_
     for ((scope, source, counter), points) in &series {
         let joules = if *counter { counted(points, from_ns, to_ns) } else { integrated(points, from_ns, to_ns) };
         match joules {
-            Ok((joules, plus_minus)) if plus_minus <= LARGEST_UNCERTAINTY && joules > 0.0 => readings.push(EnergyReading {
-                scope: scope.clone(),
-                source: source.clone(),
-                joules,
-                watts: joules / ((to_ns - from_ns) as f64 * 1e-9),
-                plus_minus,
-                coverage: 1.0,
-                covers_device: covers(scope, device),
-            }),
+            Ok((joules, plus_minus)) if plus_minus <= LARGEST_UNCERTAINTY && joules > 0.0 => {
+                readings.push(EnergyReading {
+                    scope: scope.clone(),
+                    source: source.clone(),
+                    joules,
+                    watts: joules / ((to_ns - from_ns) as f64 * 1e-9),
+                    plus_minus,
+                    coverage: 1.0,
+                    covers_device: covers(scope, device),
+                });
+            }
             Ok((_, plus_minus)) => {
                 reasons.push(format!("{source}: the window is too short for it (± {:.0} %)", plus_minus * 100.0));
             }
@@ -50,7 +52,8 @@ pub fn over(header: &Header, samples: &[Sample], device: &str, from_ns: u64, to_
         let refused = header.sensors.iter().filter(|s| s.status == Status::Refused && gives_energy(&s.name));
         reasons.extend(refused.map(|s| format!("{}: {}", s.name, s.reason.as_deref().unwrap_or("refused"))));
     }
-    let reason = if reasons.is_empty() { "no sensor of power or energy on this machine".into() } else { reasons.join("; ") };
+    let reason =
+        if reasons.is_empty() { "no sensor of power or energy on this machine".into() } else { reasons.join("; ") };
     Energy::Unavailable { reason }
 }
 
@@ -147,7 +150,10 @@ mod tests {
         let energy = samples("energy", "package-0", |t| if t > 2.0 { t } else { 100.0 + t });
         assert!(matches!(over(&Header::default(), &energy, "cpu", SECOND, 4 * SECOND), Energy::Unavailable { .. }));
         let short = samples("power", "package-0", |_| 20.0);
-        assert!(matches!(over(&Header::default(), &short, "cpu", SECOND, SECOND + SECOND / 10), Energy::Unavailable { .. }));
+        assert!(matches!(
+            over(&Header::default(), &short, "cpu", SECOND, SECOND + SECOND / 10),
+            Energy::Unavailable { .. }
+        ));
         let header = Header { sensors: vec![Channel::refused("rapl", None, None, "permission denied")] };
         let Energy::Unavailable { reason } = over(&header, &[], "cpu", 0, SECOND) else { panic!("nothing was read") };
         assert_eq!(reason, "rapl: permission denied");

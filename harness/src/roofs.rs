@@ -74,7 +74,7 @@ impl Roofs {
             let id = ids.pop().ok_or("no case")?;
             match workload.prepare(&id, &self.device, seed, memory).map_err(|e| e.to_string())? {
                 Body::Step(mut step) => match step.check() {
-                    Ok(Some(check)) if check.max_error > check.tolerance => Err(format!("{id} computes wrongly")),
+                    Ok(Some(check)) if !check.passed() => Err(format!("{id} computes wrongly")),
                     Ok(_) => Ok((id, step)),
                     Err(fault) => Err(fault.to_string()),
                 },

@@ -40,13 +40,17 @@ fn measured(session: &mut Session, id: &BenchmarkId, stop: &dyn Fn() -> bool) ->
     let footprint = workload.footprint(id, &*device)?;
     if footprint.bytes > usable {
         let size = spark_results::quantity::size;
-        return Err(Decline::Skip(format!("needs {}, and {} of memory may be used", size(footprint.bytes), size(usable))));
+        return Err(Decline::Skip(format!(
+            "needs {}, and {} of memory may be used",
+            size(footprint.bytes),
+            size(usable)
+        )));
     }
     let Body::Step(mut step) = workload.prepare(id, &device, session.manifest.settings.seed, usable)?;
     let step = &mut *step;
     let check = step.check()?;
     if let Some(check) = check
-        && (check.compared == 0 || !(check.max_error <= check.tolerance))
+        && !check.passed()
     {
         return Err(Decline::Fail(format!(
             "wrong result: largest error {:e} relative to the sum of magnitudes, allowed {:e}, {} elements compared; it was not timed",

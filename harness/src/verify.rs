@@ -28,7 +28,11 @@ pub fn run(folder: &Path) -> Result<Findings, StoreError> {
             findings.compared.push(format!("{} rows of {}", new.len().saturating_sub(1), store::TABLE));
             for at in 0..old.len().max(new.len()) {
                 if old.get(at) != new.get(at) {
-                    findings.mismatches.push(format!("{} line {} does not follow from the samples", store::TABLE, at + 1));
+                    findings.mismatches.push(format!(
+                        "{} line {} does not follow from the samples",
+                        store::TABLE,
+                        at + 1
+                    ));
                 }
             }
         }
@@ -56,7 +60,11 @@ fn embedded(page: &str, document: &Document, findings: &mut Findings) {
             }
             for (shown, stored) in shown.records.iter().zip(&document.records) {
                 if shown != stored {
-                    findings.mismatches.push(format!("{}: {} does not follow from the samples", store::REPORT, stored.id));
+                    findings.mismatches.push(format!(
+                        "{}: {} does not follow from the samples",
+                        store::REPORT,
+                        stored.id
+                    ));
                 }
             }
         }
@@ -79,9 +87,7 @@ fn consistent(run: &Run, findings: &mut Findings) {
             if m.samples_ns.is_empty() && m.metrics.is_empty() {
                 findings.mismatches.push(format!("{id} is measured and has no sample"));
             }
-            if let Some(check) = m.check
-                && !(check.max_error <= check.tolerance)
-            {
+            if m.check.is_some_and(|check| !check.passed()) {
                 findings.mismatches.push(format!("{id} was timed although it was found wrong"));
             }
         }

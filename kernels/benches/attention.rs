@@ -6,7 +6,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spark_kernels::attention::{Attention, KvType};
 use spark_kernels::cpu::Cpu;
-use spark_kernels::{Buffer, Device, Io, Op, Placement, parity};
+use spark_kernels::{Buffer, Device, Io, Op, parity};
 
 fn shapes() -> Vec<Attention> {
     let shape = |rows, depth, heads, kv_heads, head_dim, kv| Attention {
@@ -45,8 +45,8 @@ fn attention(criterion: &mut Criterion) {
             }
             let check = parity::check(&op, *implementation, &cpu, 1, 96).expect("it runs");
             assert!(check.passed(), "{name}, {op:?}: {check:?}");
-            let input = cpu.upload(&example.inputs[0], Placement::Fast).expect("memory for the operands");
-            let upload = |host| cpu.upload(host, Placement::Fast).expect("memory for the operands");
+            let input = cpu.upload(&example.inputs[0]).expect("memory for the operands");
+            let upload = |host| cpu.upload(host).expect("memory for the operands");
             let mut outputs: Vec<Buffer> = example.outputs.iter().map(upload).collect();
             let mut prepared = implementation.prepare(&op, &[], &cpu).expect("it is supported");
             group.bench_function(name, |bencher| {

@@ -61,7 +61,8 @@ pub fn check<O: Op>(
 ) -> Result<Check, Fault> {
     implementation.supports(op, device)?;
     let example = op.example(seed);
-    let upload = |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
+    let upload =
+        |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
     let weights = upload(&example.weights)?;
     let inputs = upload(&example.inputs)?;
     let mut outputs = upload(&example.outputs)?;

@@ -5,9 +5,7 @@ mod all;
 use half::bf16;
 use spark_kernels::attention::{Attention, KvType};
 use spark_kernels::cpu::Cpu;
-use spark_kernels::{
-    Buffer, Device, Example, Fault, Host, Implementation, Index, Io, Live, Op, Placement, Span, parity,
-};
+use spark_kernels::{Buffer, Device, Example, Fault, Host, Implementation, Index, Io, Live, Op, Span, parity};
 
 #[test]
 fn implementations_agree_with_the_reference() {
@@ -25,9 +23,8 @@ fn run(
     cpu: &Cpu,
     example: &Example,
 ) -> Result<Vec<Host>, Fault> {
-    let input = cpu.upload(&example.inputs[0], Placement::Fast)?;
-    let mut outputs: Vec<Buffer> =
-        example.outputs.iter().map(|o| cpu.upload(o, Placement::Fast)).collect::<Result<_, _>>()?;
+    let input = cpu.upload(&example.inputs[0])?;
+    let mut outputs: Vec<Buffer> = example.outputs.iter().map(|o| cpu.upload(o)).collect::<Result<_, _>>()?;
     let mut prepared = implementation.prepare(op, &[], cpu)?;
     prepared.run(&mut Io {
         inputs: &[&input],
@@ -47,7 +44,7 @@ fn compare(op: &Attention, example: &Example, cpu: &Cpu) {
         .collect();
     let expected = op.reference(example, &indices);
     for implementation in supported(op, cpu) {
-        let got = run(op, implementation, cpu, example).unwrap();
+        let got = run(op, implementation, cpu, example).expect("a supported op runs");
         let error = parity::max_error(indices.iter().map(|i| got[i.output].value(i.at)), &expected);
         let (name, threads) = (implementation.name(), cpu.threads());
         assert!(error <= op.tolerance(), "{name} on {threads} threads, {op:?}, {:?}: {error:e}", example.live);
@@ -174,12 +171,11 @@ fn decoding_step_by_step_fills_the_cache_a_prefill_fills() {
     for implementation in supported(&op, &cpu) {
         let whole = run(&op, implementation, &cpu, &example).unwrap();
         let mut prepared = implementation.prepare(&op, &[], &cpu).unwrap();
-        let mut outputs: Vec<Buffer> =
-            example.outputs.iter().map(|o| cpu.upload(o, Placement::Fast).unwrap()).collect();
+        let mut outputs: Vec<Buffer> = example.outputs.iter().map(|o| cpu.upload(o).unwrap()).collect();
         let row = op.heads * op.head_dim;
         for token in 0..op.rows {
             let new = input[token * op.input_row()..][..op.input_row()].to_vec();
-            let new = cpu.upload(&new.into(), Placement::Fast).unwrap();
+            let new = cpu.upload(&new.into()).unwrap();
             let live = Live::one(1, token);
             let mut lent: Vec<_> = outputs.iter_mut().collect();
             prepared.run(&mut Io { inputs: &[&new], outputs: &mut lent, live: &live }).unwrap();

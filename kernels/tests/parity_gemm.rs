@@ -84,3 +84,55 @@ fn a_nan_stays_in_its_row_and_is_not_lost() {
         }
     }
 }
+
+/// Rows that are hard to round: nothing, next to nothing, exact ties, huge values, one value far above the rest.
+#[test]
+fn odd_activations_are_rounded_as_the_op_defines() {
+    let cpu = Cpu::new(Some(1), 0);
+    for op in Gemm::nasty().into_iter().filter(|op| op.m == 29) {
+        let mut example = op.example(11);
+        let mut x = example.inputs[0].slice::<f32>().to_vec();
+        for (row, x) in x.chunks_exact_mut(op.k).enumerate() {
+            for (i, x) in x.iter_mut().enumerate() {
+                *x = match row % 6 {
+                    0 => 0.0,
+                    1 => *x * 1e-33,
+                    // Halves of a step of int8 with amax 127, and of E2M1 with amax 6 · 2^k.
+                    2 => {
+                        if i == 0 {
+                            127.0
+                        } else {
+                            i as f32 - 31.5
+                        }
+                    }
+                    3 => [6.0, -5.0, 3.5, 2.5, -1.75, 1.25, 0.75, -0.25][i % 8] * 64.0,
+                    4 => *x * 1e30,
+                    _ => {
+                        if i == 3 {
+                            1e4
+                        } else {
+                            *x
+                        }
+                    }
+                };
+            }
+        }
+        example.inputs[0] = x.into();
+        let weights: Vec<Buffer> = example.weights.iter().map(|w| cpu.upload(w).unwrap()).collect();
+        let x = cpu.upload(&example.inputs[0]).unwrap();
+        let expected = op.reference(&example, &(0..op.m * op.n).map(|at| Index { output: 0, at }).collect::<Vec<_>>());
+        for implementation in Gemm::implementations().iter().filter(|i| i.supports(&op, &cpu).is_ok()) {
+            let mut prepared = implementation.prepare(&op, &weights, &cpu).unwrap();
+            for rows in [6, 29] {
+                let mut y = cpu.upload(&example.outputs[0]).unwrap();
+                let live = Live::one(rows, 0);
+                prepared.run(&mut Io { inputs: &[&x], outputs: &mut [&mut y], live: &live }).unwrap();
+                for (at, (got, want)) in y.slice::<f32>()[..rows * op.n].iter().zip(&expected).enumerate() {
+                    let error = parity::max_error([f64::from(*got)], &[*want]);
+                    let row = at / op.n;
+                    assert!(error <= op.tolerance(), "{} row {row} of {op:?}: {got} {want:?}", implementation.name());
+                }
+            }
+        }
+    }
+}

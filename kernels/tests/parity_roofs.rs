@@ -46,7 +46,7 @@ fn all_run_but_for_want_of_an_instruction<O: Op>() {
         let reasons: Vec<_> = O::nasty().iter().map(|op| implementation.supports(op, &cpu)).collect();
         let lacking = |reason: &Unsupported| reason.0.contains("lacks");
         assert!(
-            reasons.iter().any(|r| r.is_ok()) || reasons.iter().all(|r| r.as_ref().is_err_and(lacking)),
+            reasons.iter().any(Result::is_ok) || reasons.iter().all(|r| r.as_ref().is_err_and(lacking)),
             "{} never runs: {reasons:?}",
             implementation.name()
         );

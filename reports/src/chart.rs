@@ -53,7 +53,7 @@ pub(crate) enum Shape {
     Triangle,
 }
 
-/// Points joined by a line, with a text at its right end.
+/// Points joined by a line, with a text to the left of its first point.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) ink: Ink,
@@ -204,17 +204,17 @@ impl Frame<'_> {
                 shape(area, kind, at, line.ink)?;
             }
         }
-        let Some(&(x, y)) = points.last().filter(|_| !line.label.is_empty()) else { return Ok(()) };
-        let (end, mut y) = (x.min(self.width - MARGIN.1), y - 5);
-        let start = end - wide(&line.label);
-        // Labels step down past those that stand already where they would; a moving label still ends at its line's colour.
+        let Some(&(x, mut y)) = points.first().filter(|_| !line.label.is_empty()) else { return Ok(()) };
+        let width = wide(&line.label);
+        let end = (x - 7).max(width + 2);
+        // Labels step down past those that stand already where they would.
         while let Some(&(_, _, other)) =
-            taken.iter().find(|(from, to, at)| start < *to && end > *from && (at - y).abs() < 15)
+            taken.iter().find(|(from, to, at)| end - width < *to && end > *from && (at - y).abs() < 14)
         {
-            y = other + 15;
+            y = other + 14;
         }
-        taken.push((start, end, y));
-        text(area, &line.label, (end, y), line.ink, (HPos::Right, VPos::Bottom))
+        taken.push((end - width, end, y));
+        text(area, &line.label, (end, y), line.ink, (HPos::Right, VPos::Center))
     }
 }
 
@@ -230,11 +230,8 @@ fn wide(text: &str) -> i32 {
 }
 
 fn text(area: &Area, text: &str, at: (i32, i32), ink: Ink, (h, v): (HPos, VPos)) -> Drawn {
-    let style = ("sans-serif", FONT)
-        .into_font()
-        .transform(FontTransform::None)
-        .color(&ink.stand_in())
-        .pos(Pos::new(h, v));
+    let style =
+        ("sans-serif", FONT).into_font().transform(FontTransform::None).color(&ink.stand_in()).pos(Pos::new(h, v));
     area.draw(&Text::new(text.to_owned(), at, style))?;
     Ok(())
 }
@@ -295,7 +292,10 @@ mod tests {
                 .to_vec(),
         };
         let svg = chart.svg((400, 300)).unwrap();
-        assert!(!svg.contains('#') && !svg.contains("http") && !svg.contains("<script") && !svg.contains("<of"), "{svg}");
+        assert!(
+            !svg.contains('#') && !svg.contains("http") && !svg.contains("<script") && !svg.contains("<of"),
+            "{svg}"
+        );
         assert!(svg.contains("class=\"f-c\"") && svg.contains("class=\"s-b\""), "{svg}");
     }
 }

@@ -23,7 +23,10 @@ pub fn text(run: &Run, color: bool) -> String {
     let _ = writeln!(
         out,
         "{}",
-        paint.dim(format!("{:<WHAT$} {:<HOW$} {:>RATE$} {:>SPREAD$} {:>SHARE$}  status", "benchmark", "implementation", "rate", "± 95 %", "of roof"))
+        paint.dim(format!(
+            "{:<WHAT$} {:<HOW$} {:>RATE$} {:>SPREAD$} {:>SHARE$}  status",
+            "benchmark", "implementation", "rate", "± 95 %", "of roof"
+        ))
     );
     for e in &document.records {
         row(&mut out, e, paint);
@@ -35,16 +38,24 @@ pub fn text(run: &Run, color: bool) -> String {
 fn head(out: &mut String, run: &Run, document: &Document, paint: Paint) {
     let m = &run.manifest;
     let brand = m.machine.cpu.brand.as_deref().unwrap_or("unnamed machine");
-    wrapped(out, &format!("{} · suite {} · {}", brand, m.settings.suite.as_deref().unwrap_or("none"), m.id), 0, Paint::bold, paint);
+    wrapped(
+        out,
+        &format!("{} · suite {} · {}", brand, m.settings.suite.as_deref().unwrap_or("none"), m.id),
+        0,
+        Paint::bold,
+        paint,
+    );
     for device in m.devices.iter().filter(|d| d.simulated) {
         let text = format!("simulated device {}: a test double; no rate of it is shown", device.id);
         wrapped(out, &text, 0, Paint::warn, paint);
     }
-    let best = document.records.iter().filter(|e| told::real(e) && e.workload == "decode" && e.time.is_some()).min_by(|a, b| {
-        let key = |e: &Entry| (e.int("batch").unwrap_or(1), e.int("depth").unwrap_or(0));
-        let bytes = |e: &Entry| told::bytes_per_item(e).unwrap_or(0.0);
-        key(a).cmp(&key(b)).then(bytes(b).total_cmp(&bytes(a)))
-    });
+    let best = document.records.iter().filter(|e| told::real(e) && e.workload == "decode" && e.time.is_some()).min_by(
+        |a, b| {
+            let key = |e: &Entry| (e.int("batch").unwrap_or(1), e.int("depth").unwrap_or(0));
+            let bytes = |e: &Entry| told::bytes_per_item(e).unwrap_or(0.0);
+            key(a).cmp(&key(b)).then(bytes(b).total_cmp(&bytes(a)))
+        },
+    );
     if let Some(e) = best {
         let share = share_text(e);
         let of = if share.is_empty() { String::new() } else { format!(", {share} roof") };
@@ -63,7 +74,8 @@ fn row(out: &mut String, e: &Entry, paint: Paint) {
         ("failed", _) => paint.bad(e.status.clone()),
         (other, _) => paint.dim(other.into()),
     };
-    let (number, spread) = if told::real(e) { (clean(&rate.text()), rate.spread()) } else { (String::from("–"), None) };
+    let (number, spread) =
+        if told::real(e) { (clean(&rate.text()), rate.spread()) } else { (String::from("–"), None) };
     let _ = writeln!(
         out,
         "{:<WHAT$} {:<HOW$} {:>RATE$} {:>SPREAD$} {:>SHARE$}  {status}",
@@ -79,7 +91,11 @@ fn row(out: &mut String, e: &Entry, paint: Paint) {
         if more_what.is_none() && more_how.is_none() {
             break;
         }
-        let line = format!("{:<WHAT$} {}", more_what.map(|t| format!("  {t}")).unwrap_or_default(), more_how.unwrap_or_default());
+        let line = format!(
+            "{:<WHAT$} {}",
+            more_what.map(|t| format!("  {t}")).unwrap_or_default(),
+            more_how.unwrap_or_default()
+        );
         let _ = writeln!(out, "{}", line.trim_end());
     }
     if let Some(reason) = &e.reason {
@@ -90,7 +106,8 @@ fn row(out: &mut String, e: &Entry, paint: Paint) {
 fn tail(out: &mut String, run: &Run, document: &Document, paint: Paint) {
     let count = |status: &str| document.records.iter().filter(|e| e.status == status).count();
     let unfinished = run.unfinished().len();
-    let mut text = format!("\n{} measured, {} skipped, {} failed", count("measured"), count("skipped"), count("failed"));
+    let mut text =
+        format!("\n{} measured, {} skipped, {} failed", count("measured"), count("skipped"), count("failed"));
     if unfinished > 0 {
         let _ = write!(text, ", {unfinished} planned and not done");
     }
@@ -98,7 +115,8 @@ fn tail(out: &mut String, run: &Run, document: &Document, paint: Paint) {
     match &run.manifest.ended {
         None => wrapped(out, "the run did not end: it was killed, or is still running", 0, Paint::warn, paint),
         Some(ended) if !ended.complete => {
-            let text = format!("the run is not complete: {}", ended.reason.as_deref().unwrap_or("no reason was recorded"));
+            let text =
+                format!("the run is not complete: {}", ended.reason.as_deref().unwrap_or("no reason was recorded"));
             wrapped(out, &text, 0, Paint::warn, paint);
         }
         Some(_) => {}

@@ -27,10 +27,15 @@ pub(crate) fn shape(e: &Entry) -> String {
             e.axis("pages").map_or(text.clone(), |p| format!("{text}, {p} pages"))
         }),
         "gemm" => n("m").zip(n("n")).zip(n("k")).map(|((m, n), k)| format!("{m} × {n} × {k}")),
-        "prefill" | "decode" => e.axis("n_prompt").map(|n| format!("pp{n}")).or(e.axis("n_gen").map(|n| format!("tg{n}"))),
-        "attention" => e.axis("phase").zip(n("heads")).zip(n("kv_heads")).zip(n("head_dim")).map(|(((phase, h), kv), d)| {
-            format!("{phase}, {h}/{kv} heads of {d}")
-        }),
+        "prefill" | "decode" => {
+            e.axis("n_prompt").map(|n| format!("pp{n}")).or(e.axis("n_gen").map(|n| format!("tg{n}")))
+        }
+        "attention" => e
+            .axis("phase")
+            .zip(n("heads"))
+            .zip(n("kv_heads"))
+            .zip(n("head_dim"))
+            .map(|(((phase, h), kv), d)| format!("{phase}, {h}/{kv} heads of {d}")),
         _ => None,
     };
     let known: &[&str] = match e.workload.as_str() {
@@ -133,7 +138,9 @@ pub(crate) fn headline_rate(e: &Entry) -> Shown {
     };
     let shown = rate(e, of);
     match (&shown.reason(), e.metrics.first()) {
-        (Some(_), Some(m)) if e.time.is_none() && !e.simulated => Shown::new(m.value, Unit::Si(&m.unit), Status::Measured),
+        (Some(_), Some(m)) if e.time.is_none() && !e.simulated => {
+            Shown::new(m.value, Unit::Si(&m.unit), Status::Measured)
+        }
         _ => shown,
     }
 }
@@ -162,7 +169,7 @@ pub(crate) fn share(e: &Entry) -> Markup {
     let shown = Shown::new(roof.fraction, Unit::Share, Status::Derived);
     html! {
         (bar(roof.fraction)) (shown.inline()) " "
-        span.of { "of " (roof.bound.name()) }
+        span.of { "of " (roof.bound.name()) " roof" }
         @if let Some(why) = above(e) { " " span.flag { (why) } }
     }
 }
@@ -171,7 +178,8 @@ pub(crate) fn share(e: &Entry) -> Markup {
 pub(crate) fn above(e: &Entry) -> Option<&'static str> {
     let roof = e.roof.as_ref().filter(|r| r.fraction > 1.0)?;
     let of = |id: &str| id.parse::<BenchmarkId>().ok().and_then(|id| id.int("bytes"));
-    let smaller = roof.bound == Bound::Memory && e.int("bytes").zip(of(&roof.of)).is_some_and(|(own, roofs)| own < roofs);
+    let smaller =
+        roof.bound == Bound::Memory && e.int("bytes").zip(of(&roof.of)).is_some_and(|(own, roofs)| own < roofs);
     Some(if smaller {
         "a smaller working set than the roof's: a cache serves part of it"
     } else {

@@ -145,6 +145,13 @@ pub struct Check {
     pub compared: u64,
 }
 
+impl Check {
+    /// Whether it may be timed: something was compared, and nothing was NaN or further off than allowed.
+    pub fn passed(&self) -> bool {
+        self.compared > 0 && self.max_error <= self.tolerance
+    }
+}
+
 impl Record {
     /// The measurement, if there is one.
     pub fn measured(&self) -> Option<&Measurement> {

@@ -1,7 +1,7 @@
 //! `spark-bench all`: detect, plan, run, report, judge.
 
-use super::common::{self, Common};
 use super::Verdict;
+use super::common::{self, Common};
 use crate::plan;
 use spark_gate::Judgement;
 use spark_results::store;

@@ -29,7 +29,8 @@ impl clap::FromArgMatches for AxisFlags {
         let mut flags = Self::default();
         for name in names().into_keys() {
             let Some(text) = matches.get_one::<String>(name) else { continue };
-            let values = list(name, text).map_err(|e| Error::raw(clap::error::ErrorKind::InvalidValue, format!("{e}\n")))?;
+            let values =
+                list(name, text).map_err(|e| Error::raw(clap::error::ErrorKind::InvalidValue, format!("{e}\n")))?;
             flags.0.insert(name.to_owned(), values);
         }
         Ok(flags)

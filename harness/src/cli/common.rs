@@ -139,7 +139,8 @@ fn tell(common: &Common, run: &Run, folder: &Path) {
     let unfinished = run.unfinished().len();
     if unfinished > 0 {
         let why = run.manifest.ended.as_ref().and_then(|e| e.reason.clone()).unwrap_or_default();
-        voice.warn(format!("{unfinished} tasks were not measured ({why}); continue with --resume {}", folder.display()));
+        voice
+            .warn(format!("{unfinished} tasks were not measured ({why}); continue with --resume {}", folder.display()));
     }
     voice.say(format!("report: {}", folder.join(store::REPORT).display()));
 }

@@ -58,7 +58,8 @@ fn told(row: &Value) -> String {
         line = format!("{line:<34} {about}");
     }
     if let Some(axes) = row.get("axes").and_then(Value::as_array) {
-        let axes: Vec<_> = axes.iter().filter_map(|a| Some(format!("--{} {}", a["name"].as_str()?, a["default"].as_str()?))).collect();
+        let axes: Vec<_> =
+            axes.iter().filter_map(|a| Some(format!("--{} {}", a["name"].as_str()?, a["default"].as_str()?))).collect();
         line = format!("{line}\n      {}", axes.join("  "));
     }
     match text("unavailable") {

@@ -30,8 +30,16 @@ pub enum Verdict {
 
 /// Measures a machine for language models: its roofs, a decoder's kernels as shares of them, tokens a second.
 #[derive(Debug, Parser)]
-#[command(name = "spark-bench", version, propagate_version = true, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 fine, 1 regression or something broken, 2 could not run, 3 inconclusive, 130 interrupted.")]
+#[command(
+    name = "spark-bench",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "Exit codes: 0 fine, 1 regression or something broken, 2 could not run, 3 inconclusive, 130 interrupted."
+)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -43,7 +51,9 @@ enum Verb {
     #[command(after_help = "Example: spark-bench all --suite smoke --out my-run")]
     All(all::Args),
     /// One workload or a glob of ids, with any of its axes
-    #[command(after_help = "Example: spark-bench run gemm --format mxfp4,nvfp4 --m 1,8 --n 4096 --k 4096 --implementation all")]
+    #[command(
+        after_help = "Example: spark-bench run gemm --format mxfp4,nvfp4 --m 1,8 --n 4096 --k 4096 --implementation all"
+    )]
     Run(run::Args),
     /// What `all` would run, how long, how much memory; runs nothing
     #[command(after_help = "Example: spark-bench plan --suite full --filter 'gemm/*m=1&*'")]
@@ -67,7 +77,9 @@ enum Verb {
     #[command(after_help = "Example: spark-bench schema > run-v1.json")]
     Schema,
     /// Completions for a shell
-    #[command(after_help = "Example: spark-bench completions bash > ~/.local/share/bash-completion/completions/spark-bench")]
+    #[command(
+        after_help = "Example: spark-bench completions bash > ~/.local/share/bash-completion/completions/spark-bench"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,

@@ -123,10 +123,11 @@ unsafe fn value_lanes<T: Stored>(line: *const T) -> Lanes {
     Lanes(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)), _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high)))
 }
 
+/// Into the second-level cache: the next blocks of keys and values are too many for the first.
 #[inline]
 fn prefetch<T>(line: *const T) {
     // SAFETY: a hint: it may name any address.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
 }
 
 #[inline]

@@ -105,10 +105,11 @@ unsafe fn value_lanes<T: Stored>(line: *const T) -> Lanes {
     _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(packed)))
 }
 
+/// Into the second-level cache: the next blocks of keys and values are too many for the first.
 #[inline]
 fn prefetch<T>(line: *const T) {
     // SAFETY: a hint: it may name any address.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
 }
 
 #[inline]

@@ -82,6 +82,8 @@ impl Layout {
 
 /// An element type of the caches.
 pub(super) trait Stored: Element + std::fmt::Debug {
+    /// Neighbouring elements of a key that stand together: as many as fill 4 bytes.
+    const PAIR: usize = 4 / size_of::<Self>();
     /// `value`, rounded to nearest even.
     fn store(value: f32) -> Self;
     /// Exact.
@@ -139,9 +141,10 @@ impl<'a, T: Stored> Caches<'a, T> {
                         let row = &qkv[(first + slot - span.past) * op.input_row()..][..op.input_row()];
                         let key = &row[(op.heads + kv_head) * dim..][..dim];
                         let value = &row[(op.heads + op.kv_heads + kv_head) * dim..][..dim];
-                        let (pair, lane) = (self.layout.pair, slot % LANES);
-                        for (d, &key) in key.iter().enumerate() {
-                            keys[(d / pair * LANES + lane) * pair + d % pair] = T::store(key);
+                        let lane = slot % LANES;
+                        for (line, key) in keys.chunks_exact_mut(LANES * T::PAIR).zip(key.chunks_exact(T::PAIR)) {
+                            let lane = &mut line[lane * T::PAIR..(lane + 1) * T::PAIR];
+                            lane.iter_mut().zip(key).for_each(|(stored, key)| *stored = T::store(*key));
                         }
                         for (stored, &value) in values[lane * dim..][..dim].iter_mut().zip(value) {
                             *stored = T::store(value);

@@ -92,7 +92,7 @@ fn rows(spans: &[crate::Span]) -> impl Iterator<Item = (usize, usize)> + '_ {
 
 /// One query head of one row.
 fn attend<T: Stored>(q: &[f32], keys: &[T], values: &[T], scores: &mut [f32], seen: usize, out: &mut [f32]) {
-    let (dim, pair) = (q.len(), 4 / size_of::<T>());
+    let (dim, pair) = (q.len(), T::PAIR);
     let scale = 1.0 / (dim as f32).sqrt();
     for (scores, keys) in scores.as_chunks_mut::<LANES>().0.iter_mut().zip(keys.chunks_exact(LANES * dim)) {
         let mut sums = [0.0_f32; LANES];

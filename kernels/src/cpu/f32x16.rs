@@ -7,7 +7,7 @@ use std::f32::consts::LOG2_E;
 
 /// All sixteen of `x`.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(crate) fn load(x: &[f32; 16]) -> __m512 {
     // SAFETY: reads exactly the sixteen elements of `x`.
     unsafe { _mm512_loadu_ps(x.as_ptr()) }
@@ -15,7 +15,7 @@ pub(crate) fn load(x: &[f32; 16]) -> __m512 {
 
 /// Stores all sixteen.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(crate) fn store(x: &mut [f32; 16], v: __m512) {
     // SAFETY: writes exactly the sixteen elements of `x`.
     unsafe { _mm512_storeu_ps(x.as_mut_ptr(), v) }
@@ -23,7 +23,7 @@ pub(crate) fn store(x: &mut [f32; 16], v: __m512) {
 
 /// The at most sixteen of `x`, then zeros.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(crate) fn load_part(x: &[f32]) -> __m512 {
     // SAFETY: the mask has one bit for each element of `x`, and masked-out lanes are not read.
     unsafe { _mm512_maskz_loadu_ps(mask(x.len()), x.as_ptr()) }
@@ -31,7 +31,7 @@ pub(crate) fn load_part(x: &[f32]) -> __m512 {
 
 /// Stores as many as `x` holds, at most sixteen.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(crate) fn store_part(x: &mut [f32], v: __m512) {
     // SAFETY: the mask has one bit for each element of `x`, and masked-out lanes are not written.
     unsafe { _mm512_mask_storeu_ps(x.as_mut_ptr(), mask(x.len()), v) }
@@ -45,7 +45,7 @@ pub(crate) fn mask(len: usize) -> u16 {
 
 /// [`crate::math::exp_f32`] in each lane, bit for bit: the same operations in the same order, none fused.
 #[inline]
-#[target_feature(enable = "avx512f,avx512dq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(crate) fn exp(x: __m512) -> __m512 {
     let all = |x: f32| _mm512_set1_ps(x);
     let (add, sub, mul) = (_mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps);

@@ -15,7 +15,7 @@ pub(crate) const TERMS: [f32; 5] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 
 
 /// All eight of `x`.
 #[inline]
-#[target_feature(enable = "avx")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn load(x: &[f32; 8]) -> __m256 {
     // SAFETY: reads exactly the eight elements of `x`.
     unsafe { _mm256_loadu_ps(x.as_ptr()) }
@@ -23,7 +23,7 @@ pub(crate) fn load(x: &[f32; 8]) -> __m256 {
 
 /// Stores all eight.
 #[inline]
-#[target_feature(enable = "avx")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn store(x: &mut [f32; 8], v: __m256) {
     // SAFETY: writes exactly the eight elements of `x`.
     unsafe { _mm256_storeu_ps(x.as_mut_ptr(), v) }
@@ -31,7 +31,7 @@ pub(crate) fn store(x: &mut [f32; 8], v: __m256) {
 
 /// The at most eight of `x`, then zeros.
 #[inline]
-#[target_feature(enable = "avx")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn load_part(x: &[f32]) -> __m256 {
     let mut whole = [0.0; 8];
     whole[..x.len()].copy_from_slice(x);
@@ -40,7 +40,7 @@ pub(crate) fn load_part(x: &[f32]) -> __m256 {
 
 /// Stores as many as `x` holds, at most eight.
 #[inline]
-#[target_feature(enable = "avx")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn store_part(x: &mut [f32], v: __m256) {
     let mut whole = [0.0; 8];
     store(&mut whole, v);
@@ -49,7 +49,7 @@ pub(crate) fn store_part(x: &mut [f32], v: __m256) {
 
 /// The sum of all lanes.
 #[inline]
-#[target_feature(enable = "avx")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn sum(v: __m256) -> f32 {
     let mut lanes = [0.0; 8];
     store(&mut lanes, v);
@@ -58,7 +58,7 @@ pub(crate) fn sum(v: __m256) -> f32 {
 
 /// [`crate::math::exp_f32`] in each lane, bit for bit: the same operations in the same order, none fused.
 #[inline]
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn exp(x: __m256) -> __m256 {
     let all = |x: f32| _mm256_set1_ps(x);
     let (add, sub, mul) = (_mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps);
@@ -85,14 +85,14 @@ mod tests {
     use crate::cpu::{f32x16, isa};
     use crate::math::exp_f32;
 
-    #[target_feature(enable = "avx2")]
+    #[target_feature(enable = "avx2,fma,f16c")]
     fn eight(x: &[f32; 8]) -> [f32; 8] {
         let mut y = [0.0; 8];
         store(&mut y, exp(load(x)));
         y
     }
 
-    #[target_feature(enable = "avx512f,avx512dq")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
     fn sixteen(x: &[f32; 16]) -> [f32; 16] {
         let mut y = [0.0; 16];
         f32x16::store(&mut y, f32x16::exp(f32x16::load(x)));
@@ -127,7 +127,7 @@ mod tests {
         if isa::require(isa::AVX2).is_err() {
             return;
         }
-        #[target_feature(enable = "avx2")]
+        #[target_feature(enable = "avx2,fma,f16c")]
         fn copy(x: &[f32], y: &mut [f32]) {
             store_part(y, load_part(x));
         }

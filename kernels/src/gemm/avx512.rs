@@ -155,6 +155,7 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
         }
         Format::Bf16 => {
             for (line, out) in lines[from / 2..].iter().zip(out.chunks_mut(2 * slots)) {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
                 let pair = load(line);
                 let (even, odd) =
                     (_mm512_slli_epi32::<16>(pair), _mm512_slli_epi32::<16>(_mm512_srli_epi32::<16>(pair)));
@@ -176,30 +177,8 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
 
 /// Rows of x as words: f32, or bf16 widened again.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-pub(super) fn round(call: &mut Quantise<'_>) {
-    let (k, first) = (call.op.k, call.rows.start);
-    if call.grouped {
-        let whole = call.rows.len() / GROUP * GROUP * k;
-        call.out[whole..].fill(0);
-    }
-    for row in call.rows.clone() {
-        let (at, x) = (row - first, &call.x[row * k..][..k]);
-        call.row_scales[at] = call.factor;
-        let bf16 = call.op.activations == super::Activations::Bf16;
-        let round = |x: f32| {
-            if bf16 { i32::from(crate::format::bf16::encode(x).cast_signed()) << 16 } else { x.to_bits().cast_signed() }
-        };
-        if call.grouped {
-            let out = call.out[at / GROUP * GROUP * k..].as_chunks_mut::<GROUP>().0;
-            for (out, x) in out.iter_mut().zip(x) {
-                out[at % GROUP] = round(*x);
-            }
-        } else {
-            for (out, x) in call.out[at * k..][..k].iter_mut().zip(x) {
-                *out = round(*x);
-            }
-        }
-    }
+fn round(call: &mut Quantise<'_>) {
+    float::put_f32::<GROUP>(call);
 }
 
 float_kernels!("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c");

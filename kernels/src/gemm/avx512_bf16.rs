@@ -119,31 +119,11 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
 
 /// Rows of x as pairs of bf16.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-pub(super) fn round(call: &mut Quantise<'_>) {
-    let (k, first) = (call.op.k, call.rows.start);
-    let words = k.div_ceil(2);
-    if call.grouped {
-        let whole = call.rows.len() / GROUP * GROUP * words;
-        call.out[whole..].fill(0);
-    }
-    let word = |pair: &[f32]| {
-        let high = pair.get(1).map_or(0, |x| bf16::encode(*x));
-        (u32::from(bf16::encode(pair[0])) | u32::from(high) << 16).cast_signed()
-    };
-    for row in call.rows.clone() {
-        let (at, x) = (row - first, &call.x[row * k..][..k]);
-        call.row_scales[at] = call.factor;
-        if call.grouped {
-            let out = call.out[at / GROUP * GROUP * words..].as_chunks_mut::<GROUP>().0;
-            for (out, pair) in out.iter_mut().zip(x.chunks(2)) {
-                out[at % GROUP] = word(pair);
-            }
-        } else {
-            for (out, pair) in call.out[at * words..][..words].iter_mut().zip(x.chunks(2)) {
-                *out = word(pair);
-            }
-        }
-    }
+fn round(call: &mut Quantise<'_>) {
+    float::put_words::<GROUP>(call, 2, |x| {
+        let high = x.get(1).map_or(0, |x| bf16::encode(*x));
+        (u32::from(bf16::encode(x[0])) | u32::from(high) << 16).cast_signed()
+    });
 }
 
 float_kernels!("avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c");

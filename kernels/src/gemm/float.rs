@@ -3,10 +3,10 @@
 //! A word of activations is one f32, or a pair of bf16; a line of decoded weights is what it multiplies, for 16 outputs. Inside a
 //! chunk of words sums start at 0 and are added to the total at its end, which keeps the error of long sums small.
 
-use super::Gemm;
 use super::packed::{LANES, LINE};
-use super::tiled::{Plan, TILES};
-use crate::format::Format;
+use super::tiled::{Plan, Quantise, TILES};
+use super::{Activations, Gemm};
+use crate::format::{Format, bf16};
 
 /// Rows that the panel kernel takes at a time: GROUP × TILES sums and TILES weights fit 32 registers.
 pub(super) const GROUP: usize = 8;
@@ -28,6 +28,41 @@ pub(super) fn plan(op: &Gemm, width: usize) -> Plan {
 }
 
 const _: () = assert!(LANES * size_of::<f32>() == LINE);
+
+/// Rows of x as words, `GROUP` interleaved where they are grouped; `width` elements a word, which `word` makes of one or fewer.
+#[inline(always)]
+pub(super) fn put_words<const GROUP: usize>(call: &mut Quantise<'_>, width: usize, word: impl Fn(&[f32]) -> i32) {
+    let (k, first) = (call.op.k, call.rows.start);
+    let words = k.div_ceil(width);
+    if call.grouped {
+        // Rows that are missing in the last group are multiplied too, and not stored.
+        call.out[call.rows.len() / GROUP * GROUP * words..].fill(0);
+    }
+    for row in call.rows.clone() {
+        let (at, x) = (row - first, &call.x[row * k..][..k]);
+        call.row_scales[at] = call.factor;
+        if call.grouped {
+            let out = call.out[at / GROUP * GROUP * words..].as_chunks_mut::<GROUP>().0;
+            for (out, x) in out.iter_mut().zip(x.chunks(width)) {
+                out[at % GROUP] = word(x);
+            }
+        } else {
+            for (out, x) in call.out[at * words..][..words].iter_mut().zip(x.chunks(width)) {
+                *out = word(x);
+            }
+        }
+    }
+}
+
+/// Rows of x as f32 words: as they are, or rounded to bf16 and widened again.
+#[inline(always)]
+pub(super) fn put_f32<const GROUP: usize>(call: &mut Quantise<'_>) {
+    if call.op.activations == Activations::Bf16 {
+        put_words::<GROUP>(call, 1, |x| i32::from(bf16::encode(x[0]).cast_signed()) << 16);
+    } else {
+        put_words::<GROUP>(call, 1, |x| x[0].to_bits().cast_signed());
+    }
+}
 
 /// The kernels `few` and `panels` for one set of features, over `dot(sum, line, word)` and `unpack(format, tile, from, slot,
 /// slots, lines)` of the module that calls this, which decodes words `from ..` of a tile into every `slots`-th line from `slot` on.

@@ -5,7 +5,7 @@
 
 use super::Gemm;
 use super::packed::LANES;
-use super::tiled::{Plan, TILES};
+use super::tiled::{Plan, Quantise, TILES};
 use crate::format::Format;
 
 /// Rows that the panel kernel takes at a time: GROUP × TILES i32 sums, as many f32 sums and TILES weights fit 32 registers.
@@ -42,5 +42,33 @@ pub(super) fn plan(op: &Gemm) -> Plan {
         },
         codes: op.k,
         scales: blocks,
+    }
+}
+
+/// Zeroes the rows that are missing in the last group: they are multiplied too, and not stored.
+pub(super) fn blank_missing_rows(call: &mut Quantise<'_>) {
+    if call.grouped {
+        let a_row = call.op.k / call.op.block() * words(call.op.block());
+        call.out[call.rows.len() / GROUP * GROUP * a_row..].fill(0);
+    }
+}
+
+/// Puts the codes and scales of `row`, which stand in the call's scratch, into words.
+#[inline(always)]
+pub(super) fn put_words(call: &mut Quantise<'_>, row: usize, row_scale: f32) {
+    let (op, block) = (call.op, call.op.block());
+    let (w, at) = (words(block), row - call.rows.start);
+    let a_row = op.k / block * w;
+    call.row_scales[at] = row_scale * call.factor;
+    let (stride, base) = if call.grouped { (GROUP, at / GROUP * GROUP * a_row + at % GROUP) } else { (1, at * a_row) };
+    for (b, codes) in call.codes.chunks_exact(block).enumerate() {
+        let out = &mut call.out[base + b * w * stride..][..(w - 1) * stride + 1];
+        let mut sum = 0;
+        for (s, four) in codes.as_chunks::<4>().0.iter().enumerate() {
+            out[s * stride] = i32::from_le_bytes(four.map(i8::cast_unsigned));
+            sum += four.iter().map(|code| i32::from(*code)).sum::<i32>();
+        }
+        out[(w - 2) * stride] = -offset(op.weights) * sum;
+        out[(w - 1) * stride] = call.scales[b].to_bits().cast_signed();
     }
 }

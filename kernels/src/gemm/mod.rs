@@ -13,9 +13,16 @@
 //!
 //! One prepared gemm serves every `live.rows()` from 1 to m; rows beyond are neither read nor written. x arrives in f32, and
 //! rounding it to [`Activations`] is part of the op and of its time. The rounding is defined bit for bit by [`crate::format`],
-//! so that implementations differ in the order of their sums and in nothing else.
+//! so that implementations differ in the order of their sums and in nothing else. The scale of an nvfp4 tensor and the scale of a
+//! row multiply the finished sum, so the range of f32 bounds sums without them.
 
 mod activations;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx2_float;
+#[cfg(target_arch = "x86_64")]
+mod avx2_vnni;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
@@ -28,7 +35,12 @@ mod float;
 #[cfg(target_arch = "x86_64")]
 mod integer;
 #[cfg(target_arch = "x86_64")]
+mod integer256;
+#[cfg(target_arch = "x86_64")]
+mod lanes256;
+#[cfg(target_arch = "x86_64")]
 mod lanes512;
+mod list;
 #[cfg(target_arch = "x86_64")]
 mod packed;
 #[cfg(target_arch = "x86_64")]
@@ -60,16 +72,6 @@ pub struct Gemm {
     /// Whether a bias is added.
     pub bias: bool,
 }
-
-static IMPLEMENTATIONS: &[&dyn Implementation<Gemm>] = &[
-    #[cfg(target_arch = "x86_64")]
-    &avx512_vnni::Avx512Vnni,
-    #[cfg(target_arch = "x86_64")]
-    &avx512_bf16::Avx512Bf16,
-    #[cfg(target_arch = "x86_64")]
-    &avx512::Avx512,
-    &scalar::Scalar,
-];
 
 /// Elements of k that float kernels add up before they add the sum to the total; it enters [`Gemm::tolerance`].
 pub(crate) const CHUNK: usize = 512;
@@ -104,7 +106,7 @@ impl Op for Gemm {
     const NAME: &'static str = "gemm";
 
     fn implementations() -> &'static [&'static dyn Implementation<Self>] {
-        IMPLEMENTATIONS
+        list::implementations()
     }
 
     fn validate(&self) -> Result<(), Invalid> {

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "vector stores")]
 
 use super::Activations;
-use super::integer::{GROUP, offset, words};
+use super::integer;
 use super::lanes512::load_f32;
 use super::packed::LANES;
 use super::tiled::Quantise;
@@ -42,14 +42,8 @@ fn round_codes(x: &[f32], inverse: f32, codes: &mut [i8]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(super) fn quantise(call: &mut Quantise<'_>) {
     let (op, block) = (call.op, call.op.block());
-    let (k, w) = (op.k, words(block));
-    let blocks = k / block;
-    let first = call.rows.start;
-    if call.grouped {
-        // Rows that are missing in the last group are multiplied too, and not stored.
-        let whole = call.rows.len() / GROUP * GROUP * blocks * w;
-        call.out[whole..].fill(0);
-    }
+    let k = op.k;
+    integer::blank_missing_rows(call);
     for row in call.rows.clone() {
         let x = &call.x[row * k..][..k];
         let factor = match op.activations {
@@ -69,21 +63,6 @@ pub(super) fn quantise(call: &mut Quantise<'_>) {
             }
             kind => kind.quantize(x, block, call.codes, call.scales, call.bytes),
         };
-        call.row_scales[row - first] = factor * call.factor;
-        let (stride, base) = if call.grouped {
-            (GROUP, (row - first) / GROUP * GROUP * blocks * w + row % GROUP)
-        } else {
-            (1, (row - first) * blocks * w)
-        };
-        for (b, codes) in call.codes.chunks_exact(block).enumerate() {
-            let out = &mut call.out[base + b * w * stride..][..(w - 1) * stride + 1];
-            let mut sum = 0;
-            for (s, four) in codes.as_chunks::<4>().0.iter().enumerate() {
-                out[s * stride] = i32::from_le_bytes(four.map(i8::cast_unsigned));
-                sum += four.iter().map(|code| i32::from(*code)).sum::<i32>();
-            }
-            out[(w - 2) * stride] = -offset(op.weights) * sum;
-            out[(w - 1) * stride] = call.scales[b].to_bits().cast_signed();
-        }
+        integer::put_words(call, row, factor);
     }
 }

@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 /// The elements at `indices`, with Σ|a·b| + |bias| as their scale.
 pub(super) fn reference(op: &Gemm, example: &Example, indices: &[Index]) -> Vec<Expected> {
     let x = example.inputs[0].slice::<f32>();
-    let mut rows = BTreeMap::new();
+    let (mut rows, mut outputs) = (BTreeMap::new(), BTreeMap::new());
     indices
         .iter()
         .map(|index| {
             let (row, output) = (index.at / op.n, index.at % op.n);
             let a = rows.entry(row).or_insert_with(|| rounded(op, &x[row * op.k..][..op.k]));
-            let w = weights(op, example, output);
+            let w = outputs.entry(output).or_insert_with(|| weights(op, example, output));
             let bias = if op.bias { example.weights.last().map_or(0.0, |bias| bias.value(output)) } else { 0.0 };
             let (mut value, mut scale) = (0.0, 0.0);
-            for (a, w) in a.iter().zip(&w) {
+            for (a, w) in a.iter().zip(w.iter()) {
                 value += a * w;
                 scale += (a * w).abs();
             }

@@ -24,18 +24,15 @@ const CHAINS: usize = 12;
 macro_rules! burn {
     ($sums:expr, $iterations:expr, $half:ident, $load:ident, $store:ident, $(|$sum:ident| $step:expr),+) => {
         for round in $sums.as_chunks_mut::<{ CHAINS * 2 * LANES }>().0 {
-            let chains = round.as_chunks_mut::<{ 2 * LANES }>().0;
-            // SAFETY: a chain is two vectors long, and `$half` is 0 or 1.
-            let mut sums: [_; CHAINS] =
-                std::array::from_fn(|i| unsafe { $load(chains[i].as_ptr().wrapping_add($half * LANES).cast()) });
+            let halves = round.as_chunks_mut::<LANES>().0;
+            let mut sums: [_; CHAINS] = std::array::from_fn(|i| $load(&halves[2 * i + $half]));
             for _ in 0..$iterations {
                 $(for $sum in &mut sums {
                     $step;
                 })+
             }
-            for (chain, sum) in chains.iter_mut().zip(sums) {
-                // SAFETY: as above.
-                unsafe { $store(chain.as_mut_ptr().wrapping_add($half * LANES).cast(), sum) };
+            for (half, sum) in halves.iter_mut().skip($half).step_by(2).zip(sums) {
+                $store(half, sum);
             }
         }
     };
@@ -47,33 +44,25 @@ fn plain(part: &mut Part<'_>) {
     for half in 0..2 {
         match &mut part.operands {
             Operands::F32 { a, b, sums } => {
-                let [a, b] = [*a, *b].map(|x| _mm256_castsi256_ps(load_half(x, half)));
-                burn!(sums, iterations, half, _mm256_loadu_ps, _mm256_storeu_ps, |sum| {
+                let [a, b] = [load_half(a, half), load_half(b, half)].map(|x| _mm256_castsi256_ps(x));
+                burn!(sums, iterations, half, load_f32, store_f32, |sum| {
                     *sum = _mm256_fmadd_ps(a, b, *sum);
                 });
             }
             // A bf16 is the upper half of an f32: the even elements shifted up, the odd ones with the lower half cleared.
             Operands::Bf16 { a, b, sums } => {
-                let [a, b] = [load_half(*a, half), load_half(*b, half)];
+                let [a, b] = [load_half(a, half), load_half(b, half)];
                 let odd = _mm256_set1_epi32(0xffff_0000_u32 as i32);
                 let [a0, b0] = [a, b].map(|x| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(x)));
                 let [a1, b1] = [a, b].map(|x| _mm256_castsi256_ps(_mm256_and_si256(x, odd)));
-                burn!(
-                    sums,
-                    iterations,
-                    half,
-                    _mm256_loadu_ps,
-                    _mm256_storeu_ps,
-                    |sum| *sum = _mm256_fmadd_ps(a0, b0, *sum),
-                    |sum| {
-                        *sum = _mm256_fmadd_ps(a1, b1, *sum);
-                    }
-                );
+                burn!(sums, iterations, half, load_f32, store_f32, |sum| *sum = _mm256_fmadd_ps(a0, b0, *sum), |sum| {
+                    *sum = _mm256_fmadd_ps(a1, b1, *sum);
+                });
             }
             Operands::Int8 { a, b, sums } => {
-                let [mut a, b] = [load_half(*a, half), load_half(*b, half)];
+                let [mut a, b] = [load_half(a, half), load_half(b, half)];
                 let ones = _mm256_set1_epi16(1);
-                burn!(sums, iterations, half, _mm256_loadu_si256, _mm256_storeu_si256, |sum| {
+                burn!(sums, iterations, half, load_i32, store_i32, |sum| {
                     // SAFETY: no instruction. It hides that `a` never changes: the product would be formed once and for all.
                     unsafe { asm!("/* {0} */", inout(ymm_reg) a, options(pure, nomem, nostack, preserves_flags)) };
                     *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones));
@@ -88,8 +77,8 @@ fn vnni(part: &mut Part<'_>) {
     let iterations = part.iterations;
     let Operands::Int8 { a, b, sums } = &mut part.operands else { unreachable!("`only_int8` lets int8 through") };
     for half in 0..2 {
-        let [a, b] = [load_half(*a, half), load_half(*b, half)];
-        burn!(sums, iterations, half, _mm256_loadu_si256, _mm256_storeu_si256, |sum| {
+        let [a, b] = [load_half(a, half), load_half(b, half)];
+        burn!(sums, iterations, half, load_i32, store_i32, |sum| {
             *sum = _mm256_dpbusd_avx_epi32(*sum, a, b);
         });
     }
@@ -103,4 +92,25 @@ fn load_half<T, const N: usize>(operand: &[T; N], half: usize) -> __m256i {
     assert!(half < 2, "a vector has two halves");
     // SAFETY: 32 bytes from byte 0 or 32 of 64.
     unsafe { _mm256_loadu_si256(operand.as_ptr().cast::<__m256i>().wrapping_add(half)) }
+}
+
+macro_rules! accumulators {
+    ($($number:ty, $vector:ty, $load:ident, $loadu:ident, $store:ident, $storeu:ident;)*) => {$(
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn $load(half: &[$number; LANES]) -> $vector {
+            // SAFETY: 8 lanes are one vector.
+            unsafe { $loadu(half.as_ptr().cast()) }
+        }
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn $store(half: &mut [$number; LANES], sums: $vector) {
+            // SAFETY: as above.
+            unsafe { $storeu(half.as_mut_ptr().cast(), sums) }
+        }
+    )*};
+}
+accumulators! {
+    f32, __m256, load_f32, _mm256_loadu_ps, store_f32, _mm256_storeu_ps;
+    i32, __m256i, load_i32, _mm256_loadu_si256, store_i32, _mm256_storeu_si256;
 }

@@ -30,7 +30,6 @@ use crate::roof::Roof;
 use crate::working_set::noise;
 use crate::{
     Arithmetic, AxisValue, Example, Expected, Host, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
-    Unsupported,
 };
 use half::bf16;
 
@@ -121,17 +120,17 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Peak>] = &[
 ];
 
 #[cfg(target_arch = "x86_64")]
-fn only_int8(op: &Peak) -> Result<(), Unsupported> {
+fn only_int8(op: &Peak) -> Result<(), crate::Unsupported> {
     only(Arithmetic::Int8, op)
 }
 #[cfg(target_arch = "x86_64")]
-fn only_bf16(op: &Peak) -> Result<(), Unsupported> {
+fn only_bf16(op: &Peak) -> Result<(), crate::Unsupported> {
     only(Arithmetic::Bf16, op)
 }
 #[cfg(target_arch = "x86_64")]
-fn only(of: Arithmetic, op: &Peak) -> Result<(), Unsupported> {
+fn only(of: Arithmetic, op: &Peak) -> Result<(), crate::Unsupported> {
     let (has, asked) = (of.name(), op.of.name());
-    if of == op.of { Ok(()) } else { Err(Unsupported(format!("multiplies {has}, and the op asks for {asked}"))) }
+    if of == op.of { Ok(()) } else { Err(crate::Unsupported(format!("multiplies {has}, and the op asks for {asked}"))) }
 }
 
 /// ±1, ±2 or ±3.

@@ -9,25 +9,20 @@ use std::arch::x86_64::*;
 /// Lines of a page: the distance of neighbouring streams that walk page by page.
 const PAGE: usize = 64;
 
-macro_rules! variants {
-    ($($constant:ident = $name:literal, $streams:literal, $span:expr, $ahead:literal;)*) => {$(
-        // SAFETY: `sum` is compiled for a subset of `AVX512` and checks or derives every address from the slice it is given.
-        pub(super) static $constant: Variant<Read> =
-            unsafe { Variant::<Read>::new($name, AVX512, sum::<$streams, { $span }, $ahead>) };
-    )*};
+/// A kernel named `avx512…`; for the parameters see [`sum`].
+const fn variant<const STREAMS: usize, const SPAN: usize, const AHEAD: usize>(name: &'static str) -> Variant<Read> {
+    // SAFETY: `sum` is compiled for a subset of `AVX512` and derives every address from the slice it is given.
+    unsafe { Variant::<Read>::new(name, AVX512, sum::<STREAMS, SPAN, AHEAD>) }
 }
-variants! {
-    PLAIN = "avx512", 1, 0, 0;
-    PREFETCHED = "avx512-prefetch", 1, 0, 16;
-    FAR_PREFETCHED = "avx512-prefetch-far", 1, 0, 64;
-    STREAMS2 = "avx512-streams2", 2, 0, 0;
-    STREAMS4 = "avx512-streams4", 4, 0, 0;
-    STREAMS8 = "avx512-streams8", 8, 0, 0;
-    PAGES2 = "avx512-pages2", 2, PAGE, 0;
-    PAGES4 = "avx512-pages4", 4, PAGE, 0;
-    PAGES8 = "avx512-pages8", 8, PAGE, 0;
-    PAGES4_PREFETCHED = "avx512-pages4-prefetch", 4, PAGE, 256;
-}
+pub(super) static PAGES4: Variant<Read> = variant::<4, PAGE, 0>("avx512-pages4");
+pub(super) static PAGES2: Variant<Read> = variant::<2, PAGE, 0>("avx512-pages2");
+pub(super) static PAGES8: Variant<Read> = variant::<8, PAGE, 0>("avx512-pages8");
+pub(super) static PAGES4_PREFETCHED: Variant<Read> = variant::<4, PAGE, { 4 * PAGE }>("avx512-pages4-prefetch");
+pub(super) static STREAMS4: Variant<Read> = variant::<4, 0, 0>("avx512-streams4");
+pub(super) static STREAMS2: Variant<Read> = variant::<2, 0, 0>("avx512-streams2");
+pub(super) static PLAIN: Variant<Read> = variant::<1, 0, 0>("avx512");
+pub(super) static PREFETCHED: Variant<Read> = variant::<1, 0, 16>("avx512-prefetch");
+pub(super) static FAR_PREFETCHED: Variant<Read> = variant::<1, 0, PAGE>("avx512-prefetch-far");
 
 /// Lines taken from each of `streams` in turn: 16 or more loads between two branches.
 const fn run_length(streams: usize) -> usize {
@@ -42,7 +37,7 @@ fn sum<const STREAMS: usize, const SPAN: usize, const AHEAD: usize>(part: &mut P
     let lines = part.words.len() / 8;
     let span = if SPAN == 0 { lines / STREAMS / run * run } else { SPAN };
     let block = span * STREAMS;
-    let blocks = if block == 0 { 0 } else { lines / block };
+    let blocks = lines.checked_div(block).unwrap_or(0);
     // 8 sums: a load takes 5 cycles and an addition 1, two of each start a cycle.
     let mut sums = [_mm512_setzero_si512(); 8];
     let mut rest = _mm512_setzero_si512();

@@ -35,7 +35,7 @@ fn rows(args: &mut Args<'_>) {
 }
 
 /// Σ x².
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn sum_of_squares(x: &[f32]) -> f32 {
     let mut sums = [_mm256_setzero_ps(); 4];
     let (blocks, rest) = x.as_chunks::<32>();
@@ -53,7 +53,7 @@ pub(crate) fn sum_of_squares(x: &[f32]) -> f32 {
 }
 
 /// `x += delta`, then Σ x².
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn add_and_square(x: &mut [f32], delta: &[f32]) -> f32 {
     let mut sums = [_mm256_setzero_ps(); 4];
     let (x_blocks, x_rest) = x.as_chunks_mut::<32>();
@@ -73,7 +73,7 @@ fn add_and_square(x: &mut [f32], delta: &[f32]) -> f32 {
     lanes(_mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3])))
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn normalise(x: &[f32], sum: f32, gain: &[f32], eps: f32, y: &mut [f32]) {
     let inverse = _mm256_set1_ps(inverse_root(sum, x.len(), eps));
     let (y, y_rest) = y.as_chunks_mut();
@@ -81,5 +81,7 @@ fn normalise(x: &[f32], sum: f32, gain: &[f32], eps: f32, y: &mut [f32]) {
     for ((y, x), gain) in y.iter_mut().zip(x).zip(gain) {
         store(y, _mm256_mul_ps(_mm256_mul_ps(load(x), inverse), load(gain)));
     }
-    store_part(y_rest, _mm256_mul_ps(_mm256_mul_ps(load_part(x_rest), inverse), load_part(gain_rest)));
+    if !y_rest.is_empty() {
+        store_part(y_rest, _mm256_mul_ps(_mm256_mul_ps(load_part(x_rest), inverse), load_part(gain_rest)));
+    }
 }

@@ -7,14 +7,13 @@ pub(super) fn reference(op: &RmsNorm, example: &Example, indices: &[Index]) -> V
     let (width, eps) = (op.width, f64::from(op.eps));
     // Outputs are y and, with a residual, x: x before the call stands in outputs[1].
     let x = |i: usize| example.inputs[0].value(i) + if op.residual { example.outputs[1].value(i) } else { 0.0 };
-    // Indices of one row share its root; neighbours in `indices` are often of one row.
-    let mut last = (usize::MAX, 0.0);
+    // Each row's root is formed once, when the first of its elements is asked for.
+    let mut roots: Vec<Option<f64>> = vec![None; op.rows];
     let mut root = |row: usize| {
-        if last.0 != row {
+        *roots[row].get_or_insert_with(|| {
             let squares: f64 = (row * width..(row + 1) * width).map(|i| x(i) * x(i)).sum();
-            last = (row, (squares / width as f64 + eps).sqrt());
-        }
-        last.1
+            (squares / width as f64 + eps).sqrt()
+        })
     };
     indices
         .iter()

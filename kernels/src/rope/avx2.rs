@@ -33,18 +33,20 @@ fn rows(args: &mut Args<'_>) {
     });
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn scale(x: &mut [f32], inverse: f32, gain: &[f32]) {
     let inverse = _mm256_set1_ps(inverse);
     let ((x, x_rest), (gain, gain_rest)) = (x.as_chunks_mut(), gain.as_chunks());
     for (x, gain) in x.iter_mut().zip(gain) {
         store(x, _mm256_mul_ps(_mm256_mul_ps(load(x), inverse), load(gain)));
     }
-    let rest = _mm256_mul_ps(_mm256_mul_ps(load_part(x_rest), inverse), load_part(gain_rest));
-    store_part(x_rest, rest);
+    if !x_rest.is_empty() {
+        let rest = _mm256_mul_ps(_mm256_mul_ps(load_part(x_rest), inverse), load_part(gain_rest));
+        store_part(x_rest, rest);
+    }
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn turn(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     let (a, b) = head.split_at_mut(cos.len());
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks_mut(), b.as_chunks_mut());
@@ -54,12 +56,14 @@ fn turn(head: &mut [f32], cos: &[f32], sin: &[f32]) {
         store(a, new_a);
         store(b, new_b);
     }
-    let [new_a, new_b] = pair(load_part(a_rest), load_part(b_rest), load_part(cos_rest), load_part(sin_rest));
-    store_part(a_rest, new_a);
-    store_part(b_rest, new_b);
+    if !a_rest.is_empty() {
+        let [new_a, new_b] = pair(load_part(a_rest), load_part(b_rest), load_part(cos_rest), load_part(sin_rest));
+        store_part(a_rest, new_a);
+        store_part(b_rest, new_b);
+    }
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 fn pair(a: __m256, b: __m256, cos: __m256, sin: __m256) -> [__m256; 2] {
     [_mm256_fmsub_ps(a, cos, _mm256_mul_ps(b, sin)), _mm256_fmadd_ps(b, cos, _mm256_mul_ps(a, sin))]

@@ -159,17 +159,21 @@ impl Op for Rope {
         Live { spans }
     }
     fn example(&self, seed: u64) -> Example {
-        let gain =
-            |of| synth_f32(self.head_dim, derive(seed, of), 0.1).iter().map(|x| 1.0 + x).collect::<Vec<_>>().into();
-        let weights = if self.qk_norm { vec![gain(0), gain(1)] } else { vec![] };
+        // Of one magnitude a head and of random sign: repeated in place, any spread would be raised to a power, and all but a
+        // few elements would end as denormals, which are slower than what a model has.
+        let gain = |of, size: f32| {
+            let signs = synth_f32(self.head_dim, derive(seed, of), 1.0);
+            signs.iter().map(|x| size.copysign(*x)).collect::<Vec<_>>().into()
+        };
+        let weights = if self.qk_norm { vec![gain(0, 1.25), gain(1, 0.75)] } else { vec![] };
         let qkv = synth_f32(self.rows * self.row(), derive(seed, 2), 1.0);
         Example { weights, inputs: vec![], outputs: vec![qkv.into()], live: self.live() }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
         reference::reference(self, example, indices)
     }
-    /// In units of u = 2⁻²⁴, relative to |a·cos| + |b·sin| + (|a| + |b|)/256: cosine and sine rounded to f32 1, the products
-    /// 1, their sum 1; the angle in f64 is off by at most 2⁻³², which the last part of the scale turns into 1. With
+    /// In units of u = 2⁻²⁴, relative to |a·cos| + |b·sin| + (|a| + |b|)/128: cosine and sine rounded to f32 1, the products
+    /// 1, their sum 1; the angle in f64 is off by at most 2⁻³¹, which the last part of the scale turns into 1. With
     /// `qk_norm`, a and b: squares 1, the sum of at least 16 partial sums ⌈d/16⌉ + 4, ÷ d 1, + eps 1, halved by the root,
     /// which adds 1, the reciprocal 1, and two products.
     fn tolerance(&self) -> f64 {

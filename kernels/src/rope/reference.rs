@@ -25,7 +25,7 @@ fn element(op: &Rope, example: &Example, positions: &[usize], at: usize) -> Expe
     let (sin, cos) = (positions[row] as f64 * frequency).sin_cos();
     // The first half of a head is (x·cos − y·sin), the second (y·cos + x·sin) with y itself.
     let value = mine * cos + if i < half { -other * sin } else { other * sin };
-    let scale = (mine * cos).abs() + (other * sin).abs() + (mine.abs() + other.abs()) / 256.0;
+    let scale = (mine * cos).abs() + (other * sin).abs() + (mine.abs() + other.abs()) / 128.0;
     Expected { value, scale }
 }
 

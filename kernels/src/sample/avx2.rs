@@ -30,7 +30,7 @@ fn phase(args: &mut Args<'_>) {
 }
 
 /// The largest value first, then the first place that has it: two quick passes over a part that stays in cache.
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn find(logits: &[f32]) -> Best {
     let mut most = [_mm256_set1_ps(f32::NEG_INFINITY); 4];
     let (blocks, rest) = logits.as_chunks::<32>();
@@ -55,7 +55,7 @@ fn find(logits: &[f32]) -> Best {
     Best { index: best.index.saturating_add(whole.len() as u32), ..best }
 }
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn weigh(logits: &[f32], largest: f32, temperature: f32, weights: &mut [u32]) {
     let (logits, logits_rest) = logits.as_chunks();
     let (weights, weights_rest) = weights.as_chunks_mut::<8>();

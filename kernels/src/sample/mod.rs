@@ -180,6 +180,7 @@ impl Best {
         if self.index == Self::NONE.index || later.value > self.value { later } else { self }
     }
     /// The first logit equal to `value`.
+    #[cfg(target_arch = "x86_64")]
     fn first(logits: &[f32], value: f32) -> Self {
         let index = logits.iter().position(|logit| *logit == value);
         index.map_or(Self::NONE, |index| Self { value, index: index as u32 })

@@ -27,11 +27,13 @@ fn pieces(args: &mut Args<'_>) {
         for ((gate, up), y) in gate.iter().zip(up).zip(y) {
             store(y, gated(load(gate), load(up)));
         }
-        store_part(y_rest, gated(load_part(gate_rest), load_part(up_rest)));
+        if !y_rest.is_empty() {
+            store_part(y_rest, gated(load_part(gate_rest), load_part(up_rest)));
+        }
     });
 }
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 fn gated(gate: __m256, up: __m256) -> __m256 {
     let negated = _mm256_xor_ps(gate, _mm256_set1_ps(-0.0));

@@ -50,7 +50,9 @@ impl Section for Conditions {
         }
         let table = table.render();
         if curves.is_empty() && table.is_none() {
-            return Some(html! { p { "This run holds no telemetry" @for r in &page.subject.run.remarks { "; " (r) } "." } });
+            return Some(
+                html! { p { "This run holds no telemetry" @for r in &page.subject.run.remarks { "; " (r) } "." } },
+            );
         }
         Some(html! {
             @if !curves.is_empty() {
@@ -97,7 +99,8 @@ fn curves<'p>(page: &Page<'p>) -> Curves<'p> {
 /// Means of equal groups, so that a long run draws no more than a screen can show.
 fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let group = points.len().div_ceil(POINTS).max(1);
-    let mean = |part: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| part.iter().map(pick).sum::<f64>() / part.len() as f64;
+    let mean =
+        |part: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| part.iter().map(pick).sum::<f64>() / part.len() as f64;
     points.chunks(group).map(|part| (mean(part, |p| p.0), mean(part, |p| p.1))).collect()
 }
 
@@ -127,7 +130,11 @@ fn draw(page: &Page, title: &str, scopes: &BTreeMap<&str, Vec<(f64, f64)>>, fact
     }
     let keys: Vec<_> = scopes.keys().zip(INKS).map(|(scope, ink)| (ink, None, *scope)).collect();
     let chart = Chart {
-        about: format!("{title} over {} s, at most {}", digits(end), if factor == 100.0 { percent(high / 100.0) } else { digits(high) }),
+        about: format!(
+            "{title} over {} s, at most {}",
+            digits(end),
+            if factor == 100.0 { percent(high / 100.0) } else { digits(high) }
+        ),
         x: Axis::linear("seconds since the run began", end, |v| format!("{v}")),
         y: Axis::linear(title, high, |v| format!("{}", (v * 1e3).round() / 1e3)),
         bands,

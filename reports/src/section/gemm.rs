@@ -16,13 +16,21 @@ impl Section for Gemm {
     }
 
     fn render(&self, page: &Page) -> Option<Markup> {
-        let mut table =
-            Table::new(&["m × n × k", "weights × activations", "rate", "share of roof", "bandwidth", "time", "error", "how"]);
+        let mut table = Table::new(&[
+            "m × n × k",
+            "weights × activations",
+            "rate",
+            "share of roof",
+            "bandwidth",
+            "time",
+            "error",
+            "how",
+        ]);
         let mut entries: Vec<_> = page.of("gemm").collect();
         entries.sort_by_key(|e| (e.int("m"), e.int("n"), e.int("k"), told::formats(e)));
         for e in &entries {
             table.row([
-                html! { (told::shape(e)) },
+                html! { (told::shape(e).replace(' ', "\u{a0}")) },
                 html! { (told::formats(e)) },
                 told::rate(e, Amount::Operations).inline(),
                 told::share(e),

@@ -61,12 +61,12 @@ fn lead<'p, K: Ord>(
     least: impl Fn(&Entry) -> K,
     most: impl Fn(&Entry) -> f64,
 ) -> Option<&'p Entry> {
-    page.real()
-        .filter(|e| e.workload == workload && e.time.is_some() && e.int("batch").unwrap_or(1) == 1)
-        .min_by(|a, b| {
+    page.real().filter(|e| e.workload == workload && e.time.is_some() && e.int("batch").unwrap_or(1) == 1).min_by(
+        |a, b| {
             let size = most(b).total_cmp(&most(a));
             least(a).cmp(&least(b)).then(size).then(speed(b).total_cmp(&speed(a)))
-        })
+        },
+    )
 }
 
 fn speed(e: &Entry) -> f64 {
@@ -107,11 +107,19 @@ fn sentence(page: &Page) -> String {
     });
     match (best, memory_roof(page), page.subject.document.records.len()) {
         (Some(e), _, _) => {
-            format!("Its best matrix product ({} {}) runs at {}{}.", told::formats(e), told::shape(e), told::headline_rate(e).text(), limit(e))
+            format!(
+                "Its best matrix product ({} {}) runs at {}{}.",
+                told::formats(e),
+                told::shape(e),
+                told::headline_rate(e).text(),
+                limit(e)
+            )
         }
         (None, Some(e), _) => format!("Reads memory at {}.", told::rate(e, Amount::Bytes).text()),
         (None, None, 0) => "This run holds no record: nothing was measured.".into(),
-        (None, None, n) => format!("This run holds {n} records and no headline number; what is missing is listed below."),
+        (None, None, n) => {
+            format!("This run holds {n} records and no headline number; what is missing is listed below.")
+        }
     }
 }
 
@@ -130,20 +138,24 @@ fn warnings(page: &Page) -> Markup {
             }
         }
         @match &run.manifest.ended {
-            None => p.banner { strong { "This run did not end. " } "It was killed or is still running; " (unfinished) " planned tasks have no record." },
+            None => p.banner { strong { "This run did not end. " } "It was killed, or is still running; " (tasks(unfinished)) " without a record." },
             Some(ended) if !ended.complete => p.banner {
-                strong { "This run is not complete. " }
-                (ended.reason.as_deref().unwrap_or("no reason was recorded")) "; " (unfinished) " planned tasks have no record."
+                strong { "This run is not complete: " }
+                (ended.reason.as_deref().unwrap_or("no reason was recorded")) "; " (tasks(unfinished)) " without a record."
             },
             Some(_) => {}
         }
         @if failed > 0 {
-            p.banner { strong { (failed) " of " (document.records.len()) " tasks failed. " } a href="#not-measured-here-and-why" { "Why" } }
+            p.banner { strong { (failed) " of " (tasks(document.records.len())) " failed. " } a href="#not-measured-here-and-why" { "Why" } }
         }
         @if run.manifest.build.profile == "debug" {
             p.banner { strong { "Debug build. " } "Build with --release before believing any rate." }
         }
     }
+}
+
+fn tasks(n: usize) -> String {
+    format!("{n} task{}", if n == 1 { "" } else { "s" })
 }
 
 fn cards(page: &Page) -> Vec<Markup> {

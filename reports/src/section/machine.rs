@@ -29,7 +29,10 @@ impl Section for TheMachine {
             ("System", system(machine)),
             ("Virtualisation", virtualisation(machine)),
             ("Limits of this process", limits(machine)),
-            ("Power", machine.power_source.map(|p| html! { (if p == PowerSource::Mains { "mains" } else { "battery" }) })),
+            (
+                "Power",
+                machine.power_source.map(|p| html! { (if p == PowerSource::Mains { "mains" } else { "battery" }) }),
+            ),
             ("Fingerprint", Some(html! { code { (machine.fingerprint()) } })),
             ("Instruction sets", isa(machine)),
         ];
@@ -37,7 +40,7 @@ impl Section for TheMachine {
             p { "Everything here is what the system reports " (mark(Status::Reported)) "." }
             dl.facts { @for (name, value) in rows { @if let Some(value) = value { dt { (name) } dd { (value) } } } }
             @if !machine.absent.is_empty() {
-                details { summary { (machine.absent.len()) " things this machine does not tell" }
+                details { summary { "What this machine does not tell (" (machine.absent.len()) ")" }
                     dl.reasons { @for a in &machine.absent { dt { (a.what) } dd { (a.why) } } }
                 }
             }
@@ -75,7 +78,7 @@ fn cores(m: &Machine) -> Option<Markup> {
     list([
         count(m.cpu.logical, "logical"),
         count(m.cpu.physical, "physical"),
-        count(m.cpu.packages, "sockets"),
+        count(m.cpu.packages, if m.cpu.packages == Some(1) { "socket" } else { "sockets" }),
         m.cpu.smt.map(|smt| html! { (if smt { "several threads a core" } else { "one thread a core" }) }),
     ])
 }
@@ -126,7 +129,8 @@ fn clocks(m: &Machine) -> Option<Markup> {
 
 fn system(m: &Machine) -> Option<Markup> {
     let os = [&m.os.name, &m.os.version].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
-    let product = m.product.as_ref().map(|p| [&p.vendor, &p.name].into_iter().flatten().cloned().collect::<Vec<_>>().join(" "));
+    let product =
+        m.product.as_ref().map(|p| [&p.vendor, &p.name].into_iter().flatten().cloned().collect::<Vec<_>>().join(" "));
     list([
         Some(os).filter(|t| !t.is_empty()).map(|t| html! { (t) }),
         m.os.kernel.as_ref().map(|k| html! { "kernel " (k) }),

@@ -34,7 +34,9 @@ impl Section for Missing {
             && manifest.absent.is_empty()
             && run.remarks.is_empty();
         if whole {
-            return Some(html! { p { "Nothing: every planned task was measured on every device that was looked for." } });
+            return Some(
+                html! { p { "Nothing: every planned task was measured on every device that was looked for." } },
+            );
         }
         Some(html! {
             @if !failed.is_empty() {

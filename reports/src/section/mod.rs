@@ -50,7 +50,7 @@ fn notes<'e>(entries: impl Iterator<Item = &'e Entry>) -> Option<Markup> {
     (!noted.is_empty()).then(|| {
         html! {
             details.notes {
-                summary { "Facts and notes on " (noted.len()) " of these rows" }
+                summary { "Facts and notes on these rows (" (noted.len()) ")" }
                 dl {
                     @for e in noted {
                         dt { (told::label(e)) " " span.of { (told::how(e)) } }

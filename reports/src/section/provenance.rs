@@ -19,7 +19,13 @@ impl Section for Provenance {
         let many = |list: &[String]| if list.is_empty() { "all".to_owned() } else { list.join(", ") };
         let ended = m.ended.as_ref().map_or_else(
             || "– the run did not end".to_owned(),
-            |e| format!("{}, {}", e.at, if e.complete { "complete" } else { e.reason.as_deref().unwrap_or("not complete") }),
+            |e| {
+                format!(
+                    "{}, {}",
+                    e.at,
+                    if e.complete { "complete" } else { e.reason.as_deref().unwrap_or("not complete") }
+                )
+            },
         );
         let rows = [
             ("Run", m.id.clone()),

@@ -79,8 +79,7 @@ impl Section for Roofline {
 fn chart(page: &Page) -> Option<Markup> {
     let points: Vec<(usize, (f64, f64))> =
         page.real().filter(|e| e.workload != "peak").filter_map(|e| Some((family(e), point(e)?))).collect();
-    let peaks: Vec<(&Entry, f64)> =
-        peaks(page).into_iter().filter_map(|e| Some((e, e.rates?.flops_per_s?))).collect();
+    let peaks: Vec<(&Entry, f64)> = peaks(page).into_iter().filter_map(|e| Some((e, e.rates?.flops_per_s?))).collect();
     let memory = memory_roof(page).and_then(|e| Some((e, e.rates?.bytes_per_s?)));
     if points.is_empty() || (peaks.is_empty() && memory.is_none()) {
         return None;
@@ -98,15 +97,20 @@ fn chart(page: &Page) -> Option<Markup> {
         let start = low_x.max(low_y / bytes_per_s);
         let ends = vec![(start, start * bytes_per_s), (reach, reach * bytes_per_s)];
         lines.push(Line { ink: Ink::Text, points: ends, label: String::new(), shape: None });
-        // The slope's label hangs on a stub of its own at its foot, where no peak is near.
-        let foot = start * (high_x / low_x).powf(0.30);
+        // The slope's label hangs on a point of its own near its foot, where no level is near.
+        let foot = start * (high_x / low_x).powf(0.34);
         let label = format!("read {}", si(bytes_per_s, "B/s"));
         lines.push(Line { ink: Ink::Text, points: vec![(foot, foot * bytes_per_s); 2], label, shape: None });
     }
     for (e, flops_per_s) in &peaks {
         let from = memory.map_or(low_x, |(_, b)| flops_per_s / b).clamp(low_x, high_x);
         let label = format!("{} {}", told::shape(e), si(*flops_per_s, told::operations(e)));
-        lines.push(Line { ink: Ink::Text, points: vec![(from, *flops_per_s), (high_x, *flops_per_s)], label, shape: None });
+        lines.push(Line {
+            ink: Ink::Text,
+            points: vec![(from, *flops_per_s), (high_x, *flops_per_s)],
+            label,
+            shape: None,
+        });
     }
     let dots = FAMILIES.iter().enumerate().map(|(i, (_, ink, shape))| Dots {
         ink: *ink,
@@ -115,7 +119,9 @@ fn chart(page: &Page) -> Option<Markup> {
     });
     let chart = Chart {
         about: format!("Roofline: {} measured kernels below {} measured roofs", points.len(), lines.len()),
-        x: Axis::log("intensity, operations a byte", low_x, high_x, |v| if v < 1.0 { format!("{v}") } else { format!("{v:.0}") }),
+        x: Axis::log("intensity, operations a byte", low_x, high_x, |v| {
+            if v < 1.0 { format!("{v}") } else { format!("{v:.0}") }
+        }),
         y: Axis::log("operations a second", low_y, top * 2.0, short),
         bands: Vec::new(),
         lines,
