@@ -165,7 +165,8 @@ impl Entry {
             self.roof = roofline::share(&m.roofs, &m.work, seconds);
         }
         if let Energy::Measured { readings } = &m.conditions.energy {
-            let items = (m.work.items * m.iterations * m.samples_ns.len() as u64) as f64;
+            // In floating point: a stored run may hold counts whose product no integer holds.
+            let items = m.work.items as f64 * m.iterations as f64 * m.samples_ns.len() as f64;
             self.efficiency = readings
                 .iter()
                 .filter(|r| r.covers_device && r.joules > 0.0 && items > 0.0)

@@ -100,10 +100,13 @@ pub fn outliers(values: &[f64]) -> usize {
     values.iter().filter(|v| (**v - centre).abs() > 5.0 * spread.max(f64::MIN_POSITIVE)).count()
 }
 
-/// The median of the last third over that of the first third: 1 where nothing drifts. `None` below nine samples.
+/// The median of the last third over that of the first third: 1 where nothing drifts. `None` below nine samples, and over nothing.
 pub fn drift(values: &[f64]) -> Option<f64> {
     let third = values.len() / 3;
-    (third >= 3).then(|| median(&values[values.len() - third..]) / median(&values[..third]))
+    if third < 3 {
+        return None;
+    }
+    Some(median(&values[values.len() - third..]) / median(&values[..third])).filter(|drift| drift.is_finite())
 }
 
 /// SplitMix64: small, portable, good enough to resample with.
