@@ -1,6 +1,6 @@
 //! The run folder: a manifest replaced whole, records appended one a line, and reading that survives a kill.
 
-use crate::record::Record;
+use crate::record::{Outcome, Record};
 use crate::run::{Manifest, Run, SCHEMA};
 use crate::telemetry;
 use std::fs::{self, File, OpenOptions};
@@ -117,10 +117,15 @@ impl Store {
         let path = self.folder.join(MANIFEST);
         replace(&path, &json(&path, manifest, true)?)
     }
-    /// Appends one record and hands it to the disk before returning.
+    /// Appends one record and hands it to the disk before returning. A record that JSON cannot hold, because a number in it is not
+    /// finite, is stored as failed: otherwise one such line would make the whole run unreadable.
     pub fn append(&mut self, record: &Record) -> Result<(), StoreError> {
         let path = self.folder.join(RECORDS);
-        let line = json(&path, record, false)?;
+        let mut line = json(&path, record, false)?;
+        if let Err(e) = serde_json::from_slice::<Record>(&line) {
+            let error = format!("the measurement holds a number that is not finite and cannot be stored: {e}");
+            line = json(&path, &Record { outcome: Outcome::Failed { error }, ..record.clone() }, false)?;
+        }
         // One write call a line: what a kill can cut is the last line alone.
         self.records.write_all(&line).and_then(|()| self.records.sync_data()).map_err(|e| io_error(&path, e))
     }
@@ -208,7 +213,11 @@ pub fn telemetry_file(folder: &Path) -> Result<File, StoreError> {
     open().map_err(|e| io_error(&path, e))
 }
 
-/// Telemetry lines as they are written: one a line.
+/// Telemetry lines as they are written: one a line. A reading that is not finite was no reading, and JSON could not hold it.
 pub fn telemetry_line(line: &telemetry::Line) -> Result<Vec<u8>, StoreError> {
-    json(Path::new(TELEMETRY), line, false)
+    let mut line = line.clone();
+    if let telemetry::Line::Sample(sample) = &mut line {
+        sample.readings.retain(|reading| reading.value.is_finite());
+    }
+    json(Path::new(TELEMETRY), &line, false)
 }
