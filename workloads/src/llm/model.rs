@@ -2,6 +2,7 @@
 
 use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::choose::{Chooser, known};
+use crate::llm::findings::Findings;
 use crate::llm::forward::{LayerOps, Ops, Unwatched, Watch, body, sample, tail};
 use crate::llm::state::RunState;
 use crate::llm::weights::{Part, Synthetic, Tensor};
@@ -216,7 +217,7 @@ impl Model {
 
     /// Compares ops of the first and the last layer and the head, on the values of one pass, with their f64 references. The
     /// pass is a decode step, or the first `prompt` of every sequence.
-    pub fn check(&mut self, prompts: Option<&[&[u32]]>) -> Result<check::Findings, Fault> {
+    pub fn check(&mut self, prompts: Option<&[&[u32]]>) -> Result<Findings, Fault> {
         let (config, settings) = (self.config.clone(), self.settings.clone());
         let mut checker = check::Checker::new(&config, &settings, self.weights.clone(), &self.device);
         match prompts {
