@@ -1,6 +1,6 @@
 //! The run folder: a manifest replaced whole, records appended one a line, and reading that survives a kill.
 
-use crate::record::Record;
+use crate::record::{Outcome, Record};
 use crate::run::{Manifest, Run, SCHEMA};
 use crate::telemetry;
 use std::fs::{self, File, OpenOptions};
@@ -57,6 +57,7 @@ fn cannot_write(path: &Path, cause: io::Error) -> StoreError {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             "free some disk space or choose another folder with --out"
         }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "choose another folder with --out",
         _ => "choose a folder you can write to with --out",
     };
     StoreError::Io { path: path.to_owned(), cause, mend }
@@ -110,10 +111,10 @@ impl Store {
     /// Opens `folder` to append, after cutting off a last line that a kill left unfinished. Errors: another process writes to it.
     pub fn resume(folder: &Path) -> Result<(Self, Run), StoreError> {
         // Before anything is opened for writing: a folder that holds no run stays as it is.
-        read(folder)?;
+        let found = read(folder)?;
         let records = Self::records(folder)?;
-        // Read again under the lock: the other process may have ended in between.
-        let run = read(folder)?;
+        // Read again under the lock, as the other process may have ended in between; what was amiss was so before.
+        let run = Run { remarks: found.remarks, ..read(folder)? };
         let path = folder.join(RECORDS);
         let text = fs::read(&path).map_err(|e| cannot_read(&path, e))?;
         let whole = text.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
@@ -144,10 +145,15 @@ impl Store {
         let path = self.folder.join(MANIFEST);
         replace(&path, &json(&path, manifest, true)?)
     }
-    /// Appends one record and hands it to the disk before returning.
+    /// Appends one record and hands it to the disk before returning. A record that JSON cannot hold, because a number in it is not
+    /// finite, is stored as failed: otherwise one such line would make the whole run unreadable.
     pub fn append(&mut self, record: &Record) -> Result<(), StoreError> {
         let path = self.folder.join(RECORDS);
-        let line = json(&path, record, false)?;
+        let mut line = json(&path, record, false)?;
+        if let Err(e) = serde_json::from_slice::<Record>(&line) {
+            let error = format!("the measurement holds a number that is not finite and cannot be stored: {e}");
+            line = json(&path, &Record { outcome: Outcome::Failed { error }, ..record.clone() }, false)?;
+        }
         // One write call a line: what a kill can cut is the last line alone.
         self.records.write_all(&line).and_then(|()| self.records.sync_data()).map_err(|e| cannot_write(&path, e))
     }
@@ -235,7 +241,11 @@ pub fn telemetry_file(folder: &Path) -> Result<File, StoreError> {
     open().map_err(|e| cannot_write(&path, e))
 }
 
-/// Telemetry lines as they are written: one a line.
+/// Telemetry lines as they are written: one a line. A reading that is not finite was no reading, and JSON could not hold it.
 pub fn telemetry_line(line: &telemetry::Line) -> Result<Vec<u8>, StoreError> {
-    json(Path::new(TELEMETRY), line, false)
+    let mut line = line.clone();
+    if let telemetry::Line::Sample(sample) = &mut line {
+        sample.readings.retain(|reading| reading.value.is_finite());
+    }
+    json(Path::new(TELEMETRY), &line, false)
 }

@@ -17,6 +17,8 @@ const COLD_BELOW: u64 = 100;
 
 /// The implementation of a roof that stands for whichever variant is fastest when tried.
 pub const FASTEST: &str = "fastest";
+/// The fact from which a rate becomes instructions a cycle.
+const OPERATIONS_AN_INSTRUCTION: &str = spark_results::document::OPERATIONS_AN_INSTRUCTION;
 /// Rounds in which the variants of a roof are tried.
 const ROUNDS: usize = 4;
 /// Runs shorter than this are tried three times a round.
@@ -36,6 +38,8 @@ pub struct Micro<O: Op> {
     pub cold: Option<bool>,
     /// Whether it is itself a roof, so that none stands over it.
     pub roof: bool,
+    /// Operations of one instruction of the variant of that name, where a rate is told in instructions a cycle.
+    pub instruction: Option<fn(&O, &str) -> Option<u64>>,
     /// Things one call produces, and what one is.
     pub items: Option<Items<O>>,
 }
@@ -180,6 +184,7 @@ impl<O: Op> Workload for Micro<O> {
                 .then_some((sets.len() as u64 * once, device.last_level_cache())),
             device: device.clone(),
             tried,
+            instruction: self.instruction,
             next: 0,
             op,
             live: example.live.clone(),
@@ -294,6 +299,7 @@ struct Alone<O: Op> {
     cold: bool,
     short: Option<(u64, u64)>,
     tried: Tried,
+    instruction: Option<fn(&O, &str) -> Option<u64>>,
     roof: bool,
     items: (u64, &'static str),
     seed: u64,
@@ -334,10 +340,9 @@ impl<O: Op> Step for Alone<O> {
         if self.cold { Cache::Cold } else { Cache::Warm }
     }
     fn pages(&self) -> Option<(u64, Option<u64>)> {
-        let uses: Vec<_> =
-            self.sets.iter().flat_map(|s| s.inputs.iter().chain(&s.outputs)).map(|b| b.pages().usage()).collect();
-        let huge = uses.iter().map(|u| u.huge).sum::<Option<u64>>();
-        Some((uses.iter().map(|u| u.bytes).sum(), huge))
+        let operands = self.sets.iter().flat_map(|s| s.inputs.iter().chain(&s.outputs).chain(s.prepared.buffers()));
+        let used = spark_kernels::cpu::pages::usage(operands.map(Buffer::pages));
+        Some((used.bytes, used.huge))
     }
     fn facts(&self) -> BTreeMap<String, String> {
         let resident: u64 = self.sets.iter().map(|s| s.prepared.resident()).sum();
@@ -347,6 +352,9 @@ impl<O: Op> Step for Alone<O> {
         }
         if let Some((fastest, _)) = self.tried.first() {
             facts.insert("variant".into(), (*fastest).into());
+            if let Some(operations) = self.instruction.and_then(|of| of(&self.op, fastest)) {
+                facts.insert(OPERATIONS_AN_INSTRUCTION.into(), operations.to_string());
+            }
             let rates: Vec<_> = self.tried.iter().map(|(name, ns)| format!("{name} {ns:.0} ns")).collect();
             facts.insert("variants_tried".into(), rates.join(", "));
         }

@@ -108,8 +108,9 @@ fn told(record: &Record) -> String {
         return format!("  {}  {}: {}", entry.id, entry.status, entry.reason.unwrap_or_default());
     };
     let mut said = vec![headline(&entry).unwrap_or_else(|| duration(time.median_ns))];
-    let width = (time.ci95_ns[1] - time.ci95_ns[0]) / (2.0 * time.median_ns);
-    said.push(format!("± {}", percent(width)));
+    if let Some([low, high]) = time.ci95_ns {
+        said.push(format!("± {}", percent((high - low) / (2.0 * time.median_ns))));
+    }
     if let Some(roof) = &entry.roof {
         said.push(format!("{} of the {} roof", percent(roof.fraction), roof.bound.name()));
     }

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// At most so many readings of the core clock a task: enough to see it move, too few to matter.
 const CLOCK_READINGS: usize = 32;
 
+/// Samples that are taken however long each is: below three, one disturbance cannot be told from the rest.
+const FEWEST: usize = 3;
+
 /// What was sampled.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
@@ -68,7 +71,11 @@ pub fn samples(
             if narrow || now() - began >= budget {
                 break;
             }
+<<<<<<< HEAD
         } else if now() - began >= 8 * budget {
+=======
+        } else if taken >= FEWEST && now() - began >= 8 * budget {
+>>>>>>> main
             samples.notes.push(format!("{taken} samples only: the time was up before {}", policy.samples_min));
             break;
         }

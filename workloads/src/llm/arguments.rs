@@ -2,7 +2,7 @@
 
 use crate::axis::{self, Axis, BadRequest, Request};
 use crate::llm::blocks::{Blocks, Settings};
-use crate::llm::choose::{BEST, choose, known};
+use crate::llm::choose::{BEST, choose};
 use crate::llm::{Config, Model, source};
 use crate::workload::Decline;
 use spark_kernels::attention::KvType;
@@ -32,6 +32,11 @@ pub(crate) const LEFT_OUT: &[Axis] = &[
     Axis { name: "batch", about: "sequences run together", default: "1" },
     Axis { name: "head", about: "format of embedding and head", default: "q8_0" },
     Axis { name: "kv", about: "type of cached keys and values: bf16 or f32", default: "bf16" },
+    Axis {
+        name: "n_prompt",
+        about: "tokens read before generating, in the same sample (llama-bench's -pg)",
+        default: "0",
+    },
     Axis { name: "threads", about: "workers; 0 for all", default: "0" },
 ];
 
@@ -73,8 +78,9 @@ impl Case {
             },
         };
         let (n_prompt, n_gen, depth) = (tokens("n_prompt")?, tokens("n_gen")?, tokens("depth")?);
-        if n_prompt + n_gen == 0 {
-            let name = if known.iter().any(|a| a.name == "n_gen") { "n_gen" } else { "n_prompt" };
+        let generates = known.iter().any(|a| a.name == "n_gen");
+        if (if generates { n_gen } else { n_prompt }) == 0 {
+            let name = if generates { "n_gen" } else { "n_prompt" };
             return Err(BadRequest(format!("{name} is 0; it has to be at least 1")));
         }
         let sequences = match axis::size(axes, "batch")? {
@@ -133,7 +139,6 @@ impl Case {
     }
     /// A model ready for this case. Errors: it does not fit `memory`, cannot run here, or broke.
     pub(crate) fn load(&mut self, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Model, Decline> {
-        known(&self.gemm(), &**device, &self.settings.implementation).map_err(|u| Decline::Skip(u.to_string()))?;
         let bytes = self.bytes();
         if bytes > memory {
             let text =

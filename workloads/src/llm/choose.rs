@@ -67,3 +67,36 @@ impl Chooser<'_> {
         Ok(prepared)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spark_kernels::cpu::Cpu;
+    use spark_kernels::rmsnorm::RmsNorm;
+
+    #[test]
+    fn a_name_stays_in_its_family_or_falls_to_scalar() {
+        let cpu = Cpu::new(Some(1), 0);
+        let op = RmsNorm { rows: 1, width: 64, residual: false, eps: 1e-5 };
+        let taken = |name: &str| choose(&op, &cpu, name).unwrap().name();
+        assert_eq!(taken("scalar"), "scalar");
+        assert_eq!(taken(BEST), best(&op, &cpu).unwrap().name());
+        for family in ["avx2", "avx512"] {
+            let there = named(&op, &cpu, family);
+            let expected = if there { family } else { "scalar" };
+            assert_eq!(taken(&format!("{family}-vnni")), expected);
+        }
+        assert!(known(&gemm(), &cpu, "sse9").unwrap_err().0.contains("scalar"));
+        assert!(known(&gemm(), &cpu, "scalar").is_ok() && known(&gemm(), &cpu, BEST).is_ok());
+    }
+
+    fn named(op: &RmsNorm, cpu: &Cpu, name: &str) -> bool {
+        RmsNorm::implementations().iter().any(|i| i.name() == name && i.supports(op, cpu).is_ok())
+    }
+
+    fn gemm() -> Gemm {
+        use spark_kernels::format::Format;
+        use spark_kernels::gemm::Activations;
+        Gemm { m: 1, n: 16, k: 64, weights: Format::Mxfp4, activations: Activations::Int8, bias: false }
+    }
+}

@@ -3,7 +3,7 @@
 use crate::axis::{Axis, BadRequest, Request};
 use crate::llm::Model;
 use crate::llm::arguments::{self, Case, LEFT_OUT};
-use crate::llm::prefill::{choose_cache, pages};
+use crate::llm::prefill::{self, choose_cache, pages};
 use crate::workload::{Body, Decline, Footprint, Roofs, Step, Workload};
 use spark_kernels::{Device, Fault, Op};
 use spark_results::record::{Cache, Check};
@@ -28,6 +28,7 @@ const AXES: &[Axis] = &[
     Axis { name: "model", about: "a preset, a config.json or a folder with one", default: "tiny" },
     Axis { name: "n_gen", about: "tokens generated of each sequence, one sample", default: "128" },
     LEFT_OUT[4],
+    LEFT_OUT[5],
 ];
 
 impl Workload for Decode {
@@ -60,18 +61,34 @@ impl Workload for Decode {
         if case.depth > 0 {
             model.seed_caches();
         }
-        let first = case.prompts(1).concat();
-        let mut step = Generating { case, model, first, device, checked: String::new() };
+        let (first, prompts) = (case.prompts(1).concat(), case.prompts(case.n_prompt));
+        let mut step = Generating { case, model, first, prompts, device, checked: String::new() };
         step.reset()?;
         Ok(Body::Step(Box::new(step)))
     }
 }
 
-/// Work of one token of every sequence, averaged over the `n_gen` positions of a sample: both counts grow by the same with each
-/// position, so the average is that of the first and the last.
+/// Work of one iteration: one token of every sequence, averaged over the positions of a sample; or, with a prompt, the whole.
 fn work(case: &Case) -> Work {
+    let token = token(case);
+    if case.n_prompt == 0 {
+        return token;
+    }
+    let (prompt, n) = (prefill::work(case), case.n_gen as u64);
+    Work {
+        flops: prompt.flops.saturating_add(n.saturating_mul(token.flops)),
+        bytes: prompt.bytes.saturating_add(n.saturating_mul(token.bytes)),
+        items: prompt.items + n * token.items,
+        item: token.item,
+    }
+}
+
+/// Work of one token of every sequence, averaged over `n_gen` positions: both counts grow by the same with each position, so
+/// the average is that of the first and the last.
+fn token(case: &Case) -> Work {
     let (c, storage, sequences) = (&case.config, case.settings.storage(), case.settings.sequences);
-    let (first, last) = (case.depth, case.depth + case.n_gen - 1);
+    let first = case.depth + case.n_prompt;
+    let last = first + case.n_gen - 1;
     let mean = |of: &dyn Fn(usize) -> u64| u64::midpoint(of(first), of(last));
     Work {
         flops: (sequences as u64).saturating_mul(mean(&|depth| c.decode_flops(depth))),
@@ -86,6 +103,8 @@ struct Generating {
     model: Model,
     /// The first token of each sequence.
     first: Vec<u32>,
+    /// What each sequence reads before; empty where nothing is read.
+    prompts: Vec<Vec<u32>>,
     device: Arc<dyn Device>,
     /// What the check compared.
     checked: String,
@@ -98,14 +117,22 @@ impl Step for Generating {
         Ok(())
     }
     fn run(&mut self) -> Result<(), Fault> {
-        self.model.decode()
+        if self.case.n_prompt == 0 {
+            return self.model.decode();
+        }
+        // References only: a few bytes a sequence beside the prompt's work.
+        let prompts: Vec<&[u32]> = self.prompts.iter().map(Vec::as_slice).collect();
+        self.model.prefill(&prompts)?;
+        self.model.sample()?;
+        (0..self.case.n_gen).try_for_each(|_| self.model.decode())
     }
     fn work(&self) -> Work {
         work(&self.case)
     }
     fn check(&mut self) -> Result<Option<Check>, Fault> {
         self.reset()?;
-        let findings = self.model.check(None)?;
+        let prompts: Vec<&[u32]> = self.prompts.iter().map(Vec::as_slice).collect();
+        let findings = self.model.check((self.case.n_prompt > 0).then_some(prompts.as_slice()))?;
         self.reset()?;
         self.checked = findings.to_string();
         Ok(findings.check())
@@ -126,6 +153,6 @@ impl Step for Generating {
         facts
     }
     fn iterations_a_sample(&self) -> Option<u64> {
-        Some(self.case.n_gen as u64)
+        Some(if self.case.n_prompt == 0 { self.case.n_gen as u64 } else { 1 })
     }
 }

@@ -6,39 +6,61 @@ use crate::llm::size::stored;
 use spark_kernels::Op;
 use spark_kernels::gemm::{Activations, Gemm};
 
-/// Room for what is not counted one by one: stacks, downloads of a check, the allocator's own.
+/// Room for what is not counted one by one: stacks, the program, small buffers, the allocator's own.
 const SLACK: u64 = 32 << 20;
+/// From here on a buffer stands on huge pages, and takes whole ones.
+const HUGE_FROM: u64 = 1 << 20;
+const HUGE_PAGE: u64 = 2 << 20;
+
+/// What a buffer of so many bytes really takes.
+fn paged(bytes: u64) -> u64 {
+    bytes.checked_next_multiple_of(if bytes < HUGE_FROM { 4096 } else { HUGE_PAGE }).unwrap_or(u64::MAX)
+}
 
 impl Case {
     /// Most bytes of the device's memory that this case holds at once: packed weights, the largest tensor in canonical form
     /// beside them, caches, the buffers of a pass, what the ops keep for themselves, and what a check copies.
     pub(crate) fn bytes(&self) -> u64 {
         let (c, s) = (&self.config, &self.settings);
-        let blocks = Blocks::new(c, s);
-        let table = stored(s.head, c.vocab, c.hidden);
+        let (blocks, layers) = (Blocks::new(c, s), c.layers as u64);
         // A tied table is held twice: packed for the head, in rows for the look-up.
-        let weights = c.weight_bytes(s.format, s.head) + if c.tied { table } else { 0 };
-        let largest = c.projections().iter().map(|(n, k)| stored(s.format, *n, *k)).fold(table, u64::max);
+        let table = paged(stored(s.head, c.vocab, c.hidden));
+        let matrices = c.projections().map(|(n, k)| paged(stored(s.format, n, k)));
+        let largest = matrices.iter().copied().fold(table, u64::max);
+        let scratches = [blocks.qkv(), blocks.output(), blocks.gate_up(), blocks.down()].map(|op| scratch(&op));
         let outputs = blocks.attention().outputs();
-        let cache: u64 = outputs[1..].iter().map(|shape| shape.len as u64 * shape.of.size() as u64).sum();
+        let cache: u64 = outputs[1..].iter().map(|shape| paged(shape.len as u64 * shape.of.size() as u64)).sum();
+        let vectors =
+            c.layer_bytes(s.format) - c.projections().map(|(n, k)| stored(s.format, n, k)).iter().sum::<u64>();
+        let layer = matrices.iter().chain(&scratches).fold(cache + vectors, |sum, bytes| sum.saturating_add(*bytes));
         let (rows, sequences) = (s.rows as u64, s.sequences as u64);
-        let widths = 3 * c.hidden + c.qkv_width() + c.attention_width() + 3 * c.intermediate;
-        let passes = 4 * (rows.max(sequences) * widths as u64 + sequences * (2 * c.hidden + c.vocab) as u64);
-        let layer: u64 = [blocks.qkv(), blocks.output(), blocks.gate_up(), blocks.down()].iter().map(scratch).sum();
-        let scratches = (c.layers as u64).saturating_mul(layer).saturating_add(scratch(&blocks.head()));
-        let tables = if c.qk_norm { c.layers as u64 } else { 1 } * (4 * s.capacity * c.head_dim) as u64;
-        let caches = (c.layers as u64).saturating_mul(cache);
-        // A check downloads the caches of one layer, and buffers of a pass twice.
-        let check = 2 * passes + cache;
-        [weights, largest, caches, passes, scratches, tables, check, SLACK].into_iter().fold(0, u64::saturating_add)
+        let widths =
+            [c.hidden, c.hidden, c.hidden, c.qkv_width(), c.attention_width(), 2 * c.intermediate, c.intermediate];
+        let passes: u64 = widths.map(|width| paged(4 * rows * width as u64)).iter().sum();
+        let last = 2 * paged(4 * sequences * c.hidden as u64) + paged(4 * sequences * c.vocab as u64);
+        let tables = if c.qk_norm { layers } else { 1 } * paged((4 * s.capacity * c.head_dim) as u64);
+        // A check downloads the caches of one layer, and the larger buffers of a pass twice.
+        let check = 2 * (passes + last) + cache;
+        let all = [
+            2 * table,
+            largest,
+            layers.saturating_mul(layer),
+            scratch(&blocks.head()),
+            passes,
+            last,
+            tables,
+            check,
+            SLACK,
+        ];
+        all.into_iter().fold(0, u64::saturating_add)
     }
 }
 
 /// Rounded activations that a prepared gemm keeps: a code and a part of a scale each, or an f32.
 fn scratch(op: &Gemm) -> u64 {
     let elements = (op.m as u64).saturating_mul(op.k as u64);
-    match op.activations {
+    paged(match op.activations {
         Activations::F32 | Activations::Bf16 => elements.saturating_mul(4),
         _ => elements.saturating_add(elements / 4),
-    }
+    })
 }

@@ -1,7 +1,7 @@
 //! A decoder ready to run: weights packed, buffers allocated, sequences counted.
 
 use crate::llm::blocks::{Blocks, Settings};
-use crate::llm::choose::Chooser;
+use crate::llm::choose::{Chooser, known};
 use crate::llm::forward::{LayerOps, Ops, Unwatched, Watch, body, sample, tail};
 use crate::llm::state::RunState;
 use crate::llm::weights::{Part, Synthetic, Tensor};
@@ -32,6 +32,7 @@ impl Model {
     pub fn load(config: &Config, settings: &Settings, device: &Arc<dyn Device>) -> Result<Self, Fault> {
         let blocks = Blocks::new(config, settings);
         blocks.validate().map_err(|invalid| Fault::Unsupported(Unsupported(invalid.0)))?;
+        known(&blocks.gate_up(), &**device, &settings.implementation)?;
         let weights = Synthetic::new(config, settings.format, settings.head, settings.seed);
         let mut with =
             Chooser { device: &**device, name: &settings.implementation, taken: BTreeMap::new(), resident: 0 };

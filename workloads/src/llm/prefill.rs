@@ -26,7 +26,7 @@ const AXES: &[Axis] = &[
     LEFT_OUT[3],
     Axis { name: "model", about: "a preset, a config.json or a folder with one", default: "tiny" },
     Axis { name: "n_prompt", about: "tokens of the prompt of each sequence", default: "512" },
-    LEFT_OUT[4],
+    LEFT_OUT[5],
 ];
 
 impl Workload for Prefill {
@@ -67,7 +67,7 @@ impl Workload for Prefill {
 
 /// Work of one prompt of every sequence. Bytes: each weight once a pass, keys and values read and appended, rows of the
 /// embedding.
-fn work(case: &Case) -> Work {
+pub(crate) fn work(case: &Case) -> Work {
     let (settings, c, n) = (&case.settings, &case.config, case.n_prompt);
     let sequences = settings.sequences as u64;
     let storage = settings.storage();
@@ -145,6 +145,6 @@ pub(crate) fn choose_cache(model: &Model, device: &dyn Device) -> Cache {
 
 /// Bytes of the buffers and caches, and how many of them stand on huge pages.
 pub(crate) fn pages(model: &Model) -> (u64, Option<u64>) {
-    let uses: Vec<_> = model.buffers().map(|b| b.pages().usage()).collect();
-    (uses.iter().map(|u| u.bytes).sum(), uses.iter().map(|u| u.huge).sum())
+    let used = spark_kernels::cpu::pages::usage(model.buffers().map(spark_kernels::Buffer::pages));
+    (used.bytes, used.huge)
 }
