@@ -183,9 +183,13 @@ pub static ATTENTION: Micro<Attention> = Micro {
         axis("sequences", "sequences in the batch", "1"),
     ],
     parse: |axes, _| {
-        let sequences = size(axes, "sequences")?;
+        let (rows, sequences) = (size(axes, "rows")?, size(axes, "sequences")?);
+        if sequences > rows {
+            let text = format!("sequences is {sequences} and rows is {rows}; each sequence adds at least one row");
+            return Err(BadRequest(text));
+        }
         Ok(Attention {
-            rows: size(axes, "rows")?,
+            rows,
             depth: count(axes, "depth")?,
             heads: size(axes, "heads")?,
             kv_heads: size(axes, "kv_heads")?,
