@@ -71,11 +71,7 @@ pub fn samples(
             if narrow || now() - began >= budget {
                 break;
             }
-<<<<<<< HEAD
-        } else if now() - began >= 8 * budget {
-=======
         } else if taken >= FEWEST && now() - began >= 8 * budget {
->>>>>>> main
             samples.notes.push(format!("{taken} samples only: the time was up before {}", policy.samples_min));
             break;
         }
