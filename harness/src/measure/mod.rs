@@ -1,5 +1,7 @@
 //! Timing a step: warm up until steady, sample until the interval is narrow or the time is up.
 
+#[cfg(test)]
+mod tests;
 mod warmup;
 
 use spark_kernels::{Device, Fault};
@@ -71,11 +73,7 @@ pub fn samples(
             if narrow || now() - began >= budget {
                 break;
             }
-<<<<<<< HEAD
-        } else if now() - began >= 8 * budget {
-=======
         } else if taken >= FEWEST && now() - began >= 8 * budget {
->>>>>>> main
             samples.notes.push(format!("{taken} samples only: the time was up before {}", policy.samples_min));
             break;
         }
