@@ -139,7 +139,9 @@ impl Op for Attention {
         let operands = product(&[rows, width, head_dim, 16]);
         let flops = product(&[rows, self.capacity().saturating_add(1), heads, head_dim, 4]);
         if [cache, operands, flops].iter().any(|count| count.is_none_or(|count| count > isize::MAX as usize)) {
-            return invalid(format!("a shape that cannot be addressed: {self:?}; choose a smaller depth or fewer rows"));
+            return invalid(format!(
+                "a shape that cannot be addressed: {self:?}; choose a smaller depth or fewer rows"
+            ));
         }
         Ok(())
     }
