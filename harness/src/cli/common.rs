@@ -28,13 +28,13 @@ pub(super) struct Common {
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Threads of the CPU device [default: one a CPU that this process may use]
-    #[arg(long, value_name = "N")]
+    #[arg(long, short = 't', value_name = "N", allow_negative_numbers = true)]
     pub(super) threads: Option<String>,
     /// Seed of all synthetic data
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     pub(super) seed: u64,
     /// Wall-clock time for the whole command: 90s, 5m, 1h30m
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
     pub(super) budget: Option<Duration>,
     /// Continue a run that was interrupted or killed: what has a record is not measured again
     #[arg(long, value_name = "RUN")]
@@ -61,6 +61,20 @@ impl Common {
     /// How much is said.
     pub(super) fn voice(&self) -> ui::Voice {
         ui::Voice { quiet: self.quiet, no_progress: self.no_progress }
+    }
+    /// The manifest of the run to continue, if one is. Errors: it cannot be read; it was made by another build.
+    pub(super) fn resumed(&self) -> anyhow::Result<Option<Manifest>> {
+        let Some(folder) = &self.resume else { return Ok(None) };
+        let manifest = store::read(folder)?.manifest;
+        if manifest.build != build() {
+            let Build { version, profile, .. } = &manifest.build;
+            bail!(
+                "{}: that run was made by another build ({version}, {profile}) and one run holds the numbers of one; \
+                 continue it with that build, or start a new run with --out",
+                folder.display()
+            );
+        }
+        Ok(Some(manifest))
     }
     /// The one number of threads asked for. Errors: a list, or no number.
     pub(super) fn one_thread_count(&self) -> anyhow::Result<Option<usize>> {
@@ -90,6 +104,11 @@ pub(super) fn place(threads: Option<usize>, wanted: &[String]) -> anyhow::Result
     Ok(Place { root, machine, devices, infos })
 }
 
+/// The place of a run that is continued: its devices, with as many threads as it had.
+pub(super) fn place_again(manifest: &Manifest) -> anyhow::Result<Place> {
+    place(manifest.settings.threads.map(|t| t as usize), &manifest.settings.devices)
+}
+
 /// Measures `tasks` into a run folder and tells what came of it.
 pub(super) fn measure(
     common: &Common,
@@ -98,6 +117,24 @@ pub(super) fn measure(
     place: Place,
     tasks: &[Task],
 ) -> anyhow::Result<(Verdict, Run)> {
+    let (verdict, run, folder) = measured(common, suite, policy, place, tasks)?;
+    if common.json {
+        document(&run);
+    } else if !common.quiet {
+        ui::data(&spark_reports::text(&run, ui::coloured()));
+    }
+    whereabouts(common, &run, &folder);
+    Ok((verdict, run))
+}
+
+/// Measures `tasks` into a run folder, whose path stands beside the run. Nothing is told but the progress.
+pub(super) fn measured(
+    common: &Common,
+    suite: Option<&str>,
+    policy: Policy,
+    place: Place,
+    tasks: &[Task],
+) -> anyhow::Result<(Verdict, Run, PathBuf)> {
     let voice = common.voice();
     if tasks.is_empty() {
         bail!("nothing to run: no id matches; `spark-bench plan` shows the ids, and in a glob `*` matches everything");
@@ -121,20 +158,19 @@ pub(super) fn measure(
         _ if run.records.iter().any(|r| r.status() == "failed") => Verdict::Broken,
         _ => Verdict::Fine,
     };
-    tell(common, &run, &folder);
-    Ok((verdict, run))
+    Ok((verdict, run, folder))
 }
 
-/// The summary, or the whole run as JSON; then where everything lies.
-fn tell(common: &Common, run: &Run, folder: &Path) {
-    if common.json {
-        match serde_json::to_string_pretty(&spark_results::Document::of(run)) {
-            Ok(text) => ui::line(text),
-            Err(e) => ui::error(e),
-        }
-    } else if !common.quiet {
-        ui::data(&spark_reports::text(run, ui::coloured()));
+/// Prints the whole run as one JSON document.
+pub(super) fn document(run: &Run) {
+    match serde_json::to_string_pretty(&spark_results::Document::of(run)) {
+        Ok(text) => ui::line(text),
+        Err(e) => ui::error(e),
     }
+}
+
+/// Says what was left undone, and where everything lies.
+pub(super) fn whereabouts(common: &Common, run: &Run, folder: &Path) {
     let voice = common.voice();
     let unfinished = run.unfinished().len();
     if unfinished > 0 {
@@ -161,6 +197,8 @@ fn open(
         }
         manifest.ended = None;
         manifest.telemetry_cost = None;
+        // What was absent before is found again by this process.
+        manifest.absent.retain(|absent| !absent.what.starts_with("roofs.") && absent.what != "telemetry");
         let elapsed = run.records.iter().map(|r| r.ended_ns).max().unwrap_or(0);
         let session = Session::start(store, manifest, place.devices, policy, &place.root, elapsed)?;
         return Ok((session, run.records));

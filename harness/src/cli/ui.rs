@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize, Stream};
 use spark_results::quantity::{duration, percent, si};
 use spark_results::{Entry, Record};
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 /// How much is said.
@@ -33,10 +33,16 @@ impl Voice {
     }
 }
 
-/// Data: to stdout, whole. A reader that went away is no error.
+/// Data: to stdout, whole. A reader that went away is no error; a full disk ends the program, as what it prints is its work.
 pub fn data(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            error(format!("standard output: {e}; send it somewhere that can be written"));
+            std::process::exit(2);
+        }
+        _ => {}
+    }
 }
 
 /// Data with a line end.

@@ -1,5 +1,7 @@
 //! Timing a step: warm up until steady, sample until the interval is narrow or the time is up.
 
+#[cfg(test)]
+mod tests;
 mod warmup;
 
 use spark_kernels::{Device, Fault};

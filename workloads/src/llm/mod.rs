@@ -19,6 +19,7 @@ pub mod source;
 pub mod state;
 pub mod weights;
 
+pub use arguments::PASS;
 pub use blocks::{Blocks, Settings};
 pub use config::{Config, ConfigError, Family};
 pub use decode::DECODE;
