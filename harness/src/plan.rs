@@ -179,10 +179,14 @@ mod tests {
                 // One axis as large as it may be, then all of them that take numbers.
                 let mut every = vec![(axis.name, largest)];
                 let numbers = workload.axes().iter().filter(|a| a.default.parse::<u64>().is_ok());
-                for axes in [every.clone(), { every.extend(numbers.map(|a| (a.name, largest))); every }] {
+                for axes in [every.clone(), {
+                    every.extend(numbers.map(|a| (a.name, largest)));
+                    every
+                }] {
                     if let Ok(tasks) = tasks(&[entry(workload.name(), &axes)], &devices(), &[]) {
                         for task in tasks {
-                            let small = workload.name() == "chase" || task.footprint.as_ref().is_ok_and(|f| f.bytes < 1 << 34);
+                            let small =
+                                workload.name() == "chase" || task.footprint.as_ref().is_ok_and(|f| f.bytes < 1 << 34);
                             assert!(small || task.declined(16 << 30).is_some(), "{}", task.id);
                         }
                     }

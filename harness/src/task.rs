@@ -46,8 +46,7 @@ fn measured(
     id: &BenchmarkId,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Measurement>, Decline> {
-    let workload =
-        workload.ok_or_else(|| Decline::Skip(format!("this version has no workload '{}'", id.workload)))?;
+    let workload = workload.ok_or_else(|| Decline::Skip(format!("this version has no workload '{}'", id.workload)))?;
     let device = session.devices.get(&id.device).cloned();
     let device = device.ok_or_else(|| Decline::Skip(format!("device {} is not here", id.device)))?;
     // Prepared before the task's own operands: what is left of the memory is then known.

@@ -94,9 +94,11 @@ fn numbers_that_cannot_be_are_refused() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "what is not tested here is said")]
 fn a_model_that_does_not_fit_is_declined_before_anything_is_allocated() {
     let place = Place::new();
-    let mut command = place.command(&["run", "decode", "--model", "llama-3.3-70b", "--format", "f32", "--depth", "100000"]);
+    let mut command =
+        place.command(&["run", "decode", "--model", "llama-3.3-70b", "--format", "f32", "--depth", "100000"]);
     // A machine on which this fits would be asked to run it: there the test says so and stops.
     let plenty = sysinfo::System::new().is_ok_and(|mut system| {
         system.refresh_memory();

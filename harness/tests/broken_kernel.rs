@@ -214,8 +214,7 @@ fn a_workload_that_this_version_has_not_is_skipped_by_name() {
     let manifest = manifest(Vec::new());
     let store = Store::create(folder.path(), &manifest).unwrap();
     let policy = suite::named("smoke").unwrap().measure;
-    let mut session =
-        Session::start(store, manifest, Devices::default(), policy, &SysRoot::live(), 0).unwrap();
+    let mut session = Session::start(store, manifest, Devices::default(), policy, &SysRoot::live(), 0).unwrap();
     for id in ["wibble/cpu/x", "gemm/cuda:7/x"] {
         let record = task::record(&mut session, &id.parse().unwrap(), &|| false).unwrap();
         let name = if id.starts_with("wibble") { "'wibble'" } else { "cuda:7" };

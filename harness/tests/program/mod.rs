@@ -52,7 +52,7 @@ impl Place {
         assert!(done.out.is_empty(), "{line:?}: {done:?}");
         assert!(done.err.starts_with("error: ") && done.err.lines().count() == 1, "{line:?}: one line, not {done:?}");
         // What, where, and the mend: after a semicolon, or as what it has to be instead.
-        let mend = ["; ", ": choose ", " has to be "].iter().find_map(|mark| done.err.split_once(mark));
+        let mend = ["; ", ": choose ", " has to be ", " have to be "].iter().find_map(|mark| done.err.split_once(mark));
         assert!(mend.is_some_and(|(said, mend)| said.len() > 12 && mend.len() > 3), "{line:?}: no mend: {done:?}");
         done.err
     }

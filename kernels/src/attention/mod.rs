@@ -128,7 +128,9 @@ impl Op for Attention {
             return invalid(format!("head_dim = {head_dim} is odd; choose an even one"));
         }
         if sequences > MOST_SEQUENCES {
-            return invalid(format!("sequences = {sequences} is more than any batch has; choose at most {MOST_SEQUENCES}"));
+            return invalid(format!(
+                "sequences = {sequences} is more than any batch has; choose at most {MOST_SEQUENCES}"
+            ));
         }
         // Every count below has to fit: the cache, the rows of q, k and v, and 4 operations an element of head and token seen.
         let product = |parts: &[usize]| parts.iter().try_fold(1, |all: usize, part| all.checked_mul(*part));
@@ -137,7 +139,9 @@ impl Op for Attention {
         let operands = product(&[rows, width, head_dim, 16]);
         let flops = product(&[rows, self.capacity().saturating_add(1), heads, head_dim, 4]);
         if [cache, operands, flops].iter().any(|count| count.is_none_or(|count| count > isize::MAX as usize)) {
-            return invalid(format!("a shape that cannot be addressed: {self:?}; choose a smaller depth or fewer rows"));
+            return invalid(format!(
+                "a shape that cannot be addressed: {self:?}; choose a smaller depth or fewer rows"
+            ));
         }
         Ok(())
     }
