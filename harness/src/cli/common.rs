@@ -213,7 +213,7 @@ fn open(
         id,
         started_at,
         ended: None,
-        command: std::env::args().map(|a| spark_results::machine::clean(&a)).collect(),
+        command: ui::words(),
         build: build(),
         settings: Settings {
             suite: suite.map(str::to_owned),

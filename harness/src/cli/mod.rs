@@ -102,7 +102,7 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse_from(llm::long_forms(std::env::args_os())) {
         Ok(arguments) => arguments,
         Err(e) if e.use_stderr() && e.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            ui::error(refused(&e.render().to_string()));
+            ui::error(refused(&e.render().to_string(), &ui::words()));
             return ExitCode::from(2);
         }
         Err(e) => {
@@ -121,16 +121,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What is wrong with the command line in one line: what, where, and the mend, from the paragraphs that clap writes.
-fn refused(text: &str) -> String {
+/// What is wrong with the command line `words` in one line: what, where, and the mend, from the paragraphs that clap writes.
+fn refused(text: &str, words: &[String]) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let said = lines.clone().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let said = lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
     let said = said.map(|line| line.trim_start_matches("error: ")).collect::<Vec<_>>().join(" ");
-    // The usage begins with the verb that was meant.
-    let usage = lines.clone().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or_default();
-    let plain = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
-    let verb = usage.split_whitespace().skip(1).take_while(plain).map(|word| format!(" {word}")).collect::<String>();
-    format!("{said}; spark-bench{verb} --help shows what there is")
+    let verb = words.iter().skip(1).find(|word| Arguments::command().find_subcommand(word).is_some());
+    let verb = verb.map(|verb| format!(" {verb}")).unwrap_or_default();
+    format!("{}; spark-bench{verb} --help shows what there is", spark_results::machine::clean(&said))
 }
 
 fn act(verb: Verb) -> anyhow::Result<Verdict> {
@@ -200,8 +198,8 @@ mod tests {
     #[test]
     fn a_wrong_command_line_is_told_in_one_line_with_its_mend() {
         let told = |line: &[&str]| {
-            let words = std::iter::once(&"spark-bench").chain(line);
-            refused(&Arguments::try_parse_from(words).expect_err("wrong").render().to_string())
+            let words: Vec<_> = std::iter::once(&"spark-bench").chain(line).map(|word| (*word).to_owned()).collect();
+            refused(&Arguments::try_parse_from(&words).expect_err("wrong").render().to_string(), &words)
         };
         assert_eq!(told(&["nope"]), "unrecognized subcommand 'nope'; spark-bench --help shows what there is");
         let missing = "the following required arguments were not provided: <WHAT>...; \

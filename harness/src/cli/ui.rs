@@ -56,6 +56,11 @@ pub fn error(text: impl std::fmt::Display) {
     eprintln!("{word} {text}");
 }
 
+/// The command line, cleaned for showing; a path need not be UTF-8, and what is not stands as a replacement character.
+pub fn words() -> Vec<String> {
+    std::env::args_os().map(|word| spark_results::machine::clean(&word.to_string_lossy())).collect()
+}
+
 /// Whether stdout may be coloured.
 pub fn coloured() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())

@@ -51,9 +51,9 @@ impl Place {
         assert_eq!(done.code, Some(2), "{line:?}: {done:?}");
         assert!(done.out.is_empty(), "{line:?}: {done:?}");
         assert!(done.err.starts_with("error: ") && done.err.lines().count() == 1, "{line:?}: one line, not {done:?}");
-        let (said, mend) =
-            done.err.trim_end().split_once("; ").unwrap_or_else(|| panic!("{line:?}: no mend: {done:?}"));
-        assert!(said.len() > 12 && mend.len() > 8, "{line:?}: {done:?}");
+        // What, where, and the mend: after a semicolon, or as what it has to be instead.
+        let mend = ["; ", ": choose ", " has to be ", " have to be "].iter().find_map(|mark| done.err.split_once(mark));
+        assert!(mend.is_some_and(|(said, mend)| said.len() > 12 && mend.len() > 3), "{line:?}: no mend: {done:?}");
         done.err
     }
     /// Starts the program and waits until `name` holds at least `lines` whole lines.

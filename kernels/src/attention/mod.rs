@@ -130,7 +130,9 @@ impl Op for Attention {
             return invalid(format!("head_dim = {head_dim} is odd; choose an even one"));
         }
         if sequences > MOST_SEQUENCES {
-            return invalid(format!("sequences = {sequences} has to be at most {MOST_SEQUENCES}"));
+            return invalid(format!(
+                "sequences = {sequences} is more than any batch has; choose at most {MOST_SEQUENCES}"
+            ));
         }
         // Every count below has to fit: the cache, the rows of q, k and v, and 4 operations an element of head and token seen.
         let product = |parts: &[usize]| parts.iter().try_fold(1, |all: usize, part| all.checked_mul(*part));
