@@ -24,7 +24,7 @@ pub(super) struct Common {
     /// Only ids that match; `*` matches everything, `/` included (repeatable)
     #[arg(long, value_name = "GLOB")]
     pub(super) filter: Vec<String>,
-    /// The run folder [default: results/runs/<time>-<host>/]
+    /// The run folder [default: results/runs/TIME-HOST/]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Threads of the CPU device [default: one a CPU that this process may use]

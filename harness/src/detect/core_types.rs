@@ -93,7 +93,7 @@ fn part_name(implementer: u32, part: u32) -> String {
 }
 
 /// Groups processors into kinds, the fastest first. Cores with a MIDR are grouped by it alone: on GB10 the two clusters of one kind
-/// have different clocks and are still one kind. Processors without one are not grouped (see [`by_capacity`]).
+/// have different clocks and are still one kind. Processors without one are not grouped (see `by_capacity`).
 #[must_use]
 pub fn grouped(cores: &[Core]) -> Vec<CoreType> {
     let mut kinds: BTreeMap<(u32, u32), Vec<Core>> = BTreeMap::new();
