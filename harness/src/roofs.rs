@@ -8,7 +8,7 @@ use spark_workloads::workload::Roofs as Needs;
 use spark_workloads::{Body, Request, Step, Workload, ops};
 use std::sync::Arc;
 
-/// Samples of each roof before, and again after: each is a few milliseconds, so that their median stands above a disturbance.
+/// Samples of each roof before, and again after: each is a few milliseconds, so that some fall between two disturbances.
 const READINGS: usize = 15;
 /// Least size of the array that stands for memory.
 const MEMORY: u64 = 1 << 30;

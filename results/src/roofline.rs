@@ -1,7 +1,6 @@
 //! Roofs measured around a measurement, and the share of them that it reached.
 
 use crate::record::Work;
-use crate::stats;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,10 +47,10 @@ impl RoofReading {
             Bound::Compute => work.flops,
         }
     }
+    /// The fastest of the readings: a disturbance only ever slows one down, and a roof that is too low makes every share a lie.
     fn rate(&self, samples_ns: &[u64]) -> Option<f64> {
-        let samples: Vec<_> = samples_ns.iter().map(|&ns| ns as f64).collect();
-        // Samples of no time are no infinite roof: there is none then.
-        Some(self.amount(&self.work) as f64 / (stats::median(&samples) * 1e-9)).filter(|rate| rate.is_finite())
+        let least = samples_ns.iter().copied().filter(|ns| *ns > 0).min()?;
+        Some(self.amount(&self.work) as f64 / (least as f64 * 1e-9)).filter(|rate| rate.is_finite())
     }
     /// Operations or bytes a second right before.
     pub fn before(&self) -> Option<f64> {
