@@ -29,6 +29,7 @@ pub struct Session {
     pub(crate) watch: Watch,
     pub(crate) sampler: Option<Sampler>,
     roofs: HashMap<String, Roofs>,
+    roofless: bool,
 }
 
 impl Session {
@@ -53,7 +54,7 @@ impl Session {
         };
         store.manifest(&manifest)?;
         let watch = Watch::start(root);
-        Ok(Self { store, manifest, devices, policy, start, watch, sampler, roofs: HashMap::new() })
+        Ok(Self { store, manifest, devices, policy, start, watch, sampler, roofs: HashMap::new(), roofless: false })
     }
     /// Nanoseconds since the run's start.
     pub fn now_ns(&self) -> u64 {
@@ -78,8 +79,20 @@ impl Session {
             s.header().sensors.iter().filter(speaks).any(|c| matches!(c.quantity.as_deref(), Some("power" | "energy")))
         })
     }
-    /// The roofs of `device`, prepared at first use.
+    /// Measures no roofs from here on: records then hold none, and the manifest says why.
+    pub fn leave_out_roofs(&mut self) {
+        self.roofless = true;
+        let why = Absent::new("roofs", "not measured: --no-roofs was asked for");
+        // A run that is continued says it already.
+        if !self.manifest.absent.contains(&why) {
+            self.manifest.absent.push(why);
+        }
+    }
+    /// The roofs of `device`, prepared at first use; `None` where they are left out.
     pub(crate) fn roofs(&mut self, device: &str) -> Option<&mut Roofs> {
+        if self.roofless {
+            return None;
+        }
         if !self.roofs.contains_key(device) {
             let handle = self.devices.get(device)?.clone();
             let roofs = Roofs::prepare(&handle, crate::plan::usable(self.available()), self.manifest.settings.seed);

@@ -57,7 +57,9 @@ enum Verb {
     )]
     Run(run::Args),
     /// A decoder end to end: prompts read and tokens generated a second, in llama-bench's grammar
-    #[command(after_help = "Example: spark-bench llm -m llama-3.2-1b --format mxfp4,nvfp4 -p 512 -n 128 -d 0,4096 -o json")]
+    #[command(
+        after_help = "Example: spark-bench llm -m llama-3.2-1b --format mxfp4,nvfp4 -p 512 -n 128 -d 0,4096 -o json"
+    )]
     Llm(llm::Args),
     /// What `all` would run, how long, how much memory; runs nothing
     #[command(after_help = "Example: spark-bench plan --suite full --filter 'gemm/*m=1&*'")]

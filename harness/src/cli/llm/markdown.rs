@@ -26,10 +26,8 @@ const LEADING: &[Column] = &[
     column("backend", false, |r| backend(r).to_owned()),
     column("threads", true, |r| r.shape.threads.to_string()),
 ];
-const KV: &[Column] = &[
-    column("type_k", false, |r| r.shape.kv.clone()),
-    column("type_v", false, |r| r.shape.kv.clone()),
-];
+const KV: &[Column] =
+    &[column("type_k", false, |r| r.shape.kv.clone()), column("type_v", false, |r| r.shape.kv.clone())];
 const BYTES: &[Column] =
     &[column("MB/token", true, |r| r.bytes_per_token().map_or(MISSING.to_owned(), |bytes| digits(bytes / 1e6)))];
 const EXTENDED: &[Column] = &[

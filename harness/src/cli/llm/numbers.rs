@@ -83,7 +83,10 @@ fn number(text: &str) -> anyhow::Result<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match text.parse() {
         Ok(value) if digits => Ok(value),
-        _ => bail!("'{}' is no whole number; write lists and ranges such as 512,1024, 512-4096*2 or 0-8192+2048", clean(text)),
+        _ => bail!(
+            "'{}' is no whole number; write lists and ranges such as 512,1024, 512-4096*2 or 0-8192+2048",
+            clean(text)
+        ),
     }
 }
 
@@ -107,8 +110,25 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused() {
         for text in [
-            "", ",", "1,", "x", "-1", "1-", "1-x", "8-4", "1-8+0", "1-8*1", "1-8*0", "0-8*2", "1-8+", "1-8*2*2", "1-2-3",
-            "+1", "1e3", "0-9999999", "99999999999999999999",
+            "",
+            ",",
+            "1,",
+            "x",
+            "-1",
+            "1-",
+            "1-x",
+            "8-4",
+            "1-8+0",
+            "1-8*1",
+            "1-8*0",
+            "0-8*2",
+            "1-8+",
+            "1-8*2*2",
+            "1-2-3",
+            "+1",
+            "1e3",
+            "0-9999999",
+            "99999999999999999999",
         ] {
             let error = list("-p", text).unwrap_err().to_string();
             assert!(error.starts_with("-p '"), "{text}: {error}");

@@ -199,6 +199,9 @@ mod tests {
     #[test]
     fn means_and_deviations_of_known_values() {
         assert_eq!((mean(&[]), mean(&[2.0, 4.0])), (None, Some(3.0)));
-        assert_eq!((deviation(&[5.0]), deviation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])), (None, Some((32.0_f64 / 7.0).sqrt())));
+        assert_eq!(
+            (deviation(&[5.0]), deviation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])),
+            (None, Some((32.0_f64 / 7.0).sqrt()))
+        );
     }
 }

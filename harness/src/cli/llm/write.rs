@@ -80,7 +80,8 @@ fn sql(rows: &[&Row<'_>], extended: bool) -> String {
     let mut out = format!("CREATE TABLE IF NOT EXISTS llama_bench (\n{}\n);\n\n", typed.join(",\n"));
     let names: Vec<_> = columns(extended).map(|f| f.name).collect();
     for row in rows {
-        let quoted = |f: &Field| cell(f, row).map_or("NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''")));
+        let quoted =
+            |f: &Field| cell(f, row).map_or("NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''")));
         let values: Vec<_> = columns(extended).map(quoted).collect();
         out.push_str(&format!("INSERT INTO llama_bench ({}) VALUES ({});\n", names.join(", "), values.join(", ")));
     }
