@@ -60,7 +60,7 @@ enum Verb {
     #[command(
         after_help = "Example: spark-bench llm -m llama-3.2-1b --format mxfp4,nvfp4 -p 512 -n 128 -d 0,4096 -o json"
     )]
-    Llm(llm::Args),
+    Llm(Box<llm::Args>),
     /// What `all` would run, how long, how much memory; runs nothing
     #[command(after_help = "Example: spark-bench plan --suite full --filter 'gemm/*m=1&*'")]
     Plan(plan::Args),
