@@ -80,6 +80,20 @@ pub fn tasks(entries: &[Entry], devices: &Devices, filters: &[String]) -> Result
     Ok(tasks)
 }
 
+/// The tasks of a run that was planned before, from their ids: what a continued run has to do is what it set out to do.
+pub fn again(planned: &[String], devices: &Devices) -> Result<Vec<Task>, BadRequest> {
+    let task = |text: &String| {
+        let id: BenchmarkId = text.parse().map_err(|e: spark_results::id::ParseIdError| BadRequest(e.to_string()))?;
+        let footprint = match (spark_workloads::find(&id.workload), devices.get(&id.device)) {
+            (Some(workload), Some(device)) => workload.footprint(&id, &**device),
+            (None, _) => Err(Decline::Skip(format!("this version has no workload '{}'", id.workload))),
+            (_, None) => Err(Decline::Skip(format!("device {} is not here", id.device))),
+        };
+        Ok(Task { id, footprint })
+    };
+    planned.iter().map(task).collect()
+}
+
 /// Adds the cases of one request.
 pub fn add(
     tasks: &mut Vec<Task>,
@@ -98,4 +112,101 @@ pub fn add(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spark_kernels::cpu::Cpu;
+    use spark_workloads::suite;
+    use std::sync::Arc;
+
+    fn devices() -> Devices {
+        Devices::new(vec![Arc::new(Cpu::new(Some(1), 1 << 20))])
+    }
+
+    fn entry(workload: &str, axes: &[(&str, u64)]) -> Entry {
+        let axes = axes.iter().map(|(name, value)| ((*name).to_owned(), suite::Values::Number(*value))).collect();
+        Entry { workload: workload.into(), implementation: String::new(), axes }
+    }
+
+    #[test]
+    fn each_id_is_planned_once_and_filters_narrow() {
+        let twice = [entry("rmsnorm", &[("width", 64)]), entry("rmsnorm", &[("width", 64)]), entry("sample", &[])];
+        let all = tasks(&twice, &devices(), &[]).unwrap();
+        assert_eq!(all.len(), 2);
+        let some = tasks(&twice, &devices(), &["sample*".into()]).unwrap();
+        assert_eq!(some.iter().map(|t| t.id.workload.as_str()).collect::<Vec<_>>(), ["sample"]);
+        assert!(tasks(&twice, &devices(), &["nothing".into()]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused_by_name() {
+        let unknown = |entry| tasks(&[entry], &devices(), &[]).unwrap_err().0;
+        assert!(unknown(entry("wibble", &[])).contains("'wibble'"));
+        assert!(unknown(entry("gemm", &[("q", 1)])).contains("no axis 'q'"));
+        assert!(unknown(entry("gemm", &[("k", 33)])).contains("k = 33"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_declined_with_both_sizes() {
+        let gemm = entry("gemm", &[("m", 1 << 20), ("n", 1 << 20), ("k", 1 << 20)]);
+        let task = tasks(&[gemm], &devices(), &[]).unwrap().remove(0);
+        let Some(Decline::Skip(why)) = task.declined(16 << 30) else { panic!("it does not fit") };
+        assert!(why.contains("needs") && why.contains("15.2 GiB may be used") && why.contains("16 GiB"), "{why}");
+        let small = tasks(&[entry("rmsnorm", &[("width", 64)])], &devices(), &[]).unwrap().remove(0);
+        assert_eq!(small.declined(16 << 30), None);
+        // Exactly what it needs beside the margin is enough, a byte less is not.
+        let needs = small.footprint.clone().unwrap().bytes;
+        assert_eq!(small.declined(needs + MARGIN), None);
+        assert!(small.declined(needs + MARGIN - 1).is_some() && small.declined(0).is_some());
+    }
+
+    #[test]
+    fn a_plan_reads_back_from_its_ids() {
+        let smoke = suite::named("smoke").unwrap();
+        let all = tasks(&smoke.tasks, &devices(), &[]).unwrap();
+        let ids: Vec<_> = all.iter().map(|t| t.id.to_string()).collect();
+        let again = again(&ids, &devices()).unwrap();
+        assert_eq!(again.len(), all.len());
+        for (old, new) in all.iter().zip(&again) {
+            assert_eq!((&old.id, &old.footprint), (&new.id, &new.footprint));
+        }
+        let strange = super::again(&["wibble/cpu/x".into(), "gemm/cuda:7/x".into()], &devices()).unwrap();
+        assert!(strange.iter().all(|t| t.declined(u64::MAX).is_some()));
+        assert!(super::again(&["no id".into()], &devices()).is_err());
+    }
+
+    #[test]
+    fn more_operands_take_longer_and_what_cannot_be_takes_no_time() {
+        let policy = suite::named("smoke").unwrap().measure;
+        let of = |rows| tasks(&[entry("rmsnorm", &[("rows", rows)])], &devices(), &[]).unwrap().remove(0);
+        assert!(of(1 << 20).estimate(&policy) > of(1).estimate(&policy));
+        let never = Task { footprint: Err(Decline::Skip("no".into())), ..of(1) };
+        assert_eq!(never.estimate(&policy), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_largest_shapes_are_refused_or_declined_and_nothing_overflows() {
+        let largest = 1 << 40;
+        for workload in spark_workloads::ALL {
+            for axis in workload.axes() {
+                // One axis as large as it may be, then all of them that take numbers.
+                let mut every = vec![(axis.name, largest)];
+                let numbers = workload.axes().iter().filter(|a| a.default.parse::<u64>().is_ok());
+                for axes in [every.clone(), {
+                    every.extend(numbers.map(|a| (a.name, largest)));
+                    every
+                }] {
+                    if let Ok(tasks) = tasks(&[entry(workload.name(), &axes)], &devices(), &[]) {
+                        for task in tasks {
+                            let small =
+                                workload.name() == "chase" || task.footprint.as_ref().is_ok_and(|f| f.bytes < 1 << 34);
+                            assert!(small || task.declined(16 << 30).is_some(), "{}", task.id);
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

@@ -10,6 +10,7 @@ use spark_results::telemetry::Status;
 use spark_results::{Manifest, Record};
 use spark_workloads::Devices;
 use spark_workloads::suite::Policy;
+use spark_workloads::workload::Roofs as Needs;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -88,18 +89,19 @@ impl Session {
             self.manifest.absent.push(why);
         }
     }
-    /// The roofs of `device`, prepared at first use; `None` where they are left out.
-    pub(crate) fn roofs(&mut self, device: &str) -> Option<&mut Roofs> {
+    /// The roofs of `device`, with those that `needs` names prepared if they can be; `None` where they are left out.
+    pub(crate) fn roofs(&mut self, device: &str, needs: Needs) -> Option<&mut Roofs> {
         if self.roofless {
             return None;
         }
         if !self.roofs.contains_key(device) {
-            let handle = self.devices.get(device)?.clone();
-            let roofs = Roofs::prepare(&handle, crate::plan::usable(self.available()), self.manifest.settings.seed);
-            self.manifest.absent.extend(roofs.absent.iter().cloned());
+            let roofs = Roofs::of(self.devices.get(device)?, self.manifest.settings.seed);
             self.roofs.insert(device.to_owned(), roofs);
         }
-        self.roofs.get_mut(device)
+        let usable = crate::plan::usable(self.available());
+        let roofs = self.roofs.get_mut(device)?;
+        self.manifest.absent.extend(roofs.prepare(needs, usable));
+        Some(roofs)
     }
     /// Appends a record: on disk before this returns.
     pub fn append(&mut self, record: &Record) -> Result<(), StoreError> {

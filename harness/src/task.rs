@@ -5,7 +5,8 @@ use crate::{energy, measure};
 use spark_results::conditions::{Conditions, Energy, PageUse};
 use spark_results::roofline::RoofReading;
 use spark_results::{BenchmarkId, Measurement, Outcome, Record};
-use spark_workloads::{Body, Decline};
+use spark_workloads::workload::Roofs as Needs;
+use spark_workloads::{Body, Decline, Workload};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Least window for energy, where a sensor speaks: shorter ones are lost between two of its updates.
@@ -13,9 +14,19 @@ const ENERGY_WINDOW_MS: u64 = 2_000;
 
 /// Does the task `id`. `None`: `stop` said so before it was done, and nothing is recorded.
 pub fn record(session: &mut Session, id: &BenchmarkId, stop: &dyn Fn() -> bool) -> Option<Record> {
+    record_of(session, spark_workloads::find(&id.workload), id, stop)
+}
+
+/// The same with the workload that `id` is of; `None` stands for one that this version has not.
+pub fn record_of(
+    session: &mut Session,
+    workload: Option<&dyn Workload>,
+    id: &BenchmarkId,
+    stop: &dyn Fn() -> bool,
+) -> Option<Record> {
     let began_ns = session.now_ns();
     // A kernel that panics is a failed record, not the end of the run.
-    let outcome = match catch_unwind(AssertUnwindSafe(|| measured(session, id, stop))) {
+    let outcome = match catch_unwind(AssertUnwindSafe(|| measured(session, workload, id, stop))) {
         Ok(Ok(Some(measurement))) => Outcome::Measured(Box::new(measurement)),
         Ok(Ok(None)) => return None,
         Ok(Err(Decline::Skip(reason))) => Outcome::Skipped { reason },
@@ -29,13 +40,18 @@ pub fn record(session: &mut Session, id: &BenchmarkId, stop: &dyn Fn() -> bool) 
     Some(Record { id: id.clone(), began_ns, ended_ns: session.now_ns(), outcome })
 }
 
-fn measured(session: &mut Session, id: &BenchmarkId, stop: &dyn Fn() -> bool) -> Result<Option<Measurement>, Decline> {
-    let workload = spark_workloads::find(&id.workload)
-        .ok_or_else(|| Decline::Skip(format!("this version has no workload '{}'", id.workload)))?;
+fn measured(
+    session: &mut Session,
+    workload: Option<&dyn Workload>,
+    id: &BenchmarkId,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Measurement>, Decline> {
+    let workload = workload.ok_or_else(|| Decline::Skip(format!("this version has no workload '{}'", id.workload)))?;
     let device = session.devices.get(&id.device).cloned();
     let device = device.ok_or_else(|| Decline::Skip(format!("device {} is not here", id.device)))?;
     // Prepared before the task's own operands: what is left of the memory is then known.
-    let _ = session.roofs(&id.device);
+    let early = Needs { memory: workload.needs_memory_roof(id, &*device), compute: None };
+    let _ = session.roofs(&id.device, early);
     let usable = crate::plan::usable(session.available());
     let footprint = workload.footprint(id, &*device)?;
     if footprint.bytes > usable {
@@ -61,7 +77,7 @@ fn measured(session: &mut Session, id: &BenchmarkId, stop: &dyn Fn() -> bool) ->
         return Ok(None);
     }
     let needs = step.roofs();
-    let mut roofs = match session.roofs(&id.device) {
+    let mut roofs = match session.roofs(&id.device, needs) {
         Some(roofs) => roofs.before(needs)?,
         None => Vec::new(),
     };
@@ -74,13 +90,14 @@ fn measured(session: &mut Session, id: &BenchmarkId, stop: &dyn Fn() -> bool) ->
     let before = session.watch.state(session.sampler.as_ref(), now_ns);
     let _ = session.watch.throttling();
     let from_ns = session.now_ns();
-    let Some(samples) = measure::samples(step, &*device, &policy, session.start, stop)? else {
+    let start = session.start;
+    let Some(samples) = measure::samples(step, &*device, &policy, &|| start.elapsed(), stop)? else {
         return Ok(None);
     };
     let to_ns = session.now_ns();
     let throttling = session.watch.throttling();
     let after = session.watch.state(session.sampler.as_ref(), to_ns);
-    if let Some(ours) = session.roofs(&id.device) {
+    if let Some(ours) = session.roofs(&id.device, Needs::default()) {
         ours.after(&mut roofs)?;
     }
     let pages = step.pages().map(|(bytes, huge)| PageUse { bytes, huge });

@@ -166,6 +166,10 @@ pub trait Prepared: Debug + Send {
     fn run(&mut self, io: &mut Io<'_>) -> Result<(), Fault>;
     /// Bytes that the packed weights occupy.
     fn resident(&self) -> u64;
+    /// The buffers that hold them, for asking which pages they stand on.
+    fn buffers(&self) -> Vec<&Buffer> {
+        Vec::new()
+    }
 }
 
 /// The operands of one call.

@@ -93,10 +93,10 @@ impl Shown {
     pub(crate) fn or(value: Option<f64>, unit: Unit, status: Status, reason: &str) -> Self {
         value.map_or_else(|| Self::unavailable(reason), |v| Self::new(v, unit, status))
     }
-    /// The same with its 95 % interval, in the number's own unit.
+    /// The same with its 95 % interval, in the number's own unit, where it has one.
     #[must_use]
-    pub(crate) fn within(mut self, [low, high]: [f64; 2]) -> Self {
-        if let Ok(n) = &mut self.what {
+    pub(crate) fn within(mut self, interval: Option<[f64; 2]>) -> Self {
+        if let (Ok(n), Some([low, high])) = (&mut self.what, interval) {
             let wider = (n.value - low).abs().max((high - n.value).abs());
             n.spread = Some(wider / n.value.abs()).filter(|s| s.is_finite());
         }
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_number_has_its_unit_interval_and_status() {
-        let shown = Shown::new(43.12e9, Unit::Si("B/s"), Status::Measured).within([42e9, 44e9]);
+        let shown = Shown::new(43.12e9, Unit::Si("B/s"), Status::Measured).within(Some([42e9, 44e9]));
         assert_eq!((shown.text().as_str(), shown.spread().as_deref()), ("43.1 GB/s", Some("± 2.6 %")));
         let html = shown.inline().into_string();
         assert!(html.contains("measured") && html.contains("GB/s") && html.contains("± 2.6 %"), "{html}");

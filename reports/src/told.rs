@@ -119,7 +119,7 @@ pub(crate) fn rate(e: &Entry, of: Amount) -> Shown {
     }
     let per_s = |ns: f64| amount as f64 / (ns * 1e-9);
     Shown::new(per_s(time.median_ns), Unit::Si(unit), Status::Measured)
-        .within([per_s(time.ci95_ns[1]), per_s(time.ci95_ns[0])])
+        .within(time.ci95_ns.map(|[low, high]| [per_s(high), per_s(low)]))
 }
 
 /// The rate that this workload is known by.
@@ -150,7 +150,7 @@ pub(crate) fn hop(e: &Entry) -> Shown {
     let hops = e.work.as_ref().map_or(0, |w| w.items) as f64;
     match &e.time {
         Some(t) if hops > 0.0 && !e.simulated => Shown::new(t.median_ns / hops, Unit::Time, Status::Measured)
-            .within([t.ci95_ns[0] / hops, t.ci95_ns[1] / hops]),
+            .within(t.ci95_ns.map(|ns| ns.map(|ns| ns / hops))),
         _ => Shown::unavailable(if e.simulated { "simulated" } else { "" }),
     }
 }

@@ -1,5 +1,7 @@
 //! What every report must be: well formed, alone, escaped, complete and honest, whatever the run holds.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 #[path = "fixture/mod.rs"]
 mod fixture;
 #[path = "fixture/html.rs"]
@@ -101,6 +103,7 @@ fn a_whole_run_is_told_whole() {
         "Not available: no sensor covers the device",
         "does not exist here",
         "--suite smoke",
+        "sampling took 0.3 % of one core",
     ] {
         assert!(words.contains(expected), "{expected:?} is missing in {words}");
     }

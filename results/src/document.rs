@@ -2,7 +2,7 @@
 
 use crate::conditions::{Conditions, Energy};
 use crate::id::{Axes, AxisValue};
-use crate::record::{Cache, Measurement, Metric, Outcome, Phase, Record, Work};
+use crate::record::{Better, Cache, Measurement, Metric, Outcome, Phase, Record, Work};
 use crate::roofline::{self, RoofShare};
 use crate::run::{Manifest, Run, SCHEMA};
 use crate::stats::{self, Estimate};
@@ -80,8 +80,8 @@ pub struct Entry {
 pub struct Time {
     /// The median of the samples, in nanoseconds an iteration.
     pub median_ns: f64,
-    /// 95 % bootstrap interval of the median.
-    pub ci95_ns: [f64; 2],
+    /// 95 % bootstrap interval of the median; the range below six samples, null for a single one.
+    pub ci95_ns: Option<[f64; 2]>,
     /// How many samples.
     pub samples: usize,
     /// Median absolute deviation.
@@ -165,7 +165,8 @@ impl Entry {
             self.roof = roofline::share(&m.roofs, &m.work, seconds);
         }
         if let Energy::Measured { readings } = &m.conditions.energy {
-            let items = (m.work.items * m.iterations * m.samples_ns.len() as u64) as f64;
+            // In floating point: a stored run may hold counts whose product no integer holds.
+            let items = m.work.items as f64 * m.iterations as f64 * m.samples_ns.len() as f64;
             self.efficiency = readings
                 .iter()
                 .filter(|r| r.covers_device && r.joules > 0.0 && items > 0.0)
@@ -178,6 +179,7 @@ impl Entry {
         self.cache = Some(m.cache);
         self.phases.clone_from(&m.phases);
         self.metrics.clone_from(&m.metrics);
+        self.metrics.extend(per_cycle(m, self.rates.as_ref()));
         self.max_error = m.check.map(|c| c.max_error);
         self.tolerance = m.check.map(|c| c.tolerance);
         self.conditions = Some(m.conditions.clone());
@@ -199,6 +201,19 @@ impl Entry {
     }
 }
 
+/// The fact that holds how many operations one instruction of a peak's kernel does.
+pub const OPERATIONS_AN_INSTRUCTION: &str = "operations_an_instruction";
+
+/// Instructions a cycle and worker: the rate over the core clocks measured in the same window. Close to a whole number of ports,
+/// the ports are full; well below one, the peak is not the machine's.
+fn per_cycle(m: &Measurement, rates: Option<&Rates>) -> Option<Metric> {
+    let operations: f64 = m.facts.get(OPERATIONS_AN_INSTRUCTION)?.parse().ok()?;
+    let cycles_per_s: Vec<f64> = m.conditions.core_clocks.iter().map(|c| c.hz.iter().sum()).collect();
+    let cycles_per_s = Some(stats::median(&cycles_per_s)).filter(|hz| *hz > 0.0)?;
+    let value = rates?.flops_per_s? / (operations * cycles_per_s);
+    Some(Metric { name: "per_cycle".into(), value, unit: "instructions a cycle".into(), better: Better::Higher })
+}
+
 /// Median time of one iteration with its interval. `None` where a workload timed itself.
 fn iteration_time(m: &Measurement) -> Option<Time> {
     let each: Vec<f64> = m.samples_ns.iter().map(|&ns| ns as f64 / m.iterations.max(1) as f64).collect();
@@ -210,6 +225,11 @@ fn iteration_time(m: &Measurement) -> Option<Time> {
 fn remarks(m: &Measurement) -> Vec<String> {
     let samples: Vec<f64> = m.samples_ns.iter().map(|&ns| ns as f64).collect();
     let mut remarks = Vec::new();
+    match samples.len() {
+        1 => remarks.push("one sample: there is no interval".to_owned()),
+        n @ 2..stats::FEWEST => remarks.push(format!("{n} samples: the interval is their range")),
+        _ => {}
+    }
     let outliers = stats::outliers(&samples);
     if outliers * 20 > samples.len() {
         remarks.push(format!("{outliers} of {} samples are outliers: the machine was disturbed", samples.len()));

@@ -21,7 +21,12 @@ pub fn duration(ns: f64) -> String {
 /// A share as per cent: `87 %`, `4.2 %`.
 pub fn percent(share: f64) -> String {
     let value = share * 100.0;
-    if value.abs() < 9.95 { format!("{value:.1} %") } else { format!("{value:.0} %") }
+    match value.abs() {
+        // What is small stays more than nothing: 0 % is said of 0 alone.
+        v if v < 0.05 && v > 0.0 => format!("{} %", digits(value)),
+        v if v < 9.95 => format!("{value:.1} %"),
+        _ => format!("{value:.0} %"),
+    }
 }
 
 /// A size in bytes with a binary prefix, exact where it can be: `32 KiB`, `1 GiB`, `1.5 MiB`.
@@ -36,13 +41,14 @@ pub fn size(bytes: u64) -> String {
     if value.fract() == 0.0 { format!("{value} {}", UNITS[unit]) } else { format!("{} {}", digits(value), UNITS[unit]) }
 }
 
-/// Three significant digits, without an exponent.
+/// Three significant digits; an exponent only where three decimals would round a number to nothing.
 pub fn digits(value: f64) -> String {
     match value.abs() {
         v if v >= 99.95 => format!("{value:.0}"),
         v if v >= 9.995 => format!("{value:.1}"),
         v if v >= 0.9995 || v == 0.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
+        v if v >= 0.0095 => format!("{value:.3}"),
+        _ => format!("{value:.1e}"),
     }
 }
 

@@ -50,7 +50,8 @@ impl RoofReading {
     }
     fn rate(&self, samples_ns: &[u64]) -> Option<f64> {
         let samples: Vec<_> = samples_ns.iter().map(|&ns| ns as f64).collect();
-        (!samples.is_empty()).then(|| self.amount(&self.work) as f64 / (stats::median(&samples) * 1e-9))
+        // Samples of no time are no infinite roof: there is none then.
+        Some(self.amount(&self.work) as f64 / (stats::median(&samples) * 1e-9)).filter(|rate| rate.is_finite())
     }
     /// Operations or bytes a second right before.
     pub fn before(&self) -> Option<f64> {
@@ -82,7 +83,7 @@ pub struct RoofShare {
     pub roof_per_s: [Option<f64>; 2],
 }
 
-/// The binding roof of `work` done in `seconds`: the one that allows the least speed. `None` without any roof.
+/// The binding roof of `work` done in `seconds`: the one that allows the least speed. `None` without any roof, or without time.
 pub fn share(roofs: &[RoofReading], work: &Work, seconds: f64) -> Option<RoofShare> {
     roofs
         .iter()
@@ -95,6 +96,7 @@ pub fn share(roofs: &[RoofReading], work: &Work, seconds: f64) -> Option<RoofSha
             fraction: least / seconds,
             roof_per_s: [roof.before(), roof.after()],
         })
+        .filter(|share| share.fraction.is_finite())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The run folder: a manifest replaced whole, records appended one a line, and reading that survives a kill.
 
-use crate::record::Record;
+use crate::record::{Outcome, Record};
 use crate::run::{Manifest, Run, SCHEMA};
 use crate::telemetry;
 use std::fs::{self, File, OpenOptions};
@@ -22,17 +22,17 @@ pub const REPORT: &str = "report.html";
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The system refused.
-    #[error("{path}: {source}; {mend}")]
+    #[error("{}: {cause}; {mend}", path.display())]
     Io {
         /// Where.
         path: PathBuf,
-        /// What the system says.
-        source: io::Error,
+        /// What the system says. Part of the message, and so no `source`: a chain of causes would say it twice.
+        cause: io::Error,
         /// What to do.
         mend: &'static str,
     },
     /// The file holds something else.
-    #[error("{path}: {what}; {mend}")]
+    #[error("{}: {what}; {mend}", path.display())]
     Content {
         /// Where.
         path: PathBuf,
@@ -43,17 +43,24 @@ pub enum StoreError {
     },
 }
 
-fn io_error(path: &Path, source: io::Error) -> StoreError {
-    let mend = match source.kind() {
-        io::ErrorKind::NotFound => "name a run folder that holds run.json",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "choose a folder you can write to with --out"
-        }
-        io::ErrorKind::StorageFull => "free some disk space or choose another folder with --out",
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "choose another folder with --out",
-        _ => "check the path",
+fn cannot_read(path: &Path, cause: io::Error) -> StoreError {
+    let mend = match cause.kind() {
+        io::ErrorKind::PermissionDenied => "make it readable for you",
+        io::ErrorKind::InvalidData => "name a folder that spark-bench wrote",
+        _ => "name a run folder that holds run.json",
     };
-    StoreError::Io { path: path.to_owned(), source, mend }
+    StoreError::Io { path: path.to_owned(), cause, mend }
+}
+
+fn cannot_write(path: &Path, cause: io::Error) -> StoreError {
+    let mend = match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "free some disk space or choose another folder with --out"
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "choose another folder with --out",
+        _ => "choose a folder you can write to with --out",
+    };
+    StoreError::Io { path: path.to_owned(), cause, mend }
 }
 
 /// Replaces `path` by `bytes` whole: a reader sees the old file or the new one, never half of it.
@@ -69,7 +76,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     };
     write().map_err(|e| {
         let _ = fs::remove_file(&part);
-        io_error(path, e)
+        cannot_write(path, e)
     })
 }
 
@@ -81,32 +88,53 @@ pub struct Store {
 }
 
 impl Store {
-    /// Makes `folder` (which must not hold a run yet) and writes the manifest.
+    /// Makes `folder`, writes the manifest and opens the records. Errors: the folder holds a run, or files that a run would replace.
     pub fn create(folder: &Path, manifest: &Manifest) -> Result<Self, StoreError> {
+        let content = |what: &str, mend| StoreError::Content { path: folder.to_owned(), what: what.into(), mend };
         if folder.join(MANIFEST).exists() {
-            return Err(StoreError::Content {
-                path: folder.to_owned(),
-                what: "holds a run already".into(),
-                mend: "continue it with --resume, or choose another folder with --out",
-            });
+            return Err(content(
+                "holds a run already",
+                "continue it with --resume, or choose another folder with --out",
+            ));
         }
-        fs::create_dir_all(folder).map_err(|e| io_error(folder, e))?;
-        let path = folder.join(RECORDS);
-        let records = File::create(&path).map_err(|e| io_error(&path, e))?;
+        // Records whose manifest was lost, or somebody's own report.html: neither is ours to replace.
+        let taken = |name: &&&str| fs::metadata(folder.join(name)).is_ok_and(|m| m.len() > 0);
+        if let Some(name) = [RECORDS, TELEMETRY, TABLE, REPORT].iter().find(taken) {
+            return Err(content(&format!("holds {name} already"), "choose an empty or new folder with --out"));
+        }
+        fs::create_dir_all(folder).map_err(|e| cannot_write(folder, e))?;
+        let records = Self::records(folder)?;
         let store = Self { folder: folder.to_owned(), records };
         store.manifest(manifest)?;
         Ok(store)
     }
-    /// Opens `folder` to append, after cutting off a last line that a kill left unfinished.
+    /// Opens `folder` to append, after cutting off a last line that a kill left unfinished. Errors: another process writes to it.
     pub fn resume(folder: &Path) -> Result<(Self, Run), StoreError> {
-        let run = read(folder)?;
+        // Before anything is opened for writing: a folder that holds no run stays as it is.
+        let found = read(folder)?;
+        let records = Self::records(folder)?;
+        // Read again under the lock, as the other process may have ended in between; what was amiss was so before.
+        let run = Run { remarks: found.remarks, ..read(folder)? };
         let path = folder.join(RECORDS);
-        let records =
-            OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(|e| io_error(&path, e))?;
-        let text = fs::read(&path).map_err(|e| io_error(&path, e))?;
+        let text = fs::read(&path).map_err(|e| cannot_read(&path, e))?;
         let whole = text.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
-        records.set_len(whole as u64).map_err(|e| io_error(&path, e))?;
+        records.set_len(whole as u64).map_err(|e| cannot_write(&path, e))?;
         Ok((Self { folder: folder.to_owned(), records }, run))
+    }
+    /// The records' file for appending, locked for as long as it is open: two writers would tear each other's lines.
+    fn records(folder: &Path) -> Result<File, StoreError> {
+        let path = folder.join(RECORDS);
+        let open = OpenOptions::new().read(true).append(true).create(true).open(&path);
+        let file = open.map_err(|e| cannot_write(&path, e))?;
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => Err(StoreError::Content {
+                path: folder.to_owned(),
+                what: "another process is writing this run".into(),
+                mend: "wait for it to end, or choose another folder with --out",
+            }),
+            // A file system without locks is no reason to measure nothing.
+            Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(file),
+        }
     }
     /// The folder.
     pub fn folder(&self) -> &Path {
@@ -117,12 +145,17 @@ impl Store {
         let path = self.folder.join(MANIFEST);
         replace(&path, &json(&path, manifest, true)?)
     }
-    /// Appends one record and hands it to the disk before returning.
+    /// Appends one record and hands it to the disk before returning. A record that JSON cannot hold, because a number in it is not
+    /// finite, is stored as failed: otherwise one such line would make the whole run unreadable.
     pub fn append(&mut self, record: &Record) -> Result<(), StoreError> {
         let path = self.folder.join(RECORDS);
-        let line = json(&path, record, false)?;
+        let mut line = json(&path, record, false)?;
+        if let Err(e) = serde_json::from_slice::<Record>(&line) {
+            let error = format!("the measurement holds a number that is not finite and cannot be stored: {e}");
+            line = json(&path, &Record { outcome: Outcome::Failed { error }, ..record.clone() }, false)?;
+        }
         // One write call a line: what a kill can cut is the last line alone.
-        self.records.write_all(&line).and_then(|()| self.records.sync_data()).map_err(|e| io_error(&path, e))
+        self.records.write_all(&line).and_then(|()| self.records.sync_data()).map_err(|e| cannot_write(&path, e))
     }
 }
 
@@ -140,7 +173,7 @@ fn json<T: serde::Serialize>(path: &Path, value: &T, pretty: bool) -> Result<Vec
 /// Reads a run folder. A last line cut short is left out and remarked on; anything else unreadable is an error.
 pub fn read(folder: &Path) -> Result<Run, StoreError> {
     let path = folder.join(MANIFEST);
-    let text = fs::read_to_string(&path).map_err(|e| io_error(&path, e))?;
+    let text = fs::read_to_string(&path).map_err(|e| cannot_read(&path, e))?;
     let manifest = manifest(&path, &text)?;
     let mut remarks = Vec::new();
     let records = lines(&folder.join(RECORDS), &mut remarks)?;
@@ -171,7 +204,7 @@ fn lines<T: serde::de::DeserializeOwned>(path: &Path, remarks: &mut Vec<String>)
             remarks.push(format!("{name} is missing"));
             return Ok(Vec::new());
         }
-        Err(e) => return Err(io_error(path, e)),
+        Err(e) => return Err(cannot_read(path, e)),
     };
     let mut read = Vec::new();
     let mut pieces = bytes.split_inclusive(|&b| b == b'\n').enumerate().peekable();
@@ -205,10 +238,14 @@ pub fn telemetry_file(folder: &Path) -> Result<File, StoreError> {
         file.set_len(text.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1) as u64)?;
         Ok(file)
     };
-    open().map_err(|e| io_error(&path, e))
+    open().map_err(|e| cannot_write(&path, e))
 }
 
-/// Telemetry lines as they are written: one a line.
+/// Telemetry lines as they are written: one a line. A reading that is not finite was no reading, and JSON could not hold it.
 pub fn telemetry_line(line: &telemetry::Line) -> Result<Vec<u8>, StoreError> {
-    json(Path::new(TELEMETRY), line, false)
+    let mut line = line.clone();
+    if let telemetry::Line::Sample(sample) = &mut line {
+        sample.readings.retain(|reading| reading.value.is_finite());
+    }
+    json(Path::new(TELEMETRY), &line, false)
 }

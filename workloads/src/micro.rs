@@ -17,8 +17,14 @@ const COLD_BELOW: u64 = 100;
 
 /// The implementation of a roof that stands for whichever variant is fastest when tried.
 pub const FASTEST: &str = "fastest";
-/// Runs of each variant while looking for the fastest, after one to warm up.
-const TRIES: usize = 3;
+/// The fact from which a rate becomes instructions a cycle.
+const OPERATIONS_AN_INSTRUCTION: &str = spark_results::document::OPERATIONS_AN_INSTRUCTION;
+/// Rounds in which the variants of a roof are tried.
+const ROUNDS: usize = 4;
+/// Runs shorter than this are tried three times a round.
+const SHORT_NS: f64 = 1e7;
+/// Variants that stay to the last round.
+const FINALISTS: usize = 3;
 
 /// An op as a workload: how its shape is read from axes, and what is special about timing it.
 pub struct Micro<O: Op> {
@@ -32,6 +38,8 @@ pub struct Micro<O: Op> {
     pub cold: Option<bool>,
     /// Whether it is itself a roof, so that none stands over it.
     pub roof: bool,
+    /// Operations of one instruction of the variant of that name, where a rate is told in instructions a cycle.
+    pub instruction: Option<fn(&O, &str) -> Option<u64>>,
     /// Things one call produces, and what one is.
     pub items: Option<Items<O>>,
 }
@@ -60,7 +68,7 @@ impl<O: Op> Micro<O> {
         Ok(op)
     }
     fn is_cold(&self, op: &O, live: &Live) -> bool {
-        self.cold.unwrap_or_else(|| op.flops(live) < COLD_BELOW * op.bytes(live))
+        self.cold.unwrap_or_else(|| op.flops(live) / COLD_BELOW < op.bytes(live))
     }
 }
 
@@ -140,11 +148,15 @@ impl<O: Op> Workload for Micro<O> {
         let op = self.op(&id.axes, device)?;
         let live = op.live();
         let traffic = op.bytes(&live);
-        let state: u64 = op.outputs().iter().map(|s| (s.len * s.of.size()) as u64).sum();
-        let once = op.operand_bytes() + state;
+        let state = op.outputs().iter().map(|s| s.len as u64 * s.of.size() as u64).fold(0, u64::saturating_add);
+        let once = op.operand_bytes().saturating_add(state);
         let sets = if self.is_cold(&op, &live) { sets(device, once) } else { 1 };
         // While the first set is prepared the example stands beside it, and canonical weights beside the packed ones.
-        Ok(Footprint { bytes: once * sets + 2 * once, flops: op.flops(&live), traffic, setup: once * (1 + sets) })
+        let times = |count: u64| once.saturating_mul(count);
+        Ok(Footprint { bytes: times(sets + 2), flops: op.flops(&live), traffic, setup: times(1 + sets) })
+    }
+    fn needs_memory_roof(&self, id: &BenchmarkId, device: &dyn Device) -> bool {
+        !self.roof && self.op(&id.axes, device).is_ok_and(|op| self.is_cold(&op, &op.live()))
     }
     fn prepare(&self, id: &BenchmarkId, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Body, Decline> {
         let op = self.op(&id.axes, &**device)?;
@@ -172,9 +184,11 @@ impl<O: Op> Workload for Micro<O> {
                 .then_some((sets.len() as u64 * once, device.last_level_cache())),
             device: device.clone(),
             tried,
+            instruction: self.instruction,
             next: 0,
             op,
-            example,
+            live: example.live.clone(),
+            example: Some(example),
             sets,
             seed,
         })))
@@ -198,6 +212,9 @@ fn candidates<O: Op>(op: &O, name: &str, device: &dyn Device) -> Result<Vec<&'st
 }
 
 /// Tries every candidate on one set of operands and keeps the fastest (the harness checks it before it counts), with all times, best first.
+///
+/// The rounds go through all candidates in turn, so that a disturbance meets them alike, and each round leaves out the slower
+/// half of those that are still in it, down to [`FINALISTS`]: an array of memory's size takes long to walk.
 fn fastest<O: Op>(
     op: &O,
     candidates: &[&'static dyn Implementation<O>],
@@ -208,16 +225,24 @@ fn fastest<O: Op>(
     let upload =
         |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
     let weights = upload(&example.weights)?;
-    let mut tried = Vec::new();
-    for candidate in candidates {
-        set.prepared = candidate.prepare(op, &weights, device)?;
-        let mut times = Vec::new();
-        for _ in 0..=TRIES {
-            times.push(device.time(&mut || set.run(&example.live))?.as_nanos() as f64);
+    let live = &example.live;
+    let mut tried: Vec<_> = candidates.iter().map(|candidate| (*candidate, f64::INFINITY)).collect();
+    // The first touch of the operands is nobody's.
+    set.run(live)?;
+    let mut left = tried.len();
+    for _ in 0..ROUNDS {
+        for (candidate, least) in &mut tried[..left] {
+            set.prepared = candidate.prepare(op, &weights, device)?;
+            let mut once = || Ok::<_, Decline>(device.time(&mut || set.run(live))?.as_nanos() as f64);
+            let first = once()?;
+            // A short run is mostly its beginning, and costs nothing to repeat.
+            let again = if first < SHORT_NS { once()?.min(once()?) } else { first };
+            *least = least.min(first).min(again);
         }
-        let least = times[1..].iter().copied().fold(f64::INFINITY, f64::min);
-        tried.push((*candidate, least));
+        tried[..left].sort_by(|a, b| a.1.total_cmp(&b.1));
+        left = left.div_ceil(2).max(FINALISTS).min(left);
     }
+    // Those left out early have one try, and stand behind none that they beat in it.
     tried.sort_by(|a, b| a.1.total_cmp(&b.1));
     set.prepared = tried[0].0.prepare(op, &weights, device)?;
     // State that the trials changed is brought back, so that the check compares one call with the reference.
@@ -266,12 +291,15 @@ impl Set {
 struct Alone<O: Op> {
     device: Arc<dyn Device>,
     op: O,
-    example: Example,
+    live: Live,
+    /// The operands as they were made, until the check has compared with them: a roof of memory is as large again.
+    example: Option<Example>,
     sets: Vec<Set>,
     next: usize,
     cold: bool,
     short: Option<(u64, u64)>,
     tried: Tried,
+    instruction: Option<fn(&O, &str) -> Option<u64>>,
     roof: bool,
     items: (u64, &'static str),
     seed: u64,
@@ -281,10 +309,10 @@ impl<O: Op> Step for Alone<O> {
     fn run(&mut self) -> Result<(), spark_kernels::Fault> {
         let now = self.next;
         self.next = if now + 1 == self.sets.len() { 0 } else { now + 1 };
-        self.sets[now].run(&self.example.live)
+        self.sets[now].run(&self.live)
     }
     fn work(&self) -> Work {
-        let live = &self.example.live;
+        let live = &self.live;
         Work {
             flops: self.op.flops(live),
             bytes: self.op.bytes(live),
@@ -293,10 +321,11 @@ impl<O: Op> Step for Alone<O> {
         }
     }
     fn check(&mut self) -> Result<Option<Check>, spark_kernels::Fault> {
+        let example = self.example.take().unwrap_or_else(|| self.op.example(self.seed));
         let set = &mut self.sets[0];
-        set.run(&self.example.live)?;
+        set.run(&self.live)?;
         let got = set.outputs.iter().map(|b| self.device.download(b)).collect::<Result<Vec<_>, _>>()?;
-        let check = parity::compare(&self.op, &self.example, &got, self.seed, COMPARED);
+        let check = parity::compare(&self.op, &example, &got, self.seed, COMPARED);
         Ok(Some(Check { max_error: check.max_error, tolerance: check.tolerance, compared: check.compared as u64 }))
     }
     fn roofs(&self) -> Roofs {
@@ -304,17 +333,16 @@ impl<O: Op> Step for Alone<O> {
             return Roofs::default();
         }
         // Warm operands come from a cache: the roof of memory does not stand over them.
-        let compute = (self.op.flops(&self.example.live) > 0).then(|| self.op.arithmetic());
+        let compute = (self.op.flops(&self.live) > 0).then(|| self.op.arithmetic());
         Roofs { memory: self.cold, compute }
     }
     fn cache(&self) -> Cache {
         if self.cold { Cache::Cold } else { Cache::Warm }
     }
     fn pages(&self) -> Option<(u64, Option<u64>)> {
-        let uses: Vec<_> =
-            self.sets.iter().flat_map(|s| s.inputs.iter().chain(&s.outputs)).map(|b| b.pages().usage()).collect();
-        let huge = uses.iter().map(|u| u.huge).sum::<Option<u64>>();
-        Some((uses.iter().map(|u| u.bytes).sum(), huge))
+        let operands = self.sets.iter().flat_map(|s| s.inputs.iter().chain(&s.outputs).chain(s.prepared.buffers()));
+        let used = spark_kernels::cpu::pages::usage(operands.map(Buffer::pages));
+        Some((used.bytes, used.huge))
     }
     fn facts(&self) -> BTreeMap<String, String> {
         let resident: u64 = self.sets.iter().map(|s| s.prepared.resident()).sum();
@@ -324,6 +352,9 @@ impl<O: Op> Step for Alone<O> {
         }
         if let Some((fastest, _)) = self.tried.first() {
             facts.insert("variant".into(), (*fastest).into());
+            if let Some(operations) = self.instruction.and_then(|of| of(&self.op, fastest)) {
+                facts.insert(OPERATIONS_AN_INSTRUCTION.into(), operations.to_string());
+            }
             let rates: Vec<_> = self.tried.iter().map(|(name, ns)| format!("{name} {ns:.0} ns")).collect();
             facts.insert("variants_tried".into(), rates.join(", "));
         }

@@ -76,6 +76,7 @@ pub static PEAK: Micro<Peak> = Micro {
     },
     cold: Some(false),
     roof: true,
+    instruction: Some(Peak::per_instruction),
     items: None,
 };
 
@@ -86,6 +87,7 @@ pub static READ: Micro<Read> = Micro {
     parse: |axes, threads| Ok(Read(working_set(axes, threads)?)),
     cold: Some(false),
     roof: true,
+    instruction: None,
     items: None,
 };
 
@@ -96,6 +98,7 @@ pub static WRITE: Micro<Write> = Micro {
     parse: |axes, threads| Ok(Write(working_set(axes, threads)?)),
     cold: Some(false),
     roof: true,
+    instruction: None,
     items: None,
 };
 
@@ -106,6 +109,7 @@ pub static COPY: Micro<Copy> = Micro {
     parse: |axes, threads| Ok(Copy(working_set(axes, threads)?)),
     cold: Some(false),
     roof: true,
+    instruction: None,
     items: None,
 };
 
@@ -116,6 +120,7 @@ pub static TRIAD: Micro<Triad> = Micro {
     parse: |axes, threads| Ok(Triad(working_set(axes, threads)?)),
     cold: Some(false),
     roof: true,
+    instruction: None,
     items: None,
 };
 
@@ -126,6 +131,7 @@ pub static CHASE: Micro<Chase> = Micro {
     parse: |axes, _| Ok(Chase { bytes: size(axes, "bytes")?, pages: pages(axes)? }),
     cold: Some(false),
     roof: true,
+    instruction: None,
     items: Some(Items { count: |op| op.hops() as u64, item: "hop" }),
 };
 
@@ -160,6 +166,7 @@ pub static GEMM: Micro<Gemm> = Micro {
     },
     cold: None,
     roof: false,
+    instruction: None,
     items: None,
 };
 
@@ -176,9 +183,13 @@ pub static ATTENTION: Micro<Attention> = Micro {
         axis("sequences", "sequences in the batch", "1"),
     ],
     parse: |axes, _| {
-        let sequences = size(axes, "sequences")?;
+        let (rows, sequences) = (size(axes, "rows")?, size(axes, "sequences")?);
+        if sequences > rows {
+            let text = format!("sequences is {sequences} and rows is {rows}; each sequence adds at least one row");
+            return Err(BadRequest(text));
+        }
         Ok(Attention {
-            rows: size(axes, "rows")?,
+            rows,
             depth: count(axes, "depth")?,
             heads: size(axes, "heads")?,
             kv_heads: size(axes, "kv_heads")?,
@@ -189,6 +200,7 @@ pub static ATTENTION: Micro<Attention> = Micro {
     },
     cold: None,
     roof: false,
+    instruction: None,
     items: None,
 };
 
@@ -201,6 +213,7 @@ pub static RMSNORM: Micro<RmsNorm> = Micro {
     parse: |axes, _| Ok(RmsNorm { rows: size(axes, "rows")?, width: size(axes, "width")?, residual: true, eps: 1e-5 }),
     cold: Some(false),
     roof: false,
+    instruction: None,
     items: None,
 };
 
@@ -229,6 +242,7 @@ pub static ROPE: Micro<Rope> = Micro {
     },
     cold: Some(false),
     roof: false,
+    instruction: None,
     items: None,
 };
 
@@ -239,6 +253,7 @@ pub static SWIGLU: Micro<SwiGlu> = Micro {
     parse: |axes, _| Ok(SwiGlu { rows: size(axes, "rows")?, width: size(axes, "width")? }),
     cold: Some(false),
     roof: false,
+    instruction: None,
     items: None,
 };
 
@@ -261,6 +276,7 @@ pub static EMBED: Micro<Embed> = Micro {
     },
     cold: Some(false),
     roof: false,
+    instruction: None,
     items: None,
 };
 
@@ -271,5 +287,6 @@ pub static SAMPLE: Micro<Sample> = Micro {
     parse: |axes, _| Ok(Sample { rows: size(axes, "rows")?, vocab: size(axes, "vocab")?, method: Method::Greedy }),
     cold: Some(false),
     roof: false,
+    instruction: None,
     items: None,
 };

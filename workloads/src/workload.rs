@@ -21,6 +21,10 @@ pub trait Workload: Sync {
     fn cases(&self, request: &Request, device: &dyn Device) -> Result<Vec<BenchmarkId>, BadRequest>;
     /// What preparing and running `id` takes. The plan declines what does not fit before anything is allocated.
     fn footprint(&self, id: &BenchmarkId, device: &dyn Device) -> Result<Footprint, Decline>;
+    /// Whether `id` is bounded by the roof of memory, whose array then has to be made before the operands take the room.
+    fn needs_memory_roof(&self, _id: &BenchmarkId, _device: &dyn Device) -> bool {
+        true
+    }
     /// Allocates, packs, uploads: everything that must not be timed.
     fn prepare(&self, id: &BenchmarkId, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Body, Decline>;
 }

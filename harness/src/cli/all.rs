@@ -3,10 +3,11 @@
 use super::Verdict;
 use super::common::{self, Common};
 use crate::plan;
+use anyhow::{Context, bail};
 use spark_gate::Judgement;
-use spark_results::store;
+use spark_results::{Run, store};
 use spark_workloads::suite;
-use std::path::PathBuf;
+use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -21,21 +22,33 @@ pub(super) struct Args {
 }
 
 pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
-    let mut name = args.suite.clone();
-    if let Some(folder) = &args.common.resume {
-        // A run is continued as it was begun.
-        name = store::read(folder)?.manifest.settings.suite.unwrap_or(name);
-    }
+    // A run is continued as it was begun: its suite, its devices, its tasks.
+    let resumed = args.common.resumed()?;
+    let name = resumed.as_ref().and_then(|m| m.settings.suite.clone()).unwrap_or_else(|| args.suite.clone());
     let suite = suite::named(&name)?;
-    let place = common::place(args.common.one_thread_count()?, &args.common.device)?;
-    let tasks = plan::tasks(&suite.tasks, &place.devices, &args.common.filter)?;
+    let named = named(&args.baseline)?;
+    let (place, tasks) = match &resumed {
+        Some(manifest) => {
+            let place = common::place_again(manifest)?;
+            let tasks = plan::again(&manifest.planned, &place.devices)?;
+            (place, tasks)
+        }
+        None => {
+            let place = common::place(args.common.one_thread_count()?, &args.common.device)?;
+            let tasks = plan::tasks(&suite.tasks, &place.devices, &args.common.filter)?;
+            (place, tasks)
+        }
+    };
     let fingerprint = place.machine.fingerprint();
     let (verdict, run) = common::measure(&args.common, Some(&name), suite.measure, place, &tasks)?;
     if verdict == Verdict::Interrupted {
         return Ok(verdict);
     }
     let voice = args.common.voice();
-    let baselines = baselines(&args.baseline, &fingerprint)?;
+    let baselines = match named {
+        Some(runs) => runs,
+        None => kept(&fingerprint)?,
+    };
     let judgement = spark_gate::judge(&baselines, &run);
     if let Some(nothing) = &judgement.nothing {
         voice.say(format!("baseline: {nothing}"));
@@ -50,17 +63,22 @@ fn broken(judgement: &Judgement) -> bool {
     judgement.any_broken()
 }
 
-/// Runs named with --baseline, or those kept for machines of this fingerprint.
-fn baselines(named: &[String], fingerprint: &str) -> anyhow::Result<Vec<spark_results::Run>> {
-    if named.iter().any(|n| n == "none") {
-        return Ok(Vec::new());
+/// The runs named with --baseline, read before anything is measured; `none` names none. `None`: nothing was named.
+fn named(named: &[String]) -> anyhow::Result<Option<Vec<Run>>> {
+    match named {
+        [] => Ok(None),
+        [none] if none == "none" => Ok(Some(Vec::new())),
+        _ if named.iter().any(|n| n == "none") => bail!("--baseline none: it cannot stand beside other baselines"),
+        folders => {
+            let read = |folder: &String| store::read(Path::new(folder)).context("--baseline");
+            Ok(Some(folders.iter().map(read).collect::<anyhow::Result<_>>()?))
+        }
     }
-    let folders: Vec<PathBuf> = if named.is_empty() {
-        let kept = PathBuf::from("results/baselines").join(fingerprint);
-        let entries = std::fs::read_dir(kept).into_iter().flatten().flatten();
-        entries.map(|e| e.path()).filter(|p| p.join(store::MANIFEST).exists()).collect()
-    } else {
-        named.iter().map(PathBuf::from).collect()
-    };
-    Ok(folders.iter().map(|f| store::read(f)).collect::<Result<_, _>>()?)
+}
+
+/// The runs kept for machines of this fingerprint.
+fn kept(fingerprint: &str) -> anyhow::Result<Vec<Run>> {
+    let entries = std::fs::read_dir(Path::new("results/baselines").join(fingerprint)).into_iter().flatten().flatten();
+    let folders = entries.map(|e| e.path()).filter(|p| p.join(store::MANIFEST).exists());
+    Ok(folders.map(|f| store::read(&f)).collect::<Result<_, _>>()?)
 }

@@ -46,6 +46,8 @@ impl clap::Args for AxisFlags {
         names().into_iter().fold(command, |command, (name, about)| {
             let hyphen = name.replace('_', "-");
             let arg = Arg::new(name).long(name).value_name("LIST").help(about).help_heading("Axes");
+            // So that a size below zero is refused as what it is, and not as an unknown flag.
+            let arg = arg.allow_negative_numbers(true);
             command.arg(if hyphen == name { arg } else { arg.alias(hyphen) })
         })
     }

@@ -28,13 +28,13 @@ pub(super) struct Common {
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Threads of the CPU device [default: one a CPU that this process may use]
-    #[arg(long, short = 't', value_name = "N")]
+    #[arg(long, short = 't', value_name = "N", allow_negative_numbers = true)]
     pub(super) threads: Option<String>,
     /// Seed of all synthetic data
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     pub(super) seed: u64,
     /// Wall-clock time for the whole command: 90s, 5m, 1h30m
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
     pub(super) budget: Option<Duration>,
     /// Do not measure the machine's roofs around each task: quicker, and without shares of them
     #[arg(long)]
@@ -65,6 +65,20 @@ impl Common {
     pub(super) fn voice(&self) -> ui::Voice {
         ui::Voice { quiet: self.quiet, no_progress: self.no_progress }
     }
+    /// The manifest of the run to continue, if one is. Errors: it cannot be read; it was made by another build.
+    pub(super) fn resumed(&self) -> anyhow::Result<Option<Manifest>> {
+        let Some(folder) = &self.resume else { return Ok(None) };
+        let manifest = store::read(folder)?.manifest;
+        if manifest.build != build() {
+            let Build { version, profile, .. } = &manifest.build;
+            bail!(
+                "{}: that run was made by another build ({version}, {profile}) and one run holds the numbers of one; \
+                 continue it with that build, or start a new run with --out",
+                folder.display()
+            );
+        }
+        Ok(Some(manifest))
+    }
     /// The one number of threads asked for. Errors: a list, or no number.
     pub(super) fn one_thread_count(&self) -> anyhow::Result<Option<usize>> {
         match &self.threads {
@@ -91,6 +105,11 @@ pub(super) fn place(threads: Option<usize>, wanted: &[String]) -> anyhow::Result
     let machine = detect::machine(&root);
     let (devices, infos) = devices::open(&machine, threads, wanted).map_err(anyhow::Error::msg)?;
     Ok(Place { root, machine, devices, infos })
+}
+
+/// The place of a run that is continued: its devices, with as many threads as it had.
+pub(super) fn place_again(manifest: &Manifest) -> anyhow::Result<Place> {
+    place(manifest.settings.threads.map(|t| t as usize), &manifest.settings.devices)
 }
 
 /// Measures `tasks` into a run folder and tells what came of it.
@@ -184,6 +203,8 @@ fn open(
         }
         manifest.ended = None;
         manifest.telemetry_cost = None;
+        // What was absent before is found again by this process.
+        manifest.absent.retain(|absent| !absent.what.starts_with("roofs.") && absent.what != "telemetry");
         let elapsed = run.records.iter().map(|r| r.ended_ns).max().unwrap_or(0);
         let session = Session::start(store, manifest, place.devices, policy, &place.root, elapsed)?;
         return Ok((session, run.records));
@@ -198,7 +219,7 @@ fn open(
         id,
         started_at,
         ended: None,
-        command: std::env::args().map(|a| spark_results::machine::clean(&a)).collect(),
+        command: ui::words(),
         build: build(),
         settings: Settings {
             suite: suite.map(str::to_owned),

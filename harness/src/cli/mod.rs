@@ -15,6 +15,7 @@ mod stop;
 pub mod ui;
 mod verify;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one value, made once")]
 enum Verb {
     /// Detect, run the suite, write a run folder with report.html, judge against the baseline
     #[command(after_help = "Example: spark-bench all --suite smoke --out my-run")]
@@ -60,7 +62,7 @@ enum Verb {
     #[command(
         after_help = "Example: spark-bench llm -m llama-3.2-1b --format mxfp4,nvfp4 -p 512 -n 128 -d 0,4096 -o json"
     )]
-    Llm(Box<llm::Args>),
+    Llm(llm::Args),
     /// What `all` would run, how long, how much memory; runs nothing
     #[command(after_help = "Example: spark-bench plan --suite full --filter 'gemm/*m=1&*'")]
     Plan(plan::Args),
@@ -99,6 +101,10 @@ enum Verb {
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse_from(llm::long_forms(std::env::args_os())) {
         Ok(arguments) => arguments,
+        Err(e) if e.use_stderr() && e.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            ui::error(refused(&e.render().to_string(), &ui::words()));
+            return ExitCode::from(2);
+        }
         Err(e) => {
             let _ = e.print();
             return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
@@ -113,6 +119,16 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// What is wrong with the command line `words` in one line: what, where, and the mend, from the paragraphs that clap writes.
+fn refused(text: &str, words: &[String]) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said = lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let said = said.map(|line| line.trim_start_matches("error: ")).collect::<Vec<_>>().join(" ");
+    let verb = words.iter().skip(1).find(|word| Arguments::command().find_subcommand(word).is_some());
+    let verb = verb.map(|verb| format!(" {verb}")).unwrap_or_default();
+    format!("{}; spark-bench{verb} --help shows what there is", spark_results::machine::clean(&said))
 }
 
 fn act(verb: Verb) -> anyhow::Result<Verdict> {
@@ -149,5 +165,50 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    /// Every `spark-bench …` in the examples of the help, and every `cargo run --release -- …` in the README.
+    fn examples() -> Vec<String> {
+        let command = Arguments::command();
+        let help = command.get_subcommands().map(|verb| {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.starts_with("Example: "), "{} has no example", verb.get_name());
+            help
+        });
+        let readme = include_str!("../../../README.md").replace("cargo run --release --", "spark-bench");
+        let lines: Vec<_> = help.chain(readme.lines().map(str::to_owned)).collect();
+        let plain = |line: &String| {
+            let (_, rest) = line.split_once("Example: ").or_else(|| line.split_once("$ "))?;
+            let command = rest.split(['#', '>', '|']).next()?.trim();
+            command.starts_with("spark-bench ").then(|| command.replace('\'', ""))
+        };
+        lines.iter().filter_map(plain).collect()
+    }
+
+    #[test]
+    fn every_example_and_every_command_of_the_readme_is_one() {
+        let examples = examples();
+        assert!(examples.len() > 8, "{examples:?}");
+        for example in examples {
+            let parsed = Arguments::try_parse_from(example.split_whitespace());
+            assert!(parsed.is_ok(), "{example}: {}", parsed.err().map(|e| e.to_string()).unwrap_or_default());
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_in_one_line_with_its_mend() {
+        let told = |line: &[&str]| {
+            let words: Vec<_> = std::iter::once(&"spark-bench").chain(line).map(|word| (*word).to_owned()).collect();
+            refused(&Arguments::try_parse_from(&words).expect_err("wrong").render().to_string(), &words)
+        };
+        assert_eq!(told(&["nope"]), "unrecognized subcommand 'nope'; spark-bench --help shows what there is");
+        let missing = "the following required arguments were not provided: <WHAT>...; \
+                       spark-bench run --help shows what there is";
+        assert_eq!(told(&["run"]), missing);
+        for line in [&["all", "--budget", "-1"][..], &["run", "gemm", "--m", "1,,2"], &["list", "everything"]] {
+            let told = told(line);
+            assert!(!told.contains('\n') && told.contains("--help"), "{told}");
+        }
+        assert!(told(&["all", "--budget", "-1"]).contains("'-1' is no duration; write 90s, 5m or 1h30m"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use super::axes::AxisFlags;
-use super::common::{self, Common};
+use super::common::{self, Common, Place};
 use crate::plan::{self, Task};
 use anyhow::bail;
 use spark_results::AxisValue;
@@ -12,7 +12,7 @@ use spark_workloads::{Request, Workload, suite};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A workload (gemm, read …) or a glob of ids such as 'gemm*m=1&*'; several share one run
-    #[arg(required = true)]
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     what: Vec<String>,
     /// best, all, or a glob on implementation names
     #[arg(long, value_name = "GLOB", default_value = "best")]
@@ -28,6 +28,29 @@ pub(super) struct Args {
 
 pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     let policy = suite::named(&args.suite)?.measure;
+    let (place, tasks) = match args.common.resumed()? {
+        // A run is continued as it was begun: its devices, its tasks.
+        Some(manifest) => {
+            let place = common::place_again(&manifest)?;
+            let tasks = plan::again(&manifest.planned, &place.devices)?;
+            (place, tasks)
+        }
+        None => asked(args)?,
+    };
+    let available = place.machine.memory.available_bytes.unwrap_or(u64::MAX);
+    let declined: Vec<_> = tasks.iter().filter_map(|t| Some((&t.id, t.declined(available)?))).collect();
+    if let [(id, why), others @ ..] = &declined[..]
+        && declined.len() == tasks.len()
+    {
+        let more = if others.is_empty() { String::new() } else { format!(" (and {} more likewise)", others.len()) };
+        bail!("{id}: {why}{more}");
+    }
+    let (verdict, _) = common::measure(&args.common, None, policy, place, &tasks)?;
+    Ok(verdict)
+}
+
+/// The place and the tasks that the command line asks for.
+fn asked(args: &Args) -> anyhow::Result<(Place, Vec<Task>)> {
     // `--threads 1,2` is an axis of what has such an axis; the device then has as many as the largest asked for.
     let threads = match &args.common.threads {
         Some(text) => list("threads", text)?,
@@ -46,8 +69,7 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
             None => globbed(args, what, &threads, &place.devices, &mut tasks)?,
         }
     }
-    let (verdict, _) = common::measure(&args.common, None, policy, place, &tasks)?;
-    Ok(verdict)
+    Ok((place, tasks))
 }
 
 /// What is asked of `workload`. Where it was named, an axis it has not is an error; where a glob reached it, it is passed over.

@@ -1,5 +1,6 @@
 //! Ctrl-C: the first asks the run to end in good order, the second ends the program at once.
 
+use super::ui;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
@@ -11,6 +12,7 @@ pub(super) fn listen() -> Result<(), ctrlc::Error> {
             // Records are on disk as they happen: nothing is lost but the task in flight.
             std::process::exit(130);
         }
+        ui::Voice::default().warn("stopping as soon as the work in flight allows; once more ends the program at once");
     })
 }
 

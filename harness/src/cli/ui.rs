@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize, Stream};
 use spark_results::quantity::{duration, percent, si};
 use spark_results::{Entry, Record};
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 /// How much is said.
@@ -33,10 +33,16 @@ impl Voice {
     }
 }
 
-/// Data: to stdout, whole. A reader that went away is no error.
+/// Data: to stdout, whole. A reader that went away is no error; a full disk ends the program, as what it prints is its work.
 pub fn data(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            error(format!("standard output: {e}; send it somewhere that can be written"));
+            std::process::exit(2);
+        }
+        _ => {}
+    }
 }
 
 /// Data with a line end.
@@ -48,6 +54,11 @@ pub fn line(text: impl std::fmt::Display) {
 pub fn error(text: impl std::fmt::Display) {
     let word = "error:".if_supports_color(Stream::Stderr, |t| t.red()).to_string();
     eprintln!("{word} {text}");
+}
+
+/// The command line, cleaned for showing; a path need not be UTF-8, and what is not stands as a replacement character.
+pub fn words() -> Vec<String> {
+    std::env::args_os().map(|word| spark_results::machine::clean(&word.to_string_lossy())).collect()
 }
 
 /// Whether stdout may be coloured.
@@ -108,8 +119,9 @@ fn told(record: &Record) -> String {
         return format!("  {}  {}: {}", entry.id, entry.status, entry.reason.unwrap_or_default());
     };
     let mut said = vec![headline(&entry).unwrap_or_else(|| duration(time.median_ns))];
-    let width = (time.ci95_ns[1] - time.ci95_ns[0]) / (2.0 * time.median_ns);
-    said.push(format!("± {}", percent(width)));
+    if let Some([low, high]) = time.ci95_ns {
+        said.push(format!("± {}", percent((high - low) / (2.0 * time.median_ns))));
+    }
     if let Some(roof) = &entry.roof {
         said.push(format!("{} of the {} roof", percent(roof.fraction), roof.bound.name()));
     }

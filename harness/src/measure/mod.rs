@@ -1,5 +1,7 @@
 //! Timing a step: warm up until steady, sample until the interval is narrow or the time is up.
 
+#[cfg(test)]
+mod tests;
 mod warmup;
 
 use spark_kernels::{Device, Fault};
@@ -7,10 +9,13 @@ use spark_results::conditions::CoreClock;
 use spark_results::stats;
 use spark_workloads::Step;
 use spark_workloads::suite::Policy;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// At most so many readings of the core clock a task: enough to see it move, too few to matter.
 const CLOCK_READINGS: usize = 32;
+
+/// Samples that are taken however long each is: below three, one disturbance cannot be told from the rest.
+const FEWEST: usize = 3;
 
 /// What was sampled.
 #[derive(Clone, Debug, Default)]
@@ -25,24 +30,27 @@ pub struct Samples {
     pub notes: Vec<String>,
 }
 
-/// Repeats `step` on `device` as `policy` says. `stop` is asked between samples: true ends sampling early, as an error.
+/// Repeats `step` on `device` as `policy` says. `now` is the time since the run's start, by which warm-up and budget are kept.
+/// `stop` is asked between any two runs of the step: once it is true, nothing was measured and the result is `None`.
 ///
-/// Errors: the step's own, or [`Stopped`] in its place as `Ok(None)`.
+/// Errors: the step's own.
 pub fn samples(
     step: &mut dyn Step,
     device: &dyn Device,
     policy: &Policy,
-    start: Instant,
+    now: &dyn Fn() -> Duration,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Samples>, Fault> {
     let fixed = step.iterations_a_sample();
-    let warm = warmup::until_steady(step, device, policy, fixed.unwrap_or(1))?;
+    let Some(warm) = warmup::until_steady(step, device, policy, fixed.unwrap_or(1), now, stop)? else {
+        return Ok(None);
+    };
     let iterations = fixed.unwrap_or_else(|| {
         let each_ns = warm.iteration_ns.max(1.0);
         ((policy.sample_us as f64 * 1e3 / each_ns).ceil() as u64).clamp(1, 1 << 20)
     });
     let mut samples = Samples { iterations, notes: warm.notes, ..Samples::default() };
-    let began = Instant::now();
+    let began = now();
     let budget = Duration::from_millis(policy.time_ms);
     let mut next_clock = 0;
     loop {
@@ -54,7 +62,7 @@ pub fn samples(
         let taken = samples.ns.len();
         // The core clock is read right behind a sample, while the core still runs at the frequency of the work.
         if taken > next_clock && samples.clocks.len() < CLOCK_READINGS {
-            samples.clocks.push(CoreClock { at_ns: start.elapsed().as_nanos() as u64, hz: device.core_clocks() });
+            samples.clocks.push(CoreClock { at_ns: now().as_nanos() as u64, hz: device.core_clocks() });
             next_clock = taken + taken / 4;
         }
         if taken as u64 >= policy.samples_max {
@@ -62,10 +70,10 @@ pub fn samples(
         }
         if taken as u64 >= policy.samples_min {
             let narrow = taken.is_multiple_of(5) && narrow(&samples.ns, policy.interval);
-            if narrow || began.elapsed() >= budget {
+            if narrow || now() - began >= budget {
                 break;
             }
-        } else if began.elapsed() >= 8 * budget {
+        } else if taken >= FEWEST && now() - began >= 8 * budget {
             samples.notes.push(format!("{taken} samples only: the time was up before {}", policy.samples_min));
             break;
         }

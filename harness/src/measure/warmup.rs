@@ -5,7 +5,7 @@ use spark_kernels::{Device, Fault};
 use spark_results::stats;
 use spark_workloads::Step;
 use spark_workloads::suite::Policy;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Two halves of the warm-up agree when their medians differ by less than this share.
 const AGREE: f64 = 0.05;
@@ -21,22 +21,28 @@ pub(super) struct Warm {
     pub(super) notes: Vec<String>,
 }
 
-/// Runs `step` until `policy`'s time and count are reached and the second half agrees with the first.
+/// Runs `step` until `policy`'s time and count are reached and the second half agrees with the first. `None`: `stop` said so.
 pub(super) fn until_steady(
     step: &mut dyn Step,
     device: &dyn Device,
     policy: &Policy,
     iterations: u64,
-) -> Result<Warm, Fault> {
-    let began = Instant::now();
+    now: &dyn Fn() -> Duration,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Warm>, Fault> {
+    let began = now();
     let least = Duration::from_millis(policy.warmup_ms);
     let mut each = Vec::new();
     loop {
+        if stop() {
+            return Ok(None);
+        }
         each.push(once(step, device, iterations)? as f64 / iterations as f64);
-        let (enough, late) = (each.len() as u64 * iterations >= policy.warmup_iterations, began.elapsed() >= least);
+        let taken = now() - began;
+        let (enough, late) = (each.len() as u64 * iterations >= policy.warmup_iterations, taken >= least);
         // One slow iteration that outlasts the whole patience is warm enough: a second one would say nothing more.
-        let impatient = began.elapsed() >= PATIENCE * least;
-        if (enough && late && steady(&each)) || (impatient && (enough || began.elapsed() >= 10 * PATIENCE * least)) {
+        let impatient = taken >= PATIENCE * least;
+        if (enough && late && steady(&each)) || (impatient && (enough || taken >= 10 * PATIENCE * least)) {
             break;
         }
     }
@@ -45,7 +51,7 @@ pub(super) fn until_steady(
     if each.len() >= 4 && !steady(&each) {
         notes.push(format!("not steady after {} warm-up iterations", each.len() as u64 * iterations));
     }
-    Ok(Warm { iteration_ns: stats::median(tail), notes })
+    Ok(Some(Warm { iteration_ns: stats::median(tail), notes }))
 }
 
 fn steady(each: &[f64]) -> bool {

@@ -1,16 +1,18 @@
 //! Grouped-query causal attention over a key-value cache: prefill and decode.
 
 mod check;
-mod flash;
 mod layout;
 mod reference;
 mod scalar;
-mod schedule;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod flash;
+#[cfg(target_arch = "x86_64")]
+mod schedule;
 #[cfg(target_arch = "x86_64")]
 mod strip;
 
@@ -21,6 +23,9 @@ use crate::{
     Arithmetic, AxisValue, Example, Expected, Host, Implementation, Index, Invalid, Live, Op, Shape, Span, Type,
 };
 use half::bf16;
+
+/// More sequences than any batch has; each takes a span at every call.
+const MOST_SEQUENCES: usize = 1 << 20;
 
 /// The number type that keys and values are stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,12 +129,23 @@ impl Op for Attention {
         if !head_dim.is_multiple_of(2) {
             return invalid(format!("head_dim = {head_dim} is odd; choose an even one"));
         }
-        let parts = [self.capacity(), self.kv_heads, self.head_dim, self.sequences, 8];
-        let bytes = parts.into_iter().try_fold(1, usize::checked_mul);
-        match bytes {
-            Some(bytes) if bytes <= isize::MAX as usize => Ok(()),
-            _ => invalid(format!("a cache of this shape cannot be addressed: {self:?}; choose a smaller depth")),
+        if sequences > MOST_SEQUENCES {
+            return invalid(format!(
+                "sequences = {sequences} is more than any batch has; choose at most {MOST_SEQUENCES}"
+            ));
         }
+        // Every count below has to fit: the cache, the rows of q, k and v, and 4 operations an element of head and token seen.
+        let product = |parts: &[usize]| parts.iter().try_fold(1, |all: usize, part| all.checked_mul(*part));
+        let width = heads.saturating_add(kv_heads.saturating_mul(2));
+        let cache = product(&[self.capacity().saturating_add(16), kv_heads, head_dim, sequences, 8]);
+        let operands = product(&[rows, width, head_dim, 16]);
+        let flops = product(&[rows, self.capacity().saturating_add(1), heads, head_dim, 4]);
+        if [cache, operands, flops].iter().any(|count| count.is_none_or(|count| count > isize::MAX as usize)) {
+            return invalid(format!(
+                "a shape that cannot be addressed: {self:?}; choose a smaller depth or fewer rows"
+            ));
+        }
+        Ok(())
     }
 
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {

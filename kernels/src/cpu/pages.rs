@@ -48,8 +48,15 @@ impl Pages {
     }
     /// Which pages the region really got, read from the operating system now.
     pub fn usage(&self) -> PageUse {
-        PageUse { bytes: self.bytes as u64, huge: os::huge_bytes(self.at.as_ptr() as usize, self.bytes) }
+        usage([self])
     }
+}
+
+/// Which pages several regions got together. Asking walks the page tables of the whole process: ask once for many.
+pub fn usage<'a>(regions: impl IntoIterator<Item = &'a Pages>) -> PageUse {
+    let mut ranges: Vec<_> = regions.into_iter().map(|p| (p.at.as_ptr() as usize, p.bytes)).collect();
+    ranges.sort_unstable();
+    PageUse { bytes: ranges.iter().map(|(_, bytes)| *bytes as u64).sum(), huge: os::huge_bytes(&ranges) }
 }
 
 impl Drop for Pages {

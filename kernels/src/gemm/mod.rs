@@ -126,13 +126,19 @@ impl Op for Gemm {
                 )));
             }
         }
-        // Kernels count bytes of one operand in usize and block sums in i32.
-        if [(self.m, self.k), (self.n, self.k), (self.m, self.n)].iter().any(|(a, b)| {
-            a.checked_mul(*b)
-                .and_then(|elements| elements.checked_mul(8))
-                .is_none_or(|bytes| bytes > isize::MAX as usize)
-        }) {
-            return Err(Invalid(format!("gemm: {self:?} does not fit an address space; choose a smaller shape")));
+        // Kernels count bytes of one operand in usize and block sums in i32; the operations of a call are counted in u64.
+        let products = [2, self.m, self.n, self.k].iter().try_fold(1, |all: u64, part| all.checked_mul(*part as u64));
+        if products.is_none()
+            || [(self.m, self.k), (self.n, self.k), (self.m, self.n)].iter().any(|(a, b)| {
+                a.checked_mul(*b)
+                    .and_then(|elements| elements.checked_mul(8))
+                    .is_none_or(|bytes| bytes > isize::MAX as usize)
+            })
+        {
+            let Self { m, n, k, .. } = self;
+            return Err(Invalid(format!(
+                "gemm: m = {m}, n = {n}, k = {k} is more than can be counted; choose a smaller shape"
+            )));
         }
         Ok(())
     }

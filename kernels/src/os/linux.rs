@@ -42,8 +42,8 @@ pub(crate) fn unmap(at: NonNull<u8>, bytes: usize) {
     let _ = unsafe { munmap(at.as_ptr().cast(), bytes.next_multiple_of(HUGE)) };
 }
 
-/// Bytes of `[at, at + bytes)` on huge pages, from `/proc/self/smaps`.
-pub(crate) fn huge_bytes(at: usize, bytes: usize) -> Option<u64> {
+/// Bytes of `ranges` (start and length, in order) on huge pages, from `/proc/self/smaps`.
+pub(crate) fn huge_bytes(ranges: &[(usize, usize)]) -> Option<u64> {
     let smaps = std::fs::read_to_string("/proc/self/smaps").ok()?;
     let (mut overlap, mut huge, mut seen) = (0u64, 0u64, false);
     for line in smaps.lines() {
@@ -51,7 +51,8 @@ pub(crate) fn huge_bytes(at: usize, bytes: usize) -> Option<u64> {
         if let Some((Ok(from), Ok(to))) =
             range.map(|(a, b)| (usize::from_str_radix(a, 16), usize::from_str_radix(b, 16)))
         {
-            overlap = to.min(at + bytes).saturating_sub(from.max(at)) as u64;
+            let part = |&(at, bytes): &(usize, usize)| to.min(at + bytes).saturating_sub(from.max(at)) as u64;
+            overlap = ranges.iter().map(part).sum();
             seen |= overlap > 0;
         } else if let Some(value) = line.strip_prefix("AnonHugePages:") {
             // Neighbouring maps may be merged by the kernel: no more of them than the overlap can be ours.

@@ -23,7 +23,7 @@ pub(crate) fn unmap(at: NonNull<u8>, bytes: usize) {
 }
 
 /// The system does not tell.
-pub(crate) fn huge_bytes(_at: usize, _bytes: usize) -> Option<u64> {
+pub(crate) fn huge_bytes(_ranges: &[(usize, usize)]) -> Option<u64> {
     None
 }
 

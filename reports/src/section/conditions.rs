@@ -61,6 +61,7 @@ impl Section for Conditions {
                     @if let Some(scopes) = curves.get(quantity) { (draw(page, title, scopes, factor)) }
                 }
             }
+            @if let Some(cost) = &page.subject.run.manifest.telemetry_cost { p { "The cost of looking: " (cost) "." } }
             @if let Some(table) = table { details { summary { "Every sensor that was asked" } (table) } }
         })
     }

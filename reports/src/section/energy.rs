@@ -46,8 +46,8 @@ impl Section for Energy {
                         table.row([
                             html! { (told::label(e)) },
                             html! { (r.scope) @if !r.covers_device { " " span.flag { "does not contain the device" } } },
-                            Shown::new(r.watts, Unit::Plain("W"), Status::Measured).within(with(r.watts)).inline(),
-                            Shown::new(r.joules, Unit::Plain("J"), Status::Measured).within(with(r.joules)).inline(),
+                            Shown::new(r.watts, Unit::Plain("W"), Status::Measured).within(Some(with(r.watts))).inline(),
+                            Shown::new(r.joules, Unit::Plain("J"), Status::Measured).within(Some(with(r.joules))).inline(),
                             per_joule(e, &r.scope),
                             Shown::new(r.coverage, Unit::Share, Status::Measured).inline(),
                             html! { (r.source) },

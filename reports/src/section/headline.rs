@@ -93,6 +93,12 @@ pub(crate) fn peaks<'p>(page: &'p Page) -> Vec<&'p Entry> {
 fn sentence(page: &Page) -> String {
     let limit = |e: &Entry| {
         e.roof.as_ref().map_or(String::new(), |r| match r.bound {
+            _ if r.fraction > 1.0 => format!(
+                ": {} of its {} roof, because {}",
+                percent(r.fraction),
+                r.bound.name(),
+                told::above(e).unwrap_or_default()
+            ),
             Bound::Memory => format!(", {} of what its measured memory bandwidth allows", percent(r.fraction)),
             Bound::Compute => format!(", {} of what its measured arithmetic peak allows", percent(r.fraction)),
         })
@@ -102,7 +108,8 @@ fn sentence(page: &Page) -> String {
         return format!("Decodes {} at {rate}{}.", told::model(e), limit(e));
     }
     let best = page.of("gemm").filter(|e| e.roof.is_some()).max_by(|a, b| {
-        let share = |e: &Entry| e.roof.as_ref().map_or(0.0, |r| r.fraction);
+        // A share above 100 % is a doubtful one: it is the headline only if there is no other.
+        let share = |e: &Entry| e.roof.as_ref().map_or(0.0, |r| if r.fraction > 1.0 { 0.0 } else { r.fraction });
         share(a).total_cmp(&share(b))
     });
     match (best, memory_roof(page), page.subject.document.records.len()) {

@@ -2,10 +2,11 @@
 
 mod arguments;
 pub mod blocks;
-pub mod check;
+mod check;
 pub mod choose;
 pub mod config;
 pub mod decode;
+pub mod findings;
 mod footprint;
 pub mod forward;
 mod json;

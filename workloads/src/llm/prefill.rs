@@ -145,6 +145,6 @@ pub(crate) fn choose_cache(model: &Model, device: &dyn Device) -> Cache {
 
 /// Bytes of the buffers and caches, and how many of them stand on huge pages.
 pub(crate) fn pages(model: &Model) -> (u64, Option<u64>) {
-    let uses: Vec<_> = model.buffers().map(|b| b.pages().usage()).collect();
-    (uses.iter().map(|u| u.bytes).sum(), uses.iter().map(|u| u.huge).sum())
+    let usage = spark_kernels::cpu::pages::usage(model.buffers().map(spark_kernels::Buffer::pages));
+    (usage.bytes, usage.huge)
 }

@@ -146,7 +146,7 @@ impl<'a> Row<'a> {
     /// 95 % interval of the median, in tokens a second.
     pub(super) fn interval_ts(&self) -> Option<[f64; 2]> {
         let (time, items) = (self.entry.time?, self.measured()?.work.items as f64);
-        let [low, high] = time.ci95_ns;
+        let [low, high] = time.ci95_ns?;
         Some([items * 1e9 / high, items * 1e9 / low])
     }
     /// When the test began, `2026-11-21T10:00:00Z`; `None` where the run does not say when it started.

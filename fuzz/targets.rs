@@ -1,0 +1,71 @@
+//! What is fuzzed: each function takes arbitrary bytes from outside and must read or refuse them; harness/tests/corpus.rs calls them, too.
+
+use spark_results::{BenchmarkId, Document, store, table};
+use spark_workloads::{axis, llm::Config, suite};
+
+/// A model's `config.json`. What is taken is small enough to count with.
+pub(crate) fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match Config::parse(text) {
+        Ok(config) => assert!(config.param_count() > 0, "a model without parameters was taken"),
+        Err(error) => assert!(!error.to_string().contains('\n'), "one line: {error}"),
+    }
+}
+
+/// A suite in TOML, down to the requests of its tasks.
+pub(crate) fn suite(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match suite::parse(text) {
+        Ok(suite) => suite.tasks.iter().for_each(|entry| drop(entry.request())),
+        Err(error) => assert!(!error.0.contains('\n'), "one line: {error}"),
+    }
+}
+
+/// A run folder. The input is its files, each behind a line `--- NAME`; a run that reads is exported, tabled and reported.
+pub(crate) fn run(bytes: &[u8]) {
+    let folder =
+        std::env::temp_dir().join(format!("spark-fuzz-{}-{:?}", std::process::id(), std::thread::current().id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
+    for name in [store::MANIFEST, store::RECORDS, store::TELEMETRY] {
+        let _ = std::fs::remove_file(folder.join(name));
+    }
+    for (name, content) in files(bytes) {
+        std::fs::write(folder.join(name), content).expect("a temporary file can be written");
+    }
+    if let Ok(run) = store::read(&folder) {
+        let document = Document::of(&run);
+        table::csv(&document).expect("a run that reads has a table");
+        let page = spark_reports::html(std::slice::from_ref(&run));
+        assert!(spark_reports::embedded(&page).is_some(), "a report holds its run");
+        spark_reports::text(&run, false);
+    }
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+/// The files of a run folder in one input.
+fn files(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut files: Vec<(&str, Vec<u8>)> = Vec::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let head = line.strip_prefix(b"--- ").map(|name| name.trim_ascii_end());
+        let known = [store::MANIFEST, store::RECORDS, store::TELEMETRY];
+        match (head.and_then(|head| known.into_iter().find(|name| name.as_bytes() == head)), files.last_mut()) {
+            (Some(name), _) => files.push((name, Vec::new())),
+            (None, Some((_, content))) => content.extend_from_slice(line),
+            // What stands before any name is a manifest.
+            (None, None) => files.push((store::MANIFEST, line.to_vec())),
+        }
+    }
+    files
+}
+
+/// An id and a glob, and a comma list of axis values; what parses as an id reads back as the same.
+pub(crate) fn id(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(id) = text.parse::<BenchmarkId>() {
+        assert_eq!(id.to_string().parse().as_ref(), Ok(&id));
+        assert!(id.matches("*") && id.matches(&id.to_string()));
+    }
+    let (glob, rest) = text.split_once(' ').unwrap_or((text, text));
+    let _ = spark_results::id::matches(glob, rest);
+    let _ = axis::list("m", text);
+}
