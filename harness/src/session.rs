@@ -30,6 +30,7 @@ pub struct Session {
     pub(crate) watch: Watch,
     pub(crate) sampler: Option<Sampler>,
     roofs: HashMap<String, Roofs>,
+    roofless: bool,
 }
 
 impl Session {
@@ -54,7 +55,7 @@ impl Session {
         };
         store.manifest(&manifest)?;
         let watch = Watch::start(root);
-        Ok(Self { store, manifest, devices, policy, start, watch, sampler, roofs: HashMap::new() })
+        Ok(Self { store, manifest, devices, policy, start, watch, sampler, roofs: HashMap::new(), roofless: false })
     }
     /// Nanoseconds since the run's start.
     pub fn now_ns(&self) -> u64 {
@@ -79,8 +80,20 @@ impl Session {
             s.header().sensors.iter().filter(speaks).any(|c| matches!(c.quantity.as_deref(), Some("power" | "energy")))
         })
     }
-    /// The roofs of `device`, with those that `needs` names prepared if they can be.
+    /// Measures no roofs from here on: records then hold none, and the manifest says why.
+    pub fn leave_out_roofs(&mut self) {
+        self.roofless = true;
+        let why = Absent::new("roofs", "not measured: --no-roofs was asked for");
+        // A run that is continued says it already.
+        if !self.manifest.absent.contains(&why) {
+            self.manifest.absent.push(why);
+        }
+    }
+    /// The roofs of `device`, with those that `needs` names prepared if they can be; `None` where they are left out.
     pub(crate) fn roofs(&mut self, device: &str, needs: Needs) -> Option<&mut Roofs> {
+        if self.roofless {
+            return None;
+        }
         if !self.roofs.contains_key(device) {
             let roofs = Roofs::of(self.devices.get(device)?, self.manifest.settings.seed);
             self.roofs.insert(device.to_owned(), roofs);

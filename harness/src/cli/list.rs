@@ -120,7 +120,7 @@ fn model(preset: &Preset) -> anyhow::Result<Value> {
     let config = preset.config()?;
     let bytes = FORMATS.map(|format| (format.name(), config.weight_bytes(format, Format::Q8_0)));
     let told: Vec<_> = bytes.iter().map(|(format, bytes)| format!("{format} {}", size(*bytes))).collect();
-    let about = format!("{}; {}", si(config.param_count() as f64, "parameters"), told.join(", "));
+    let about = format!("{} parameters; {}", si(config.param_count() as f64, ""), told.join(", "));
     let bytes: serde_json::Map<_, _> =
         bytes.iter().map(|(format, bytes)| ((*format).to_owned(), json!(bytes))).collect();
     Ok(json!({
