@@ -29,7 +29,7 @@ impl Section for Method {
                 dt { "Interval" }
                 dd { "A rate is the work over the median time. ± is the wider side of a 95 % bootstrap interval of that median. It tells how well this run knows its median, not how runs differ from each other." }
                 dt { "Share of roof" }
-                dd { "Time that the binding roof allows ÷ time taken. The roof is measured right before and right after, in the same process, because on a shared machine it moves without a sign; the mean of both counts, and both are shown. More than 100 % means that the roof was measured too low." }
+                dd { "Time that the binding roof allows ÷ time taken. The roof is measured right before and right after, in the same process, because on a shared machine it moves without a sign: the fastest of its readings on each side stands, since a disturbance only slows, the mean of both sides counts, and both are kept. More than 100 % means that the roof was measured too low." }
                 dt { "Cold and warm" }
                 dd { "Cold: operands are rotated past the last-level cache, so that they come from memory, as weights do in a decoder. Warm: they stay where the last iteration left them." }
                 dt { "Units" }
