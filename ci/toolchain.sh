@@ -33,8 +33,10 @@ standard_library() {
     debian='' build_std=()
     if [ "$route" != debian ]; then
         has_std "$target" && return
-        if [ "${CI:-}" = true ] && command -v rustup >/dev/null && timeout 180 rustup -q target add "$target" && has_std "$target"; then
-            return
+        if [ "${CI:-}" = true ] && command -v rustup >/dev/null && [ -z "$(find "$cache/no-rustup" -mmin -60 2>/dev/null)" ]; then
+            if timeout 180 rustup -q target add "$target" && has_std "$target"; then return; fi
+            # A host that is not reached is waited for once, not once a target.
+            mkdir -p "$cache" && touch "$cache/no-rustup"
         fi
     fi
     debian_compiler || cannot "there is no standard library for $target; try: rustup target add $target"

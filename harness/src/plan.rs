@@ -18,6 +18,9 @@ pub struct Task {
 const SETUP_PER_S: f64 = 0.4e9;
 /// A guess of the time its roofs take before and after.
 const ROOFS_S: f64 = 0.3;
+/// Guesses of what a machine moves and computes in a second.
+const BYTES_PER_S: f64 = 20e9;
+const FLOPS_PER_S: f64 = 100e9;
 /// Memory left to the system: a machine that swaps measures its disk.
 const MARGIN: u64 = 768 << 20;
 
@@ -25,8 +28,20 @@ impl Task {
     /// A guess of the time it takes under `policy`.
     pub fn estimate(&self, policy: &Policy) -> Duration {
         let setup = self.footprint.as_ref().map_or(0.0, |f| f.setup as f64 / SETUP_PER_S);
-        let sampling = 0.7 * policy.time_ms as f64 * 1e-3 + policy.warmup_ms as f64 * 1e-3;
+        // Sampling ends at the policy's time or at its count, whatever comes first.
+        let by_count = policy.samples_max as f64 * self.sample_s().max(policy.sample_us as f64 * 1e-6);
+        let sampling = (0.7 * policy.time_ms as f64 * 1e-3).min(by_count) + policy.warmup_ms as f64 * 1e-3;
         Duration::from_secs_f64(setup + if self.footprint.is_ok() { sampling + ROOFS_S } else { 0.0 })
+    }
+    /// A guess of the time of one sample, in seconds.
+    fn sample_s(&self) -> f64 {
+        let Ok(footprint) = &self.footprint else { return 0.0 };
+        let iteration = (footprint.traffic as f64 / BYTES_PER_S).max(footprint.flops as f64 / FLOPS_PER_S);
+        // A sample of `decode` is all its tokens, one an iteration; with a prompt it is one iteration.
+        match (self.id.workload.as_str(), self.id.int("n_prompt")) {
+            ("decode", None) => iteration * self.id.int("n_gen").unwrap_or(1) as f64,
+            _ => iteration,
+        }
     }
     /// Why it will not be run with `available` bytes of memory, if so.
     pub fn declined(&self, available: u64) -> Option<Decline> {

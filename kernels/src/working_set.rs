@@ -5,7 +5,7 @@ use crate::{AxisValue, Invalid, Placement};
 use std::ops::Range;
 
 /// Bytes one run walks over at least, so that a run over a small set lasts far longer than the call of the pool (≈ 1 µs).
-const RUN: usize = 64 << 20;
+pub(crate) const RUN: usize = 64 << 20;
 /// Shares are cut at multiples of this many bytes.
 const GRAIN: usize = 4096;
 /// Bytes of a cache line, the unit of every size here.

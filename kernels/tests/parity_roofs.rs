@@ -82,6 +82,30 @@ fn a_chase_goes_on_where_it_stopped_and_comes_round() {
 }
 
 #[test]
+fn a_large_array_is_read_window_by_window_to_its_end() {
+    let op = Read(WorkingSet::new((64 << 20) + 64, 2));
+    let cpu = Cpu::new(Some(2), 0);
+    let mut example = op.example(5);
+    let words = cpu.upload(&example.inputs[0]).unwrap();
+    let mut sums = cpu.upload(&example.outputs[0]).unwrap();
+    let mut next = cpu.upload(&example.outputs[1]).unwrap();
+    let mut prepared = best(&op, &cpu).unwrap().prepare(&op, &[], &cpu).unwrap();
+    let mut seen = Vec::new();
+    for window in 0..3u32 {
+        prepared.run(&mut Io { inputs: &[&words], outputs: &mut [&mut sums, &mut next], live: &example.live }).unwrap();
+        example.outputs[1] = vec![window].into();
+        let indices: Vec<_> = (0..4).map(|at| spark_kernels::Index { output: 0, at }).collect();
+        let expected: Vec<_> = op.reference(&example, &indices).iter().map(|e| e.value).collect();
+        assert_eq!(sums.slice::<u32>().iter().map(|s| f64::from(*s)).collect::<Vec<_>>(), expected, "window {window}");
+        seen.push(expected);
+    }
+    assert!(
+        seen[0] != seen[1] && seen[0] == seen[2],
+        "the second window reaches the last line, the third is the first again"
+    );
+}
+
+#[test]
 fn a_line_left_out_or_changed_is_seen() {
     let op = Read(WorkingSet::new(1 << 16, 1));
     let cpu = Cpu::new(Some(1), 0);
@@ -89,8 +113,9 @@ fn a_line_left_out_or_changed_is_seen() {
     let mut words = cpu.upload(&example.inputs[0]).unwrap();
     words.slice_mut::<u64>()[1 << 12] += 1 << 40;
     let mut sums = cpu.upload(&example.outputs[0]).unwrap();
+    let mut next = cpu.upload(&example.outputs[1]).unwrap();
     let mut prepared = best(&op, &cpu).unwrap().prepare(&op, &[], &cpu).unwrap();
-    prepared.run(&mut Io { inputs: &[&words], outputs: &mut [&mut sums], live: &example.live }).unwrap();
+    prepared.run(&mut Io { inputs: &[&words], outputs: &mut [&mut sums, &mut next], live: &example.live }).unwrap();
     let indices: Vec<_> = (0..2).map(|at| spark_kernels::Index { output: 0, at }).collect();
     let expected = op.reference(&example, &indices);
     assert!(indices.iter().zip(expected).any(|(i, e)| f64::from(sums.slice::<u32>()[i.at]) != e.value));
@@ -107,7 +132,7 @@ fn more_threads_than_the_device_has_are_declined_with_both_numbers() {
 fn work_is_counted_as_the_field_counts_it() {
     let live = Live::one(1, 0);
     let set = WorkingSet::new(WorkingSet::MEMORY, 2);
-    assert_eq!(Read(set).bytes(&live), 1 << 30);
+    assert_eq!(Read(set).bytes(&live), 64 << 20);
     assert_eq!(spark_kernels::write::Write(set).bytes(&live), 1 << 30);
     assert_eq!(spark_kernels::copy::Copy(set).bytes(&live), 2 << 30);
     assert_eq!(spark_kernels::triad::Triad(set).bytes(&live), 3 << 30);

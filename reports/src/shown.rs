@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_number_has_its_unit_interval_and_status() {
-        let shown = Shown::new(43.12e9, Unit::Si("B/s"), Status::Measured).within([42e9, 44e9]);
+        let shown = Shown::new(43.12e9, Unit::Si("B/s"), Status::Measured).within(Some([42e9, 44e9]));
         assert_eq!((shown.text().as_str(), shown.spread().as_deref()), ("43.1 GB/s", Some("± 2.6 %")));
         let html = shown.inline().into_string();
         assert!(html.contains("measured") && html.contains("GB/s") && html.contains("± 2.6 %"), "{html}");

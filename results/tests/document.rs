@@ -14,7 +14,7 @@ fn rates_shares_and_efficiency_of_a_record_made_by_hand() {
     let e = Entry::of(&made::measured(), false);
     assert_eq!((e.id.as_str(), e.status.as_str(), &e.reason), ("decode/cpu/scalar?model=tiny", "measured", &None));
     let time = e.time.unwrap();
-    assert_eq!((time.median_ns, time.ci95_ns, time.samples, time.mad_ns), (1e9, [1e9, 1e9], 5, 0.0));
+    assert_eq!((time.median_ns, time.ci95_ns, time.samples, time.mad_ns), (1e9, Some([1e9, 1e9]), 5, 0.0));
     let rates = e.rates.unwrap();
     assert_eq!((rates.flops_per_s, rates.bytes_per_s, rates.items_per_s), (Some(100.0), Some(600.0), Some(4.0)));
     // The read roof gave 800 B/s before and 1600 after: 1200 on average, of which 600 B/s are a half; compute allows far more.

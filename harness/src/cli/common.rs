@@ -28,7 +28,7 @@ pub(super) struct Common {
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Threads of the CPU device [default: one a CPU that this process may use]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, short = 't', value_name = "N", allow_negative_numbers = true)]
     pub(super) threads: Option<String>,
     /// Seed of all synthetic data
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
@@ -117,6 +117,24 @@ pub(super) fn measure(
     place: Place,
     tasks: &[Task],
 ) -> anyhow::Result<(Verdict, Run)> {
+    let (verdict, run, folder) = measured(common, suite, policy, place, tasks)?;
+    if common.json {
+        document(&run);
+    } else if !common.quiet {
+        ui::data(&spark_reports::text(&run, ui::coloured()));
+    }
+    whereabouts(common, &run, &folder);
+    Ok((verdict, run))
+}
+
+/// Measures `tasks` into a run folder, whose path stands beside the run. Nothing is told but the progress.
+pub(super) fn measured(
+    common: &Common,
+    suite: Option<&str>,
+    policy: Policy,
+    place: Place,
+    tasks: &[Task],
+) -> anyhow::Result<(Verdict, Run, PathBuf)> {
     let voice = common.voice();
     if tasks.is_empty() {
         bail!("nothing to run: no id matches; `spark-bench plan` shows the ids, and in a glob `*` matches everything");
@@ -140,20 +158,19 @@ pub(super) fn measure(
         _ if run.records.iter().any(|r| r.status() == "failed") => Verdict::Broken,
         _ => Verdict::Fine,
     };
-    tell(common, &run, &folder);
-    Ok((verdict, run))
+    Ok((verdict, run, folder))
 }
 
-/// The summary, or the whole run as JSON; then where everything lies.
-fn tell(common: &Common, run: &Run, folder: &Path) {
-    if common.json {
-        match serde_json::to_string_pretty(&spark_results::Document::of(run)) {
-            Ok(text) => ui::line(text),
-            Err(e) => ui::error(e),
-        }
-    } else if !common.quiet {
-        ui::data(&spark_reports::text(run, ui::coloured()));
+/// Prints the whole run as one JSON document.
+pub(super) fn document(run: &Run) {
+    match serde_json::to_string_pretty(&spark_results::Document::of(run)) {
+        Ok(text) => ui::line(text),
+        Err(e) => ui::error(e),
     }
+}
+
+/// Says what was left undone, and where everything lies.
+pub(super) fn whereabouts(common: &Common, run: &Run, folder: &Path) {
     let voice = common.voice();
     let unfinished = run.unfinished().len();
     if unfinished > 0 {

@@ -2,6 +2,9 @@
 
 use super::{Verdict, common, ui};
 use serde_json::{Value, json};
+use spark_kernels::format::Format;
+use spark_results::quantity::{si, size};
+use spark_workloads::llm::{PRESETS, Preset};
 use spark_workloads::suite;
 
 #[derive(Debug, clap::Args)]
@@ -22,11 +25,15 @@ enum What {
     Implementations,
     /// Where, with the reason where one cannot be used
     Devices,
+    /// Decoders by name, with their parameters and the bytes of their weights by format
+    Models,
     /// Named lists of tasks
     Suites,
 }
 
-const EVERYTHING: [What; 4] = [What::Workloads, What::Implementations, What::Devices, What::Suites];
+const EVERYTHING: [What; 5] = [What::Workloads, What::Implementations, What::Devices, What::Models, What::Suites];
+/// Formats that a model's layers can be held in.
+const FORMATS: [Format; 6] = [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0, Format::Bf16, Format::F32];
 
 pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     let place = common::place(None, &[])?;
@@ -100,9 +107,30 @@ fn rows(what: What, place: &common::Place) -> anyhow::Result<(&'static str, Valu
                 .map(|d| json!({ "name": d.id, "about": d.name, "unavailable": d.unavailable, "simulated": d.simulated }))
                 .collect(),
         ),
+        What::Models => ("models", PRESETS.iter().map(model).collect::<anyhow::Result<_>>()?),
         What::Suites => {
             let suites = suite::ALL.iter().map(|(name, _)| suite::named(name)).collect::<Result<Vec<_>, _>>()?;
             ("suites", suites.iter().map(|s| json!({ "name": s.name, "about": s.about })).collect())
         }
     })
+}
+
+/// A preset with its size: parameters, and bytes of all weights with embedding and head in q8_0, as they are run by default.
+fn model(preset: &Preset) -> anyhow::Result<Value> {
+    let config = preset.config()?;
+    let bytes = FORMATS.map(|format| (format.name(), config.weight_bytes(format, Format::Q8_0)));
+    let told: Vec<_> = bytes.iter().map(|(format, bytes)| format!("{format} {}", size(*bytes))).collect();
+    let about = format!("{}; {}", si(config.param_count() as f64, "parameters"), told.join(", "));
+    let bytes: serde_json::Map<_, _> =
+        bytes.iter().map(|(format, bytes)| ((*format).to_owned(), json!(bytes))).collect();
+    Ok(json!({
+        "name": preset.name,
+        "about": about,
+        "source": preset.source,
+        "family": config.family.name(),
+        "parameters": config.param_count(),
+        "layers": config.layers,
+        "context": config.context,
+        "weight_bytes": bytes,
+    }))
 }

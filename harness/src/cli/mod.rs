@@ -6,6 +6,7 @@ mod common;
 mod doctor;
 mod export;
 mod list;
+mod llm;
 mod plan;
 mod report;
 mod run;
@@ -47,6 +48,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one value, made once")]
 enum Verb {
     /// Detect, run the suite, write a run folder with report.html, judge against the baseline
     #[command(after_help = "Example: spark-bench all --suite smoke --out my-run")]
@@ -56,6 +58,11 @@ enum Verb {
         after_help = "Example: spark-bench run gemm --format mxfp4,nvfp4 --m 1,8 --n 4096 --k 4096 --implementation all"
     )]
     Run(run::Args),
+    /// A decoder end to end: prompts read and tokens generated a second, in llama-bench's grammar
+    #[command(
+        after_help = "Example: spark-bench llm -m llama-3.2-1b --format mxfp4,nvfp4 -p 512 -n 128 -d 0,4096 -o json"
+    )]
+    Llm(llm::Args),
     /// What `all` would run, how long, how much memory; runs nothing
     #[command(after_help = "Example: spark-bench plan --suite full --filter 'gemm/*m=1&*'")]
     Plan(plan::Args),
@@ -92,7 +99,7 @@ enum Verb {
 
 /// The program: parses the command line, does the verb, turns what came of it into an exit code.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(llm::long_forms(std::env::args_os())) {
         Ok(arguments) => arguments,
         Err(e) if e.use_stderr() && e.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             ui::error(refused(&e.render().to_string(), &ui::words()));
@@ -128,6 +135,7 @@ fn act(verb: Verb) -> anyhow::Result<Verdict> {
     match verb {
         Verb::All(args) => all::act(&args),
         Verb::Run(args) => run::act(&args),
+        Verb::Llm(args) => llm::act(&args),
         Verb::Plan(args) => plan::act(&args),
         Verb::List(args) => list::act(&args),
         Verb::Doctor(args) => doctor::act(&args),

@@ -1,16 +1,18 @@
 //! Grouped-query causal attention over a key-value cache: prefill and decode.
 
 mod check;
-mod flash;
 mod layout;
 mod reference;
 mod scalar;
-mod schedule;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod flash;
+#[cfg(target_arch = "x86_64")]
+mod schedule;
 #[cfg(target_arch = "x86_64")]
 mod strip;
 

@@ -105,6 +105,8 @@ fn few_rows<const F: u8, const STEPS: usize, const W: usize, const R: usize, con
         for line in lines {
             _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
         }
+        // A stream of its own, too thin for the hardware to run far enough ahead of it.
+        _mm_prefetch::<_MM_HINT_T0>(scale_bytes.as_ptr().wrapping_add(AHEAD / 4).cast());
         let codes = decode::<F, STEPS>(lines);
         let scale = scales_of::<F>(scale_bytes);
         for r in 0..R {
@@ -129,6 +131,11 @@ fn few_tiles<const F: u8, const STEPS: usize, const W: usize, const R: usize, co
     call: &mut Multiply<'_>,
 ) {
     for t in call.tiles.clone() {
+        if t + 1 < call.tiles.end {
+            for line in call.packed.tile(t + 1).scales.chunks(LINE).take(AHEAD / 4 / LINE) {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+            }
+        }
         let total = few_rows::<F, STEPS, W, R, SCALED>(call.packed.tile(t), call.acts);
         finish(call.op.n, call.rows, call.bias, call.row_scales, call.y, t, 0, &total);
     }

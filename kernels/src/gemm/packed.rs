@@ -72,6 +72,10 @@ pub(super) struct Tile<'a> {
 }
 
 impl Packed {
+    /// Where the tiles lie.
+    pub(super) fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
     /// Packs `given` on all workers. Errors: no memory left.
     pub(super) fn new(op: &Gemm, given: &Canonical<'_>, pool: &Pool) -> Result<Self, Fault> {
         let (shape, tiles) = (Layout::of(op), op.n.div_ceil(LANES));

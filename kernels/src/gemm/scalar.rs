@@ -107,6 +107,9 @@ impl Prepared for Ready {
         }
         Ok(())
     }
+    fn buffers(&self) -> Vec<&Buffer> {
+        vec![&self.stored]
+    }
     fn resident(&self) -> u64 {
         self.stored.bytes() as u64
     }

@@ -203,6 +203,9 @@ impl<I: Kernels> Prepared for Ready<I> {
         });
         Ok(())
     }
+    fn buffers(&self) -> Vec<&Buffer> {
+        vec![self.packed.buffer()]
+    }
     fn resident(&self) -> u64 {
         self.packed.bytes() as u64
     }

@@ -3,10 +3,14 @@
 //! Every 64-bit word of one array is added up, `passes` times, in wrapping arithmetic: the sum is exact in every order,
 //! so a kernel that leaves out a single line is found out.
 //!
+//! An array beyond 64 MiB is read a window of 64 MiB a run, the windows in turn: every run still comes from as far away as the
+//! whole array reaches, and is short enough to fall between two disturbances, as the kernels are that it is a roof for.
+//!
 //! | operand | type | elements |
 //! |---|---|---|
 //! | inputs\[0\] the array | U64 | bytes ÷ 8 |
-//! | outputs\[0\] sum of each worker's share, low half then high half | U32 | 2 × threads |
+//! | outputs\[0\] sum of each worker's share of the window, low half then high half | U32 | 2 × threads |
+//! | outputs\[1\] the window to read next, counted up by each run | U32 | 1 |
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -17,12 +21,26 @@ mod scalar;
 
 use crate::cpu::{kernel::Guarded, pool::Pool, split::Split};
 use crate::roof::Roof;
-use crate::working_set::{WorkingSet, noise};
+use crate::working_set::{RUN, WorkingSet, noise};
 use crate::{Arithmetic, AxisValue, Example, Expected, Implementation, Index, Invalid, Io, Live, Op, Shape, Type};
+use std::ops::Range;
 
 /// Reads the whole set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Read(pub WorkingSet);
+
+impl Read {
+    /// What one run walks over.
+    fn window(&self) -> WorkingSet {
+        WorkingSet { bytes: self.0.bytes.min(RUN), ..self.0 }
+    }
+    /// The words of window `at`; windows come round, and the last one overlaps its neighbour where they do not come out even.
+    fn words(&self, at: u32) -> Range<usize> {
+        let (bytes, all) = (self.window().bytes, self.0.bytes);
+        let start = (at as usize % all.div_ceil(bytes) * bytes).min(all - bytes);
+        start / 8..(start + bytes) / 8
+    }
+}
 
 /// One worker's share and the sum it finds.
 pub(crate) struct Part<'a> {
@@ -78,10 +96,10 @@ impl Op for Read {
         0
     }
     fn bytes(&self, _live: &Live) -> u64 {
-        self.0.moved()
+        self.window().moved()
     }
     fn outputs(&self) -> Vec<Shape> {
-        vec![Shape { of: Type::U32, len: 2 * self.0.threads }]
+        vec![Shape { of: Type::U32, len: 2 * self.0.threads }, Shape { of: Type::U32, len: 1 }]
     }
     fn operand_bytes(&self) -> u64 {
         self.0.bytes as u64
@@ -97,7 +115,7 @@ impl Op for Read {
         Example {
             weights: Vec::new(),
             inputs: vec![words.into()],
-            outputs: vec![vec![0u32; 2 * self.0.threads].into()],
+            outputs: vec![vec![0u32; 2 * self.0.threads].into(), vec![0u32].into()],
             live: self.live(),
         }
     }
@@ -109,7 +127,8 @@ impl Op for Read {
         0.0
     }
     fn nasty() -> Vec<Self> {
-        WorkingSet::nasty().into_iter().map(Self).collect()
+        let windows = WorkingSet::new(RUN + 4096 + 64, 2);
+        WorkingSet::nasty().into_iter().chain([windows]).map(Self).collect()
     }
 }
 
@@ -120,11 +139,15 @@ impl Roof for Read {
     }
     #[expect(unsafe_code, reason = "each worker writes its own sum")]
     fn drive<'a>(&self, pool: &Pool, kernel: Guarded<Part<'a>>, io: &'a mut Io<'_>) {
-        let words = io.inputs[0].slice::<u64>();
-        let sums = Split::new(io.outputs[0].slice_mut::<u32>());
-        let passes = self.0.passes();
+        let [sums, next] = &mut io.outputs[..] else { unreachable!("read has two outputs") };
+        let next = &mut next.slice_mut::<u32>()[0];
+        let words = &io.inputs[0].slice::<u64>()[self.words(*next)];
+        *next = next.wrapping_add(1);
+        let sums = Split::new(sums.slice_mut::<u32>());
+        let window = self.window();
+        let passes = window.passes();
         pool.run(&|worker| {
-            let Some(share) = self.0.share(worker, 8) else { return };
+            let Some(share) = window.share(worker, 8) else { return };
             let mut part = Part { words: &words[share], passes, sum: 0 };
             kernel.call(&mut part);
             // SAFETY: worker indices differ, so no two workers take the same pair.

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Rows of one pass of a prefill, llama-bench's `-ub`.
-pub(crate) const PASS: usize = 512;
+pub const PASS: usize = 512;
 /// Most sequences together.
 const MOST_SEQUENCES: usize = 4096;
 /// The activations that go with the format.

@@ -29,6 +29,14 @@ pub struct LayerOps {
     pub(crate) down: Box<dyn Prepared>,
 }
 
+impl Ops {
+    /// The ops whose weights a pass reads.
+    pub(crate) fn weighty(&self) -> impl Iterator<Item = &dyn Prepared> {
+        let layers = self.layers.iter().flat_map(|l| [&l.qkv, &l.output, &l.gate_up, &l.down]);
+        layers.chain([&self.embed, &self.head]).map(|op| &**op)
+    }
+}
+
 /// What a pass has just computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {

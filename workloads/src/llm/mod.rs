@@ -2,10 +2,11 @@
 
 mod arguments;
 pub mod blocks;
-pub mod check;
+mod check;
 pub mod choose;
 pub mod config;
 pub mod decode;
+pub mod findings;
 mod footprint;
 pub mod forward;
 mod json;
@@ -18,6 +19,7 @@ pub mod source;
 pub mod state;
 pub mod weights;
 
+pub use arguments::PASS;
 pub use blocks::{Blocks, Settings};
 pub use config::{Config, ConfigError, Family};
 pub use decode::DECODE;

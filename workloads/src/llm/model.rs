@@ -2,6 +2,7 @@
 
 use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::choose::{Chooser, known};
+use crate::llm::findings::Findings;
 use crate::llm::forward::{LayerOps, Ops, Unwatched, Watch, body, sample, tail};
 use crate::llm::state::RunState;
 use crate::llm::weights::{Part, Synthetic, Tensor};
@@ -9,7 +10,7 @@ use crate::llm::{Config, check};
 use half::bf16;
 use spark_kernels::format::splitmix::derive;
 use spark_kernels::format::synth::synth_f32_into;
-use spark_kernels::{Buffer, Device, Fault, Host, Span, Type, Unsupported};
+use spark_kernels::{Buffer, Device, Fault, Host, Prepared, Span, Type, Unsupported};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -99,11 +100,11 @@ impl Model {
         let shown: Vec<_> = self.taken.iter().map(|(op, names)| format!("{op} {}", names.join("+"))).collect();
         shown.join(", ")
     }
-    /// Every buffer but the packed weights.
+    /// Every buffer: activations, caches, packed weights.
     pub fn buffers(&self) -> impl Iterator<Item = &Buffer> {
         let s = &self.state;
         let own = [&s.tokens, &s.x, &s.delta, &s.h, &s.qkv, &s.attended, &s.gate_up, &s.activated, &s.logits];
-        own.into_iter().chain(s.caches.iter().flatten())
+        own.into_iter().chain(s.caches.iter().flatten()).chain(self.ops.weighty().flat_map(Prepared::buffers))
     }
     /// Tokens that `sequence` holds.
     pub fn length(&self, sequence: usize) -> usize {
@@ -216,7 +217,7 @@ impl Model {
 
     /// Compares ops of the first and the last layer and the head, on the values of one pass, with their f64 references. The
     /// pass is a decode step, or the first `prompt` of every sequence.
-    pub fn check(&mut self, prompts: Option<&[&[u32]]>) -> Result<check::Findings, Fault> {
+    pub fn check(&mut self, prompts: Option<&[&[u32]]>) -> Result<Findings, Fault> {
         let (config, settings) = (self.config.clone(), self.settings.clone());
         let mut checker = check::Checker::new(&config, &settings, self.weights.clone(), &self.device);
         match prompts {

@@ -145,6 +145,6 @@ pub(crate) fn choose_cache(model: &Model, device: &dyn Device) -> Cache {
 
 /// Bytes of the buffers and caches, and how many of them stand on huge pages.
 pub(crate) fn pages(model: &Model) -> (u64, Option<u64>) {
-    let used = spark_kernels::cpu::pages::usage(model.buffers().map(spark_kernels::Buffer::pages));
-    (used.bytes, used.huge)
+    let usage = spark_kernels::cpu::pages::usage(model.buffers().map(spark_kernels::Buffer::pages));
+    (usage.bytes, usage.huge)
 }
