@@ -46,7 +46,7 @@ pub(crate) fn run(bytes: &[u8]) {
 fn files(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut files: Vec<(&str, Vec<u8>)> = Vec::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let head = line.strip_prefix(b"--- ").map(|name| name.trim_ascii_end());
+        let head = line.strip_prefix(b"--- ").map(<[u8]>::trim_ascii_end);
         let known = [store::MANIFEST, store::RECORDS, store::TELEMETRY];
         match (head.and_then(|head| known.into_iter().find(|name| name.as_bytes() == head)), files.last_mut()) {
             (Some(name), _) => files.push((name, Vec::new())),

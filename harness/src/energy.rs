@@ -160,6 +160,35 @@ mod tests {
     }
 
     #[test]
+    fn a_sensor_that_slept_or_came_late_or_stood_still_is_no_measurement() {
+        let why = |series: &[Sample]| match over(&Header::default(), series, "cpu", SECOND, 4 * SECOND + SECOND / 2) {
+            Energy::Unavailable { reason } => reason,
+            Energy::Measured { readings } => panic!("{readings:?}"),
+        };
+        let mut slept = samples("power", "package-0", |_| 20.0);
+        slept.retain(|s| s.t_ns <= SECOND + SECOND / 2 || s.t_ns >= 4 * SECOND + SECOND * 3 / 4);
+        assert!(why(&slept).contains("did not cover") || why(&slept).contains("silent"), "{}", why(&slept));
+        let mut late = samples("energy", "package-0", |t| 20.0 * t);
+        late.retain(|s| s.t_ns > 2 * SECOND);
+        assert!(why(&late).contains("did not cover"), "{}", why(&late));
+        // A counter that stands still over seconds of work counts nothing: 0 J would be a lie.
+        assert!(!why(&samples("energy", "package-0", |_| 7.0)).is_empty());
+        let other = samples("temperature", "package-0", |_| 50.0);
+        assert_eq!(why(&other), "no sensor of power or energy on this machine");
+    }
+
+    #[test]
+    fn every_scope_that_spoke_is_listed_with_what_it_covers() {
+        let (mut all, gpu) = (samples("power", "package-0", |_| 20.0), samples("power", "gpu 0", |_| 100.0));
+        all.iter_mut().zip(gpu).for_each(|(sample, gpu)| sample.readings.extend(gpu.readings));
+        let Energy::Measured { readings } = over(&Header::default(), &all, "cpu", SECOND, 4 * SECOND) else {
+            panic!("both cover the window");
+        };
+        let told: Vec<_> = readings.iter().map(|r| (r.scope.as_str(), r.watts.round(), r.covers_device)).collect();
+        assert_eq!(told, [("gpu 0", 100.0, false), ("package-0", 20.0, true)]);
+    }
+
+    #[test]
     fn an_idle_gpu_does_not_cover_the_cpu() {
         assert!(covers("package-0", "cpu") && covers("wall", "cpu") && covers("gpu 0", "cuda:0"));
         assert!(!covers("gpu 0", "cpu") && !covers("gpu 0", "cuda:1") && !covers("package-0", "cuda:0"));

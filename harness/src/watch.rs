@@ -99,3 +99,53 @@ fn throttles(root: &SysRoot) -> Result<u64, String> {
     }
     Ok(counts.iter().sum())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn throttled(root: &Path, cpu: usize, core: u64, package: u64) {
+        let folder = root.join(format!("sys/devices/system/cpu/cpu{cpu}/thermal_throttle"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("core_throttle_count"), format!("{core}\n")).unwrap();
+        fs::write(folder.join("package_throttle_count"), format!("{package}\n")).unwrap();
+    }
+
+    #[test]
+    fn throttling_is_what_was_counted_since_the_last_call() {
+        let root = tempfile::tempdir().unwrap();
+        throttled(root.path(), 0, 5, 0);
+        throttled(root.path(), 1, 0, 0);
+        let mut watch = Watch::start(&SysRoot::at(root.path()));
+        let known = |throttling| match throttling {
+            Throttling::Known { throttled, .. } => throttled,
+            other => panic!("{other:?}"),
+        };
+        assert!(!known(watch.throttling()), "what was counted before the start is nobody's");
+        throttled(root.path(), 1, 0, 1);
+        assert!(known(watch.throttling()), "one event of one package is enough");
+        assert!(!known(watch.throttling()), "and is told once");
+    }
+
+    #[test]
+    fn a_system_that_counts_nothing_is_a_reason_and_no_false() {
+        let root = tempfile::tempdir().unwrap();
+        let mut watch = Watch::start(&SysRoot::at(root.path()));
+        let Throttling::Unavailable { reason } = watch.throttling() else { panic!("nothing is counted there") };
+        assert!(reason.contains("thermal_throttle"), "{reason}");
+        // Counters that appear later have no beginning to compare with.
+        throttled(root.path(), 0, 9, 9);
+        assert!(matches!(watch.throttling(), Throttling::Unavailable { .. }));
+        assert!(matches!(watch.throttling(), Throttling::Known { throttled: false, .. }));
+    }
+
+    #[test]
+    fn a_state_without_sensors_has_no_temperature_and_no_memory() {
+        let root = tempfile::tempdir().unwrap();
+        let mut watch = Watch::start(&SysRoot::at(root.path()));
+        let state = watch.state(None, 1);
+        assert_eq!((state.temperature_c, state.available_bytes, state.steal), (None, None, None));
+    }
+}

@@ -85,7 +85,7 @@ impl Common {
             None => Ok(None),
             Some(text) => match text.parse() {
                 Ok(count) => Ok(Some(count)),
-                Err(_) => bail!("--threads '{text}': here it takes one whole number"),
+                Err(_) => bail!("--threads '{text}' cannot be here; give one whole number"),
             },
         }
     }

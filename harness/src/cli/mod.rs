@@ -48,7 +48,6 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one value, made once")]
 enum Verb {
     /// Detect, run the suite, write a run folder with report.html, judge against the baseline
     #[command(after_help = "Example: spark-bench all --suite smoke --out my-run")]

@@ -57,7 +57,7 @@ fn asked(args: &Args) -> anyhow::Result<(Place, Vec<Task>)> {
         None => Vec::new(),
     };
     let most = threads.iter().map(|t| t.int().filter(|t| *t > 0)).collect::<Option<Vec<_>>>();
-    let Some(most) = most else { bail!("--threads takes whole numbers from 1 up, such as 1,2") };
+    let Some(most) = most else { bail!("--threads counts workers; give whole numbers from 1 up, such as 1,2") };
     let place = common::place(most.iter().max().map(|t| *t as usize), &args.common.device)?;
     let mut tasks = Vec::new();
     for what in &args.what {
@@ -82,7 +82,7 @@ fn request(args: &Args, workload: &dyn Workload, threads: &[AxisValue], named: b
     if !threads.is_empty() && has("threads") {
         request.axes.insert("threads".into(), threads.to_vec());
     } else if threads.len() > 1 && named {
-        bail!("{} has no axis 'threads': give --threads one number", workload.name());
+        bail!("{} has no axis 'threads'; give --threads one number", workload.name());
     }
     Ok(request)
 }
