@@ -171,13 +171,8 @@ mod tests {
     fn the_array_of_memory_is_four_times_the_cache_and_no_less_than_a_gibibyte() {
         assert_eq!(memory_bytes(&*cpu(8 << 20)), 1 << 30);
         let large = memory_bytes(&*cpu(260 << 20));
-<<<<<<< HEAD
-        let four = 4 * (260 << 20);
-        assert!((four..four + STEP).contains(&large) && large.is_multiple_of(64));
-=======
         let least = 4 * (260 << 20);
         assert!((least..least + STEP).contains(&large) && large.is_multiple_of(64));
->>>>>>> robust
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn json_holds_every_field_of_its_type_and_follows_from_the_samples() {
     let rows: Value = serde_json::from_str(&out).expect("JSON");
     let rows = rows.as_array().expect("an array");
     let shapes: Vec<_> =
-        rows.iter().map(|r| [&r["n_prompt"], &r["n_gen"], &r["n_depth"]].map(|n| n.as_u64())).collect();
+        rows.iter().map(|r| [&r["n_prompt"], &r["n_gen"], &r["n_depth"]].map(serde_json::Value::as_u64)).collect();
     let expected = [[16, 0, 0], [0, 4, 0], [8, 4, 0], [16, 0, 32], [0, 4, 32], [8, 4, 32]].map(|shape| shape.map(Some));
     assert_eq!(shapes, expected);
     for row in rows {
