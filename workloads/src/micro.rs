@@ -332,9 +332,11 @@ impl<O: Op> Step for Alone<O> {
         if self.roof {
             return Roofs::default();
         }
-        // Warm operands come from a cache: the roof of memory does not stand over them.
-        let compute = (self.op.flops(&self.live) > 0).then(|| self.op.arithmetic());
-        Roofs { memory: self.cold, compute }
+        // Warm operands come from a cache: the roof of memory does not stand over them, and where few operations are done on each
+        // byte, neither does that of compute. The roof there is the cache's own bandwidth, which no single figure tells.
+        let (flops, bytes) = (self.op.flops(&self.live), self.op.bytes(&self.live));
+        let dense = flops >= bytes.saturating_mul(COLD_BELOW);
+        Roofs { memory: self.cold, compute: (flops > 0 && (self.cold || dense)).then(|| self.op.arithmetic()) }
     }
     fn cache(&self) -> Cache {
         if self.cold { Cache::Cold } else { Cache::Warm }
@@ -357,6 +359,10 @@ impl<O: Op> Step for Alone<O> {
             }
             let rates: Vec<_> = self.tried.iter().map(|(name, ns)| format!("{name} {ns:.0} ns")).collect();
             facts.insert("variants_tried".into(), rates.join(", "));
+        }
+        if !self.roof && self.roofs() == Roofs::default() {
+            let why = "none: the operands stay in a cache, whose bandwidth at this size `read` shows";
+            facts.insert("roof".into(), why.into());
         }
         if self.cold {
             facts.insert("operand_sets".into(), self.sets.len().to_string());

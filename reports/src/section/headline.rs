@@ -169,10 +169,10 @@ fn cards(page: &Page) -> Vec<Markup> {
     let mut cards = Vec::new();
     let decode = first_decode(page);
     if let Some(e) = decode {
-        cards.push(card("Decode", &told::rate(e, Amount::Items), &html! { (told::model(e)) br; (told::shape(e)) }, e));
+        cards.push(card("Decode", &told::rate(e, Amount::Items), &html! { (told::model(e)) br; (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
     }
     if let Some(e) = first_prefill(page) {
-        cards.push(card("Prefill", &told::rate(e, Amount::Items), &html! { (told::model(e)) br; (told::shape(e)) }, e));
+        cards.push(card("Prefill", &told::rate(e, Amount::Items), &html! { (told::model(e)) br; (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
     }
     if let Some(e) = memory_roof(page) {
         cards.push(html! {

@@ -27,7 +27,7 @@ impl Section for Llm {
                 told::share(e),
                 Shown::or(told::bytes_per_item(e), Unit::Si("B"), Status::Derived, "").inline(),
                 told::time(e).inline(),
-                html! { (told::how(e)) @if let Some(kv) = e.facts.get("kv") { ", KV " (kv) } },
+                html! { (told::how(e)) @if let Some(weights) = e.facts.get("weights") { ", weights " (weights) } @if let Some(kv) = e.facts.get("kv") { ", KV " (kv) } },
             ]);
         }
         Some(html! {
