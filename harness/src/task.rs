@@ -3,7 +3,6 @@
 use crate::session::Session;
 use crate::{energy, measure};
 use spark_results::conditions::{Conditions, Energy, PageUse};
-use spark_results::roofline::RoofReading;
 use spark_results::{BenchmarkId, Measurement, Outcome, Record};
 use spark_workloads::workload::Roofs as Needs;
 use spark_workloads::{Body, Decline, Workload};
@@ -117,17 +116,12 @@ fn measured(
         work: step.work(),
         phases: Vec::new(),
         metrics: Vec::new(),
-        roofs: reached(roofs),
+        roofs,
         conditions,
         check,
         facts: step.facts(),
         notes: samples.notes,
     }))
-}
-
-/// Roofs that were read at least once.
-fn reached(roofs: Vec<RoofReading>) -> Vec<RoofReading> {
-    roofs.into_iter().filter(|r| !r.before_ns.is_empty() || !r.after_ns.is_empty()).collect()
 }
 
 fn energy_of(session: &Session, device: &str, from_ns: u64, to_ns: u64) -> Energy {

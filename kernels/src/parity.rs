@@ -1,5 +1,6 @@
 //! The one check that every implementation passes before it is timed: its outputs against the f64 reference.
 
+use crate::format::splitmix::SplitMix64;
 use crate::{Device, Example, Expected, Fault, Host, Implementation, Index, Io, Op};
 
 /// The outcome of a comparison with the reference.
@@ -23,20 +24,15 @@ impl Check {
 /// Which elements of outputs of these lengths to compare: all where there are few, else corners and a seeded spread.
 pub fn sample(lens: &[usize], at_most: usize, seed: u64) -> Vec<Index> {
     let share = (at_most / lens.len().max(1)).max(4);
-    let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
-    let mut next = move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
+    // The same elements for the same seed on every machine, and others than the synthetic data drew.
+    let mut random = SplitMix64::new(seed ^ 0x9e37_79b9_7f4a_7c15);
     let mut picked = Vec::new();
     for (output, &len) in lens.iter().enumerate() {
         if len <= share {
             picked.extend((0..len).map(|at| Index { output, at }));
         } else {
             picked.extend([0, 1, len / 2, len - 2, len - 1].map(|at| Index { output, at }));
-            picked.extend((5..share).map(|_| Index { output, at: (next() % len as u64) as usize }));
+            picked.extend((5..share).map(|_| Index { output, at: (random.next() % len as u64) as usize }));
         }
     }
     picked

@@ -49,10 +49,7 @@ impl Workload for Decode {
     }
     fn footprint(&self, id: &BenchmarkId, _: &dyn Device) -> Result<Footprint, Decline> {
         let case = Case::parse(&id.axes, AXES, &id.implementation)?;
-        let work = work(&case);
-        let storage = case.settings.storage();
-        let setup = case.config.weight_bytes(storage.format, storage.head);
-        Ok(Footprint { bytes: case.bytes(), flops: work.flops, traffic: work.bytes, setup })
+        Ok(case.footprint(&work(&case)))
     }
     fn prepare(&self, id: &BenchmarkId, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Body, Decline> {
         let mut case = Case::parse(&id.axes, AXES, &id.implementation)?;

@@ -3,8 +3,10 @@
 use crate::llm::arguments::Case;
 use crate::llm::blocks::Blocks;
 use crate::llm::size::stored;
+use crate::workload::Footprint;
 use spark_kernels::Op;
 use spark_kernels::gemm::{Activations, Gemm};
+use spark_results::Work;
 
 /// Room for what is not counted one by one: stacks, the program, small buffers, the allocator's own.
 const SLACK: u64 = 32 << 20;
@@ -18,6 +20,12 @@ fn paged(bytes: u64) -> u64 {
 }
 
 impl Case {
+    /// What this case takes, doing `work` an iteration.
+    pub(crate) fn footprint(&self, work: &Work) -> Footprint {
+        let storage = self.settings.storage();
+        let setup = self.config.weight_bytes(storage.format, storage.head);
+        Footprint { bytes: self.bytes(), flops: work.flops, traffic: work.bytes, setup }
+    }
     /// Most bytes of the device's memory that this case holds at once: packed weights, the largest tensor in canonical form
     /// beside them, caches, the buffers of a pass, what the ops keep for themselves, and what a check copies.
     pub(crate) fn bytes(&self) -> u64 {
