@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod judge;
+pub mod paired;
+pub mod statistics;
 mod verdict;
 
 pub use judge::{Judgement, judge};
