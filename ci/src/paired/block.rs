@@ -40,7 +40,8 @@ pub struct Around {
     pub waited: Option<f64>,
     /// Throttling events counted during the block; `None` where nobody counts.
     pub throttled: Option<u64>,
-    /// The slowest core's clock over the fastest one's reading of the block; `None` where it is not known.
+    /// The block's median core clock over that of the blocks before, or the other way round: at most 1. `None` where no clock is
+    /// known, and in the first block.
     pub clock_band: Option<f64>,
 }
 
@@ -64,22 +65,55 @@ impl Default for Limits {
 }
 
 /// Why a block is measured again.
-pub type Void = String;
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Void {
+    /// A hypervisor took processor time away.
+    Stolen,
+    /// Something else waited for a processor.
+    Waited,
+    /// The processor was held back.
+    Throttled,
+    /// The clock was another one than in the blocks before.
+    Clock,
+    /// A child ended or fell silent, in its words.
+    Lost(String),
+}
+
+impl std::fmt::Display for Void {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Void::Stolen => "processor time was stolen",
+            Void::Waited => "something waited for a processor",
+            Void::Throttled => "the processor was throttled",
+            Void::Clock => "the clock moved",
+            Void::Lost(how) => how,
+        })
+    }
+}
+
+impl Void {
+    /// Each reason with how often it came: `3 × the clock moved, 1 × processor time was stolen`.
+    pub fn counted(voids: &[Void]) -> String {
+        let mut sorted: Vec<&Void> = voids.iter().collect();
+        sorted.sort();
+        let groups = sorted.chunk_by(|a, b| a == b).map(|group| format!("{} × {}", group.len(), group[0]));
+        groups.collect::<Vec<_>>().join(", ")
+    }
+}
 
 impl Around {
     /// The reason to leave the block out, if there is one.
     pub fn void(&self, limits: &Limits) -> Option<Void> {
-        if let Some(stolen) = self.stolen.filter(|s| *s > limits.stolen) {
-            return Some(format!("{:.0} % of the processor time was stolen", 100.0 * stolen));
+        if self.stolen.is_some_and(|share| share > limits.stolen) {
+            return Some(Void::Stolen);
         }
-        if let Some(waited) = self.waited.filter(|w| *w > limits.waited) {
-            return Some(format!("something waited for a processor in {:.0} % of the time", 100.0 * waited));
+        if self.waited.is_some_and(|share| share > limits.waited) {
+            return Some(Void::Waited);
         }
-        if let Some(events) = self.throttled.filter(|n| *n > 0) {
-            return Some(format!("{events} throttling events"));
+        if self.throttled.is_some_and(|events| events > 0) {
+            return Some(Void::Throttled);
         }
-        let band = self.clock_band.filter(|b| *b < limits.clock_band)?;
-        Some(format!("the clock moved by {:.0} %", 100.0 * (1.0 - band)))
+        self.clock_band.is_some_and(|band| band < limits.clock_band).then_some(Void::Clock)
     }
 }
 
@@ -103,9 +137,15 @@ mod tests {
         let limits = Limits::default();
         assert_eq!(Around::default().void(&limits), None);
         let said = |around: Around| around.void(&limits).expect("a reason");
-        assert!(said(Around { stolen: Some(0.3), ..Around::default() }).contains("30 %"));
-        assert!(said(Around { throttled: Some(2), ..Around::default() }).contains("2 throttling"));
-        assert!(said(Around { clock_band: Some(0.7), ..Around::default() }).contains("30 %"));
-        assert_eq!(Around { waited: Some(0.9), ..Around::default() }.void(&limits), None);
+        let of = Around::default;
+        let voids = [
+            said(Around { throttled: Some(2), ..of() }),
+            said(Around { stolen: Some(0.3), ..of() }),
+            said(Around { clock_band: Some(0.7), ..of() }),
+            said(Around { stolen: Some(0.2), ..of() }),
+        ];
+        let told = "2 × processor time was stolen, 1 × the processor was throttled, 1 × the clock moved";
+        assert_eq!(Void::counted(&voids), told);
+        assert_eq!(Around { waited: Some(0.9), stolen: Some(0.05), ..of() }.void(&limits), None);
     }
 }

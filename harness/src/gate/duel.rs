@@ -3,7 +3,7 @@
 use super::child::{Build, Child, Trouble};
 use super::surroundings::Surroundings;
 use crate::os::SysRoot;
-use spark_gate::paired::{Block, LOOKS, Limits, Order, Rules, Side, Standing, Tuning, standing};
+use spark_gate::paired::{Block, LOOKS, Limits, Order, Rules, Side, Standing, Tuning, Void, standing};
 use std::time::{Duration, Instant};
 
 /// Quads a block: six executions of each build.
@@ -59,7 +59,7 @@ pub struct Duel<'a> {
     measured: Duration,
     lives: usize,
     deaths: [usize; 2],
-    voided: Vec<String>,
+    voided: Vec<Void>,
 }
 
 type Failed = (Side, Trouble);
@@ -123,7 +123,7 @@ impl<'a> Duel<'a> {
         let all = fought.differences.len() + self.voided.len();
         if all > 0 && self.voided.len() as f64 > VOIDED * all as f64 {
             fought.void =
-                Some(format!("{} of {all} blocks were left out: {}", self.voided.len(), self.voided.join("; ")));
+                Some(format!("{} of {all} blocks were left out: {}", self.voided.len(), Void::counted(&self.voided)));
         }
         let mut words = format!(
             "blocks of {:.0} ms, {} iterations an execution, {} starts of each build",
@@ -136,7 +136,7 @@ impl<'a> Duel<'a> {
         }
         fought.notes.push(words);
         if !self.voided.is_empty() && fought.void.is_none() {
-            fought.notes.push(format!("{} blocks measured again: {}", self.voided.len(), self.voided.join("; ")));
+            fought.notes.push(format!("{} blocks measured again: {}", self.voided.len(), Void::counted(&self.voided)));
         }
     }
 
@@ -208,7 +208,7 @@ impl<'a> Duel<'a> {
                     if *deaths >= DEATHS {
                         return Err((side, trouble));
                     }
-                    self.voided.push(trouble.to_string());
+                    self.voided.push(Void::Lost(trouble.to_string()));
                 }
                 Err(failed) => return Err(failed),
             }
@@ -220,7 +220,7 @@ impl<'a> Duel<'a> {
         let (id, iterations) = (self.id, self.iterations);
         let mut block = Block::default();
         self.ready()?;
-        let _ = self.around.since();
+        self.around.begin();
         for _ in 0..QUADS {
             let quad = self.order.quad();
             let begun = Instant::now();

@@ -5,6 +5,7 @@ use crate::telemetry::Ticks;
 use crate::watch::Watch;
 use spark_gate::paired::Around;
 use spark_results::conditions::Throttling;
+use spark_results::stats::median;
 use std::time::Instant;
 
 /// The kernel counts in ticks of 10 ms: a shorter window holds too few of them to speak of shares.
@@ -18,7 +19,10 @@ pub struct Surroundings {
     ticks: Option<Ticks>,
     waited_us: Option<u64>,
     at: Instant,
+    /// Readings of this block, of one core each.
     clocks: Vec<f64>,
+    /// The medians of the blocks before. A single reading is too rough: in a virtual machine it comes in steps of several percent.
+    before: Vec<f64>,
 }
 
 impl Surroundings {
@@ -27,12 +31,16 @@ impl Surroundings {
         let mut watch = Watch::start(root);
         let _ = watch.throttling();
         let (ticks, waited_us) = (Ticks::now(root).ok(), waited(root));
-        Self { root: root.clone(), watch, ticks, waited_us, at: Instant::now(), clocks: Vec::new() }
+        Self { root: root.clone(), watch, ticks, waited_us, at: Instant::now(), clocks: Vec::new(), before: Vec::new() }
     }
     /// Hears the cores' clocks right behind an execution.
     pub fn hear(&mut self, clocks_hz: &[f64]) {
-        self.clocks
-            .extend(clocks_hz.iter().copied().fold(None, |low: Option<f64>, hz| Some(low.map_or(hz, |l| l.min(hz)))));
+        self.clocks.extend(clocks_hz);
+    }
+    /// Forgets what happened up to now.
+    pub fn begin(&mut self) {
+        self.clocks.clear();
+        let _ = self.since();
     }
     /// What happened since the start or the last call.
     pub fn since(&mut self) -> Around {
@@ -51,12 +59,16 @@ impl Surroundings {
             Throttling::Known { throttled, .. } => Some(u64::from(throttled)),
             Throttling::Unavailable { .. } => None,
         };
-        let fastest = self.clocks.iter().copied().fold(0.0, f64::max);
-        let slowest = self.clocks.iter().copied().fold(f64::INFINITY, f64::min);
-        let clock_band = (fastest > 0.0).then(|| slowest / fastest);
+        let clock_band = (!self.clocks.is_empty()).then(|| self.band()).flatten();
         (self.ticks, self.waited_us, self.at) = (ticks, waited_us, Instant::now());
-        self.clocks.clear();
         Around { stolen, waited, throttled, clock_band }
+    }
+    /// This block's clock against that of the blocks before, which it joins.
+    fn band(&mut self) -> Option<f64> {
+        let now = median(&std::mem::take(&mut self.clocks));
+        let then = (!self.before.is_empty()).then(|| median(&self.before));
+        self.before.push(now);
+        then.map(|then| (now / then).min(then / now))
     }
 }
 
