@@ -6,7 +6,8 @@ use crate::os::SysRoot;
 use anyhow::{Context, bail};
 use spark_gate::gate::{Row, Sum};
 use spark_gate::paired::{CONFIRMATION, Rules, Side, Standing, confirmed, standing, verdicts};
-use spark_gate::{Gate, Policy, told};
+use spark_gate::{Gate, Policy, stored, told};
+use spark_results::store;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -112,7 +113,7 @@ fn judge(args: &Judge) -> anyhow::Result<Verdict> {
             }
             gate
         }
-        _ => bail!("stored runs cannot be judged by this version; give --baseline-bin and --candidate-bin"),
+        _ => runs(args, &policy)?,
     };
     tell(args, &gate)?;
     Ok(match gate.sum() {
@@ -120,6 +121,23 @@ fn judge(args: &Judge) -> anyhow::Result<Verdict> {
         Sum::Inconclusive if !args.inconclusive_ok => Verdict::Inconclusive,
         _ => Verdict::Fine,
     })
+}
+
+/// Stored runs. Errors: one that cannot be read, none of the candidate's machine.
+fn runs(args: &Judge, policy: &Policy) -> anyhow::Result<Gate> {
+    let read = |flag: &str, folder: &PathBuf| store::read(folder).with_context(|| flag.to_owned());
+    let old = args.baseline.iter().map(|folder| read("--baseline", folder)).collect::<anyhow::Result<Vec<_>>>()?;
+    let Some(folder) = &args.candidate else { bail!("--candidate is missing; give the run to judge") };
+    let new = read("--candidate", folder)?;
+    let mut gate = stored::judge(&old, &new, policy);
+    if gate.rows.is_empty() {
+        bail!("no baseline was made on the candidate's machine ({}); give runs of that machine", gate.host);
+    }
+    gate.calibration = super::calibrate::stored(&gate.host)?;
+    let wanted =
+        |id: &str| args.filter.is_empty() || args.filter.iter().any(|glob| spark_results::id::matches(glob, id));
+    gate.rows.retain(|row| wanted(&row.id));
+    Ok(gate)
 }
 
 /// Both builds, in turn.
@@ -322,7 +340,7 @@ fn tell(args: &Judge, gate: &Gate) -> anyhow::Result<()> {
     ];
     for (path, words) in files {
         if let Some(path) = path {
-            spark_results::store::replace(path, words(gate).as_bytes())?;
+            store::replace(path, words(gate).as_bytes())?;
         }
     }
     if args.json {
