@@ -91,7 +91,7 @@ enum Verb {
     )]
     Gate(Box<gate::Args>),
     /// The child of a gate
-    #[command(hide = true)]
+    #[command(hide = true, after_help = "Example: spark-bench worker --protocol 1 --filter 'gemm*'")]
     Worker(worker::Args),
     /// The JSON Schema of what `export --format json` prints
     #[command(after_help = "Example: spark-bench schema > run-v1.json")]
