@@ -86,9 +86,7 @@ enum Verb {
     #[command(after_help = "Example: spark-bench verify my-run")]
     Verify(verify::Args),
     /// Is one build slower than another? Both run in turn on this machine
-    #[command(
-        after_help = "Example: spark-bench gate --baseline-bin old/spark-bench --candidate-bin new/spark-bench --filter 'gemm*'"
-    )]
+    #[command(after_help = "Example: spark-bench gate --baseline-bin old/spark-bench --candidate-bin new/spark-bench")]
     Gate(Box<gate::Args>),
     /// The child of a gate
     #[command(hide = true, after_help = "Example: spark-bench worker --protocol 1 --filter 'gemm*'")]
