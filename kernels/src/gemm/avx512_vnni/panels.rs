@@ -1,7 +1,9 @@
 //! Many rows: weights are decoded into panels that stay in L1 while all rows of a pass go by.
 
-use super::layout::{ALIGNED, FP4, GROUPED, INTEGER, PLAIN, ROW, SPAN, TABLE, Words, blocks, kind, lines, panel, spans};
-use super::micro::{apart, shared, whole};
+use super::layout::{
+    ALIGNED, FP4, GROUPED, INTEGER, PLAIN, ROW, SPAN, TABLE, Words, blocks, kind, lines, panel, spans,
+};
+use super::micro::{Lines, Sums, apart, shared, whole};
 use super::unpack::unpack_any;
 use crate::gemm::integer::GROUP;
 use crate::gemm::lanes512::*;
@@ -12,35 +14,48 @@ use std::arch::x86_64::*;
 /// Most spans a panel has.
 const MOST_SPANS: usize = 4;
 
-/// T tiles decoded, for some spans.
-struct Panel<'a, const T: usize> {
-    lines: &'a [[u8; LINE]],
+/// T tiles decoded, for some spans: L lines each.
+struct Panel<'a, const L: usize, const T: usize> {
+    lines: &'a [[Lines<L>; T]],
     /// For each span and tile whether its blocks share a scale.
     shared: &'a [[bool; T]],
+}
+
+/// The sums of N rows.
+#[inline(always)]
+fn rows_of<const T: usize, const N: usize>(sums: &mut [[[f32; LANES]; T]]) -> &mut Sums<T, N> {
+    sums.first_chunk_mut().expect("a pass has sums for all its rows")
 }
 
 /// One or two quads with N rows altogether, each quad's words of the panel's spans.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn pass_by<const P: u8, const A: u8, const W: usize, const T: usize, const N: usize, const REST: usize>(
-    panel: &Panel<'_, T>,
+fn pass_by<
+    const P: u8,
+    const A: u8,
+    const L: usize,
+    const W: usize,
+    const T: usize,
+    const N: usize,
+    const REST: usize,
+>(
+    panel: &Panel<'_, L, T>,
     quads: [&[[i32; W]]; 2],
-    sums: &mut [[f32; LANES]],
+    sums: &mut [[[f32; LANES]; T]],
 ) {
     let flag = const { Words::of(SPAN / blocks(P), A).apart };
-    for (s, (lines, ways)) in panel.lines.chunks_exact(T * lines(P)).zip(panel.shared).enumerate() {
-        let words = [&quads[0][s], &quads[1][s]];
-        let together = P != PLAIN && *ways == [true; T] && (A != FP4 || words[0][flag] | words[1][flag] == 0);
+    for (((lines, ways), first), second) in panel.lines.iter().zip(panel.shared).zip(quads[0]).zip(quads[1]) {
+        let together = P != PLAIN && *ways == [true; T] && (A != FP4 || first[flag] | second[flag] == 0);
         if P == ALIGNED && A != GROUPED && together {
-            whole::<A, W, T, N>(lines, words, sums);
+            whole::<A, L, W, T, N>(lines, [first, second], rows_of(sums));
         } else if together {
-            shared::<P, A, W, T, N>(lines, words[0], sums);
+            shared::<P, A, L, W, T, N>(lines, first, rows_of(sums));
         } else if REST > 0 {
-            let (first, second) = sums.split_at_mut(GROUP * T);
-            apart::<P, A, W, T, GROUP>(lines, *ways, words[0], first);
-            apart::<P, A, W, T, REST>(lines, *ways, words[1], second);
+            let (above, below) = sums.split_at_mut(GROUP);
+            apart::<P, A, L, W, T, GROUP>(lines, *ways, first, rows_of(above));
+            apart::<P, A, L, W, T, REST>(lines, *ways, second, rows_of(below));
         } else {
-            apart::<P, A, W, T, N>(lines, *ways, words[0], sums);
+            apart::<P, A, L, W, T, N>(lines, *ways, first, rows_of(sums));
         }
     }
 }
@@ -48,35 +63,36 @@ fn pass_by<const P: u8, const A: u8, const W: usize, const T: usize, const N: us
 /// All quads of a pass with one panel. `acts` begins at the panel's first span of the first quad; a quad has `of_k` spans.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn serve<const P: u8, const A: u8, const W: usize, const T: usize>(
-    panel: &Panel<'_, T>,
+fn serve<const P: u8, const A: u8, const L: usize, const W: usize, const T: usize>(
+    panel: &Panel<'_, L, T>,
     acts: &[[i32; W]],
     of_k: usize,
     rows: usize,
     sums: &mut [[f32; LANES]],
 ) {
+    let sums = sums.as_chunks_mut::<T>().0;
     let quads = rows.div_ceil(GROUP);
     let quad = |q: usize| &acts[q * of_k..][..panel.shared.len()];
     let mut q = 0;
     while q < quads {
-        let sums = &mut sums[q * GROUP * T..];
+        let sums = &mut sums[q * GROUP..];
         let (one, left) = (quad(q), rows - q * GROUP);
         // Pairs, after a single one where they are odd: the last pair then has 5 rows at least, enough to hide latency.
         if P == ALIGNED && A != GROUPED && (quads - q).is_multiple_of(2) {
             let two = [one, quad(q + 1)];
             match left {
-                5 => pass_by::<P, A, W, T, 5, 1>(panel, two, sums),
-                6 => pass_by::<P, A, W, T, 6, 2>(panel, two, sums),
-                7 => pass_by::<P, A, W, T, 7, 3>(panel, two, sums),
-                _ => pass_by::<P, A, W, T, 8, 4>(panel, two, sums),
+                5 => pass_by::<P, A, L, W, T, 5, 1>(panel, two, sums),
+                6 => pass_by::<P, A, L, W, T, 6, 2>(panel, two, sums),
+                7 => pass_by::<P, A, L, W, T, 7, 3>(panel, two, sums),
+                _ => pass_by::<P, A, L, W, T, 8, 4>(panel, two, sums),
             }
             q += 2;
         } else {
             match left {
-                1 => pass_by::<P, A, W, T, 1, 0>(panel, [one; 2], sums),
-                2 => pass_by::<P, A, W, T, 2, 0>(panel, [one; 2], sums),
-                3 => pass_by::<P, A, W, T, 3, 0>(panel, [one; 2], sums),
-                _ => pass_by::<P, A, W, T, 4, 0>(panel, [one; 2], sums),
+                1 => pass_by::<P, A, L, W, T, 1, 0>(panel, [one; 2], sums),
+                2 => pass_by::<P, A, L, W, T, 2, 0>(panel, [one; 2], sums),
+                3 => pass_by::<P, A, L, W, T, 3, 0>(panel, [one; 2], sums),
+                _ => pass_by::<P, A, L, W, T, 4, 0>(panel, [one; 2], sums),
             }
             q += 1;
         }
@@ -86,7 +102,7 @@ fn serve<const P: u8, const A: u8, const W: usize, const T: usize>(
 /// Decodes spans `from .. from + some` of the T tiles from `tile` on, and takes the pass's rows by them.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn one_panel<const P: u8, const A: u8, const W: usize, const T: usize>(
+fn one_panel<const P: u8, const A: u8, const L: usize, const W: usize, const T: usize>(
     call: &mut Multiply<'_>,
     tile: usize,
     (from, some): (usize, usize),
@@ -94,24 +110,23 @@ fn one_panel<const P: u8, const A: u8, const W: usize, const T: usize>(
     (pass, rows): (usize, usize),
     at: usize,
 ) {
-    let decoded = &mut call.panel.as_chunks_mut::<LINE>().0[..some * T * lines(P)];
+    let decoded = call.panel.as_chunks_mut::<LINE>().0.as_chunks_mut::<L>().0.as_chunks_mut::<T>().0;
     let mut ways = [[false; T]; MOST_SPANS];
     for t in 0..T {
         let weights = call.packed.tile(tile + t);
-        for (s, out) in decoded.chunks_exact_mut(T * lines(P)).enumerate() {
-            let out = &mut out[t * lines(P)..][..lines(P)];
-            ways[s][t] = unpack_any::<P>(call.op.weights, weights, from + s, out);
+        for (s, out) in decoded[..some].iter_mut().enumerate() {
+            ways[s][t] = unpack_any::<P>(call.op.weights, weights, from + s, &mut out[t]);
         }
     }
-    let panel = Panel { lines: decoded, shared: &ways[..some] };
+    let panel = Panel { lines: &decoded[..some], shared: &ways[..some] };
     let acts = &call.acts.as_chunks::<W>().0[pass / GROUP * of_k + from..];
-    serve::<P, A, W, T>(&panel, acts, of_k, rows, &mut call.sums.as_chunks_mut::<LANES>().0[at..]);
+    serve::<P, A, L, W, T>(&panel, acts, of_k, rows, &mut call.sums.as_chunks_mut::<LANES>().0[at..]);
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn panels_of<const P: u8, const A: u8, const W: usize>(call: &mut Multiply<'_>) {
-    const { assert!(W == Words::of(SPAN / blocks(P), A).len && spans(P) <= MOST_SPANS) };
+fn panels_of<const P: u8, const A: u8, const L: usize, const W: usize>(call: &mut Multiply<'_>) {
+    const { assert!(L == lines(P) && W == Words::of(SPAN / blocks(P), A).len && spans(P) <= MOST_SPANS) };
     let of_k = call.op.k.div_ceil(SPAN);
     let tiles = call.tiles.clone();
     for pass in (0..call.rows).step_by(PASS) {
@@ -128,9 +143,9 @@ fn panels_of<const P: u8, const A: u8, const W: usize>(call: &mut Multiply<'_>) 
                 while at < last {
                     let sums = (at - first) * of_tile;
                     if width(at) == TILES {
-                        one_panel::<P, A, W, TILES>(call, at, some, of_k, (pass, rows), sums);
+                        one_panel::<P, A, L, W, TILES>(call, at, some, of_k, (pass, rows), sums);
                     } else {
-                        one_panel::<P, A, W, 1>(call, at, some, of_k, (pass, rows), sums);
+                        one_panel::<P, A, L, W, 1>(call, at, some, of_k, (pass, rows), sums);
                     }
                     at += width(at);
                 }
@@ -161,13 +176,13 @@ fn panels_of<const P: u8, const A: u8, const W: usize>(call: &mut Multiply<'_>) 
 pub(super) fn panels(call: &mut Multiply<'_>) {
     let kind = kind(call.op.activations);
     match (panel(call.op.weights, kind), kind) {
-        (ALIGNED, ROW) => panels_of::<ALIGNED, ROW, 148>(call),
-        (ALIGNED, GROUPED) => panels_of::<ALIGNED, GROUPED, 164>(call),
-        (ALIGNED, _) => panels_of::<ALIGNED, FP4, 188>(call),
-        (INTEGER, ROW) => panels_of::<INTEGER, ROW, 164>(call),
-        (INTEGER, _) => panels_of::<INTEGER, GROUPED, 196>(call),
-        (TABLE, _) => panels_of::<TABLE, FP4, 236>(call),
-        (_, ROW) => panels_of::<PLAIN, ROW, 148>(call),
-        _ => panels_of::<PLAIN, GROUPED, 164>(call),
+        (ALIGNED, ROW) => panels_of::<ALIGNED, ROW, 36, 148>(call),
+        (ALIGNED, GROUPED) => panels_of::<ALIGNED, GROUPED, 36, 164>(call),
+        (ALIGNED, _) => panels_of::<ALIGNED, FP4, 36, 188>(call),
+        (INTEGER, ROW) => panels_of::<INTEGER, ROW, 41, 164>(call),
+        (INTEGER, _) => panels_of::<INTEGER, GROUPED, 41, 196>(call),
+        (TABLE, _) => panels_of::<TABLE, FP4, 97, 236>(call),
+        (_, ROW) => panels_of::<PLAIN, ROW, 36, 148>(call),
+        _ => panels_of::<PLAIN, GROUPED, 36, 164>(call),
     }
 }

@@ -63,8 +63,7 @@ fn align(codes: &[[u8; LINE]], scales: &[[u8; LANES]; 4]) -> Option<([__m128i; 4
         for (codes, scale) in codes.chunks_exact(4).zip(of) {
             let both = |a: &[u8; LINE], b: &[u8; LINE]| _mm512_or_si512(load(a), load(b));
             let any = _mm512_or_si512(both(&codes[0], &codes[1]), both(&codes[2], &codes[3]));
-            let counts = _mm512_test_epi32_mask(any, _mm512_set1_epi32(0x7777_7777))
-                | _mm_cmpeq_epi8_mask(scale, nan);
+            let counts = _mm512_test_epi32_mask(any, _mm512_set1_epi32(0x7777_7777)) | _mm_cmpeq_epi8_mask(scale, nan);
             least = _mm_mask_min_epu8(least, counts, least, scale);
             most = _mm_mask_max_epu8(most, counts, most, scale);
         }

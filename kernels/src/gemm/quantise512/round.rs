@@ -66,10 +66,8 @@ fn nearest(x: __m512) -> __m512i {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 fn twice(x: __m512) -> __m512i {
     let a = _mm512_min_ps(_mm512_abs_ps(x), _mm512_set1_ps(6.0));
-    let octave = _mm512_and_si512(
-        _mm512_castps_si512(_mm512_max_ps(a, _mm512_set1_ps(1.0))),
-        _mm512_set1_epi32(0x7f80_0000),
-    );
+    let octave =
+        _mm512_and_si512(_mm512_castps_si512(_mm512_max_ps(a, _mm512_set1_ps(1.0))), _mm512_set1_epi32(0x7f80_0000));
     let align = _mm512_castsi512_ps(_mm512_add_epi32(octave, _mm512_set1_epi32(22 << 23)));
     let rounded = _mm512_sub_ps(_mm512_add_ps(a, align), align);
     let code = _mm512_cvtps_epi32(_mm512_add_ps(rounded, rounded));
