@@ -27,8 +27,10 @@ pub(super) const PASS: usize = 512;
 pub(super) struct Plan {
     /// Rows that the panel kernel takes at a time, interleaved in memory word by word.
     pub(super) group: usize,
-    /// Words (i32) of one row of rounded activations.
+    /// Words (i32) of one row of rounded activations that stands by itself.
     pub(super) row_words: usize,
+    /// Words of one row of a group.
+    pub(super) grouped_words: usize,
     /// Bytes of one panel.
     pub(super) panel: usize,
     /// Constant for the whole tensor, beside its scale: powers of two that decoding leaves out.
@@ -131,7 +133,7 @@ pub(super) fn prepare<I: Kernels>(
     Ok(Box::new(Ready::<I> {
         tensor_scale: given.tensor_scale,
         bias,
-        acts: scratch::<i32>(rows.max(threads) * plan.row_words)?,
+        acts: scratch::<i32>(rows.max(threads) * plan.row_words.max(plan.grouped_words))?,
         row_scales: scratch::<f32>(op.m.max(threads))?,
         panel: scratch::<u8>(threads * plan.panel)?,
         sums: scratch::<f32>(threads * plan.sums(op.m))?,
@@ -155,7 +157,8 @@ impl<I: Kernels> Prepared for Ready<I> {
         let grain = if grouped { plan.group } else { 1 };
         // One row is rounded by every worker for itself: sooner done than waited for and fetched from another's cache.
         let alone = rows == 1;
-        let (a_row, factor) = (plan.row_words, *tensor_scale * plan.factor);
+        let a_row = if grouped { plan.grouped_words } else { plan.row_words };
+        let factor = *tensor_scale * plan.factor;
         let stretch = plan.sums(op.m);
         let bias = self.bias.slice::<f32>();
         let (y, acts) = (Split::new(y), Split::new(self.acts.slice_mut::<i32>()));
