@@ -40,6 +40,35 @@ pub(super) type Lines<const L: usize> = [[u8; LINE]; L];
 /// f32 sums of N rows with T tiles.
 pub(super) type Sums<const T: usize, const N: usize> = [[[f32; LANES]; T]; N];
 
+/// What is asked for while a span is worked on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead<const T: usize> {
+    /// The words of the quads that come next, into L1.
+    pub(super) words: [*const i32; 2],
+    /// The weights of the tiles that come next, into L2.
+    pub(super) weights: [*const u8; T],
+    /// Bytes of weights a step; 0 once they were asked for.
+    pub(super) stride: usize,
+}
+
+impl<const T: usize> Ahead<T> {
+    /// Asks for what belongs to one of the CODES steps; `pair` says that two quads are worked on.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+    fn ask(&self, step: usize, pair: bool) {
+        if pair {
+            _mm_prefetch::<_MM_HINT_T0>(self.words[step % 2].wrapping_add(step / 2 * 16).cast());
+        } else if step.is_multiple_of(2) {
+            _mm_prefetch::<_MM_HINT_T0>(self.words[0].wrapping_add(step / 2 * 16).cast());
+        }
+        if self.stride > 0 {
+            for weights in self.weights {
+                _mm_prefetch::<_MM_HINT_T1>(weights.wrapping_add(step * self.stride).cast());
+            }
+        }
+    }
+}
+
 /// The f32 scale of one row and entry, for all lanes.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
@@ -61,6 +90,7 @@ fn scales_in(line: &[u8; LINE]) -> __m512 {
 pub(super) fn whole<const A: u8, const L: usize, const W: usize, const T: usize, const N: usize>(
     panel: &[Lines<L>; T],
     quads: [&[i32; W]; 2],
+    ahead: Ahead<T>,
     sums: &mut Sums<T, N>,
 ) {
     let at = const { Words::of(32, A) };
@@ -69,6 +99,7 @@ pub(super) fn whole<const A: u8, const L: usize, const W: usize, const T: usize,
         exact[r] = [_mm512_set1_epi32(quads[r / GROUP][at.whole + r % GROUP]); T];
     });
     for s in 0..CODES {
+        ahead.ask(s, N > GROUP);
         let mut codes = [_mm512_setzero_si512(); T];
         each!(T, |t| {
             codes[t] = load(&panel[t][s]);
@@ -95,12 +126,13 @@ pub(super) fn whole<const A: u8, const L: usize, const W: usize, const T: usize,
 
 /// The exact sums of block `b`: N rows of a quad with T tiles. Not a function: it would hand its sums over in memory.
 macro_rules! block {
-    ($panel:ident, $quad:ident, $starts:expr, $b:ident, $steps:ident) => {{
+    ($panel:ident, $quad:ident, $ahead:ident, $starts:expr, $b:ident, $steps:ident) => {{
         let mut exact = [[_mm512_setzero_si512(); T]; N];
         each!(N, |r| {
             exact[r] = [_mm512_set1_epi32($quad[$starts + $b * GROUP + r]); T];
         });
         for s in $b * $steps..($b + 1) * $steps {
+            $ahead.ask(s, false);
             let mut codes = [_mm512_setzero_si512(); T];
             each!(T, |t| {
                 codes[t] = load(&$panel[t][s]);
@@ -125,6 +157,7 @@ macro_rules! block {
 pub(super) fn shared<const P: u8, const A: u8, const L: usize, const W: usize, const T: usize, const N: usize>(
     panel: &[Lines<L>; T],
     quad: &[i32; W],
+    ahead: Ahead<T>,
     sums: &mut Sums<T, N>,
 ) {
     let (steps, at) = const { (CODES / blocks(P), Words::of(4 * CODES / blocks(P), A)) };
@@ -132,7 +165,7 @@ pub(super) fn shared<const P: u8, const A: u8, const L: usize, const W: usize, c
     let mut integer = [[_mm512_setzero_si512(); T]; N];
     let mut total = [[_mm512_setzero_ps(); T]; N];
     for b in 0..blocks(P) {
-        let exact = block!(panel, quad, at.starts, b, steps);
+        let exact = block!(panel, quad, ahead, at.starts, b, steps);
         let mut rows = [0; N];
         each!(N, |r| {
             rows[r] = if P == TABLE { CODES + 8 * b + (quad[at.index + b * GROUP + r] & 7) as usize } else { 0 };
@@ -198,6 +231,7 @@ pub(super) fn apart<const P: u8, const A: u8, const L: usize, const W: usize, co
     panel: &[Lines<L>; T],
     shared: [bool; T],
     quad: &[i32; W],
+    ahead: Ahead<T>,
     sums: &mut Sums<T, N>,
 ) {
     let (steps, at) = const { (CODES / blocks(P), Words::of(4 * CODES / blocks(P), A)) };
@@ -208,7 +242,7 @@ pub(super) fn apart<const P: u8, const A: u8, const L: usize, const W: usize, co
         });
     });
     for b in 0..blocks(P) {
-        let exact = block!(panel, quad, at.starts, b, steps);
+        let exact = block!(panel, quad, ahead, at.starts, b, steps);
         each!(T, |t| {
             let scale = block_scales::<P, L>(&panel[t], b, shared[t]);
             each!(N, |r| {

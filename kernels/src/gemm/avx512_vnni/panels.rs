@@ -1,9 +1,9 @@
 //! Many rows: weights are decoded into panels that stay in L1 while all rows of a pass go by.
 
 use super::layout::{
-    ALIGNED, FP4, GROUPED, INTEGER, PLAIN, ROW, SPAN, TABLE, Words, blocks, kind, lines, panel, spans,
+    ALIGNED, CODES, FP4, GROUPED, INTEGER, PLAIN, ROW, SPAN, TABLE, Words, blocks, kind, lines, panel, spans,
 };
-use super::micro::{Lines, Sums, apart, shared, whole};
+use super::micro::{Ahead, Lines, Sums, apart, shared, whole};
 use super::unpack::unpack_any;
 use crate::gemm::integer::GROUP;
 use crate::gemm::lanes512::*;
@@ -41,22 +41,25 @@ fn pass_by<
 >(
     panel: &Panel<'_, L, T>,
     quads: [&[[i32; W]]; 2],
+    mut ahead: Ahead<T>,
     sums: &mut [[[f32; LANES]; T]],
 ) {
     let flag = const { Words::of(SPAN / blocks(P), A).apart };
     for (((lines, ways), first), second) in panel.lines.iter().zip(panel.shared).zip(quads[0]).zip(quads[1]) {
         let together = P != PLAIN && *ways == [true; T] && (A != FP4 || first[flag] | second[flag] == 0);
         if P == ALIGNED && A != GROUPED && together {
-            whole::<A, L, W, T, N>(lines, [first, second], rows_of(sums));
+            whole::<A, L, W, T, N>(lines, [first, second], ahead, rows_of(sums));
         } else if together {
-            shared::<P, A, L, W, T, N>(lines, first, rows_of(sums));
+            shared::<P, A, L, W, T, N>(lines, first, ahead, rows_of(sums));
         } else if REST > 0 {
             let (above, below) = sums.split_at_mut(GROUP);
-            apart::<P, A, L, W, T, GROUP>(lines, *ways, first, rows_of(above));
-            apart::<P, A, L, W, T, REST>(lines, *ways, second, rows_of(below));
+            apart::<P, A, L, W, T, GROUP>(lines, *ways, first, ahead, rows_of(above));
+            apart::<P, A, L, W, T, REST>(lines, *ways, second, ahead, rows_of(below));
         } else {
-            apart::<P, A, L, W, T, N>(lines, *ways, first, rows_of(sums));
+            apart::<P, A, L, W, T, N>(lines, *ways, first, ahead, rows_of(sums));
         }
+        ahead.words = ahead.words.map(|words| words.wrapping_add(W));
+        ahead.weights = ahead.weights.map(|weights| weights.wrapping_add(CODES * ahead.stride));
     }
 }
 
@@ -68,6 +71,7 @@ fn serve<const P: u8, const A: u8, const L: usize, const W: usize, const T: usiz
     acts: &[[i32; W]],
     of_k: usize,
     rows: usize,
+    mut ahead: Ahead<T>,
     sums: &mut [[f32; LANES]],
 ) {
     let sums = sums.as_chunks_mut::<T>().0;
@@ -77,25 +81,29 @@ fn serve<const P: u8, const A: u8, const L: usize, const W: usize, const T: usiz
     while q < quads {
         let sums = &mut sums[q * GROUP..];
         let (one, left) = (quad(q), rows - q * GROUP);
+        let next = |q: usize| acts.as_ptr().wrapping_add(q * of_k).cast::<i32>();
         // Pairs, after a single one where they are odd: the last pair then has 5 rows at least, enough to hide latency.
         if P == ALIGNED && A != GROUPED && (quads - q).is_multiple_of(2) {
             let two = [one, quad(q + 1)];
+            ahead.words = [next(q + 2), next(q + 3)];
             match left {
-                5 => pass_by::<P, A, L, W, T, 5, 1>(panel, two, sums),
-                6 => pass_by::<P, A, L, W, T, 6, 2>(panel, two, sums),
-                7 => pass_by::<P, A, L, W, T, 7, 3>(panel, two, sums),
-                _ => pass_by::<P, A, L, W, T, 8, 4>(panel, two, sums),
+                5 => pass_by::<P, A, L, W, T, 5, 1>(panel, two, ahead, sums),
+                6 => pass_by::<P, A, L, W, T, 6, 2>(panel, two, ahead, sums),
+                7 => pass_by::<P, A, L, W, T, 7, 3>(panel, two, ahead, sums),
+                _ => pass_by::<P, A, L, W, T, 8, 4>(panel, two, ahead, sums),
             }
             q += 2;
         } else {
+            ahead.words = [next(q + 1); 2];
             match left {
-                1 => pass_by::<P, A, L, W, T, 1, 0>(panel, [one; 2], sums),
-                2 => pass_by::<P, A, L, W, T, 2, 0>(panel, [one; 2], sums),
-                3 => pass_by::<P, A, L, W, T, 3, 0>(panel, [one; 2], sums),
-                _ => pass_by::<P, A, L, W, T, 4, 0>(panel, [one; 2], sums),
+                1 => pass_by::<P, A, L, W, T, 1, 0>(panel, [one; 2], ahead, sums),
+                2 => pass_by::<P, A, L, W, T, 2, 0>(panel, [one; 2], ahead, sums),
+                3 => pass_by::<P, A, L, W, T, 3, 0>(panel, [one; 2], ahead, sums),
+                _ => pass_by::<P, A, L, W, T, 4, 0>(panel, [one; 2], ahead, sums),
             }
             q += 1;
         }
+        ahead.stride = 0;
     }
 }
 
@@ -108,6 +116,7 @@ fn one_panel<const P: u8, const A: u8, const L: usize, const W: usize, const T: 
     (from, some): (usize, usize),
     of_k: usize,
     (pass, rows): (usize, usize),
+    next: (usize, usize),
     at: usize,
 ) {
     let decoded = call.panel.as_chunks_mut::<LINE>().0.as_chunks_mut::<L>().0.as_chunks_mut::<T>().0;
@@ -118,9 +127,19 @@ fn one_panel<const P: u8, const A: u8, const L: usize, const W: usize, const T: 
             ways[s][t] = unpack_any::<P>(call.op.weights, weights, from + s, &mut out[t]);
         }
     }
+    let stride = call.packed.layout().codes * blocks(P) / CODES;
+    let weights = std::array::from_fn(|t| {
+        let tile = call.packed.tile((next.0 + t).min(call.packed.tiles - 1));
+        for line in 0..some * blocks(P) * call.packed.layout().scales / LINE {
+            let scales = tile.scales.as_ptr().wrapping_add(next.1 * blocks(P) * call.packed.layout().scales);
+            _mm_prefetch::<_MM_HINT_T1>(scales.wrapping_add(line * LINE).cast());
+        }
+        tile.codes.as_ptr().wrapping_add(next.1 * CODES * stride)
+    });
+    let ahead = Ahead { words: [std::ptr::null(); 2], weights, stride };
     let panel = Panel { lines: &decoded[..some], shared: &ways[..some] };
     let acts = &call.acts.as_chunks::<W>().0[pass / GROUP * of_k + from..];
-    serve::<P, A, L, W, T>(&panel, acts, of_k, rows, &mut call.sums.as_chunks_mut::<LANES>().0[at..]);
+    serve::<P, A, L, W, T>(&panel, acts, of_k, rows, ahead, &mut call.sums.as_chunks_mut::<LANES>().0[at..]);
 }
 
 #[inline]
@@ -142,10 +161,18 @@ fn panels_of<const P: u8, const A: u8, const L: usize, const W: usize>(call: &mu
                 let mut at = first;
                 while at < last {
                     let sums = (at - first) * of_tile;
-                    if width(at) == TILES {
-                        one_panel::<P, A, L, W, TILES>(call, at, some, of_k, (pass, rows), sums);
+                    // The panel after this one.
+                    let next = if at + width(at) < last {
+                        (at + width(at), from)
+                    } else if from + spans(P) < of_k {
+                        (first, from + spans(P))
                     } else {
-                        one_panel::<P, A, L, W, 1>(call, at, some, of_k, (pass, rows), sums);
+                        (last, 0)
+                    };
+                    if width(at) == TILES {
+                        one_panel::<P, A, L, W, TILES>(call, at, some, of_k, (pass, rows), next, sums);
+                    } else {
+                        one_panel::<P, A, L, W, 1>(call, at, some, of_k, (pass, rows), next, sums);
                     }
                     at += width(at);
                 }

@@ -190,9 +190,6 @@ fn unpack<const F: u8, const P: u8, const STEPS: usize, const B: usize>(
     let lines_a_block = if F == Q8_0 { STEPS } else { STEPS / 2 };
     let codes = &tile.codes.as_chunks::<LINE>().0[span * B * lines_a_block..];
     let codes = &codes[..codes.len().min(B * lines_a_block)];
-    for line in codes {
-        _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
-    }
     if P == PLAIN {
         let scales = &tile.scales.as_chunks::<{ 2 * LANES }>().0[span * B..];
         for (b, (codes, scale)) in codes.chunks_exact(lines_a_block).zip(scales).enumerate() {
