@@ -14,10 +14,13 @@ mod avx2;
 mod avx512;
 mod scalar;
 
-use crate::cpu::{kernel::Guarded, pool::Pool, split::Split};
-use crate::roof::Roof;
+use crate::cpu::pool::Pool;
+use crate::cpu::split::Split;
+use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::{WorkingSet, noise};
-use crate::{Arithmetic, AxisValue, Example, Expected, Implementation, Index, Invalid, Io, Live, Op, Shape, Type};
+use crate::{
+    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
+};
 
 /// Copies one array of the set's size to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,13 +97,18 @@ impl Op for Copy {
     }
 }
 
-impl Roof for Copy {
-    type Part<'a> = Part<'a>;
+impl CpuOp for Copy {
+    type Args<'a> = Part<'a>;
+    type Ready = ();
     fn threads(&self) -> usize {
         self.0.threads
     }
+    fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<(), Fault> {
+        no_weights(Self::NAME, weights)
+    }
     #[expect(unsafe_code, reason = "each worker writes its own share")]
-    fn drive<'a>(&self, pool: &Pool, kernel: Guarded<Part<'a>>, io: &'a mut Io<'_>) {
+    fn run(&self, (): &mut (), pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let from = io.inputs[0].slice::<u32>();
         let to = Split::new(io.outputs[0].slice_mut::<u32>());
         pool.run(&|worker| {
@@ -109,5 +117,6 @@ impl Roof for Copy {
             let to = unsafe { to.part(share.clone()) };
             kernel.call(&mut Part { from: &from[share], to, passes: self.0.passes() });
         });
+        Ok(())
     }
 }

@@ -4,21 +4,12 @@
 use super::{Args, Embed};
 use crate::cpu::f32x8::{load, store};
 use crate::cpu::isa;
-use crate::cpu::kernel::Kernel;
 use crate::cpu::variant::Variant;
 use crate::format::{E2M1_VALUES, Format, e4m3, e8m0, f16};
 use std::arch::x86_64::*;
 
-#[derive(Debug)]
-pub(super) struct Avx2;
-
-impl Variant<Embed> for Avx2 {
-    const NAME: &'static str = "avx2";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        // SAFETY: `tokens` asks of its caller only the features of its attribute, which AVX2 contains.
-        unsafe { Kernel::new(isa::AVX2, tokens) }
-    }
-}
+// SAFETY: `tokens` asks of its caller only the features of its attribute, which AVX2 contains.
+pub(super) static AVX2: Variant<Embed> = unsafe { Variant::<Embed>::new("avx2", isa::AVX2, tokens) };
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn tokens(args: &mut Args<'_>) {

@@ -4,21 +4,12 @@
 use super::{Args, Embed};
 use crate::cpu::f32x16::{load, store};
 use crate::cpu::isa;
-use crate::cpu::kernel::Kernel;
 use crate::cpu::variant::Variant;
 use crate::format::{E2M1_VALUES, Format, e4m3, e8m0, f16};
 use std::arch::x86_64::*;
 
-#[derive(Debug)]
-pub(super) struct Avx512;
-
-impl Variant<Embed> for Avx512 {
-    const NAME: &'static str = "avx512";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        // SAFETY: `tokens` asks of its caller only the features of its attribute, which AVX512 contains.
-        unsafe { Kernel::new(isa::AVX512, tokens) }
-    }
-}
+// SAFETY: `tokens` asks of its caller only the features of its attribute, which AVX512 contains.
+pub(super) static AVX512: Variant<Embed> = unsafe { Variant::<Embed>::new("avx512", isa::AVX512, tokens) };
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn tokens(args: &mut Args<'_>) {

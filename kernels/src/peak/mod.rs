@@ -25,11 +25,13 @@ mod avx512;
 mod reference;
 mod scalar;
 
-use crate::cpu::{kernel::Guarded, pool::Pool, split::Split};
-use crate::roof::Roof;
+use crate::cpu::pool::Pool;
+use crate::cpu::split::Split;
+use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::noise;
 use crate::{
-    Arithmetic, AxisValue, Example, Expected, Host, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
+    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Host, Implementation, Index, Invalid, Io, Live, Op, Shape,
+    Type,
 };
 use half::bf16;
 
@@ -222,13 +224,18 @@ impl Op for Peak {
     }
 }
 
-impl Roof for Peak {
-    type Part<'a> = Part<'a>;
+impl CpuOp for Peak {
+    type Args<'a> = Part<'a>;
+    type Ready = ();
     fn threads(&self) -> usize {
         self.threads
     }
+    fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<(), Fault> {
+        no_weights(Self::NAME, weights)
+    }
     #[expect(unsafe_code, reason = "each worker writes its own accumulators")]
-    fn drive<'a>(&self, pool: &Pool, kernel: Guarded<Part<'a>>, io: &'a mut Io<'_>) {
+    fn run(&self, (): &mut (), pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let [a, b, start] = [0, 1, 2].map(|i| io.inputs[i]);
         let (threads, iterations) = (self.threads, self.iterations);
         /// The first vector of an operand.
@@ -258,5 +265,6 @@ impl Roof for Peak {
             Arithmetic::Bf16 => drive!(Bf16, bf16, bf16, f32),
             Arithmetic::Int8 => drive!(Int8, u8, i8, i32),
         }
+        Ok(())
     }
 }

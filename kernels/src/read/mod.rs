@@ -19,10 +19,13 @@ mod avx512;
 mod reference;
 mod scalar;
 
-use crate::cpu::{kernel::Guarded, pool::Pool, split::Split};
-use crate::roof::Roof;
+use crate::cpu::pool::Pool;
+use crate::cpu::split::Split;
+use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::{RUN, WorkingSet, noise};
-use crate::{Arithmetic, AxisValue, Example, Expected, Implementation, Index, Invalid, Io, Live, Op, Shape, Type};
+use crate::{
+    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
+};
 use std::ops::Range;
 
 /// Reads the whole set.
@@ -132,13 +135,18 @@ impl Op for Read {
     }
 }
 
-impl Roof for Read {
-    type Part<'a> = Part<'a>;
+impl CpuOp for Read {
+    type Args<'a> = Part<'a>;
+    type Ready = ();
     fn threads(&self) -> usize {
         self.0.threads
     }
+    fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<(), Fault> {
+        no_weights(Self::NAME, weights)
+    }
     #[expect(unsafe_code, reason = "each worker writes its own sum")]
-    fn drive<'a>(&self, pool: &Pool, kernel: Guarded<Part<'a>>, io: &'a mut Io<'_>) {
+    fn run(&self, (): &mut (), pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let [sums, next] = &mut io.outputs[..] else { unreachable!("read has two outputs") };
         let next = &mut next.slice_mut::<u32>()[0];
         let words = &io.inputs[0].slice::<u64>()[self.words(*next)];
@@ -154,5 +162,6 @@ impl Roof for Read {
             let sum = unsafe { sums.part(2 * worker.index..2 * worker.index + 2) };
             sum.copy_from_slice(&[part.sum as u32, (part.sum >> 32) as u32]);
         });
+        Ok(())
     }
 }

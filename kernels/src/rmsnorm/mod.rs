@@ -18,7 +18,7 @@ pub(crate) mod scalar;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::share;
-use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, Entry, fits, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -43,10 +43,10 @@ pub struct RmsNorm {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<RmsNorm>] = &[
     #[cfg(target_arch = "x86_64")]
-    &On::<avx512::Avx512>::new(),
+    &avx512::AVX512,
     #[cfg(target_arch = "x86_64")]
-    &On::<avx2::Avx2>::new(),
-    &On::<scalar::Scalar>::new(),
+    &avx2::AVX2,
+    &scalar::SCALAR,
 ];
 
 impl Op for RmsNorm {
@@ -161,8 +161,8 @@ impl CpuOp for RmsNorm {
     fn resident(gain: &Vec<f32>) -> u64 {
         size_of_val(gain.as_slice()) as u64
     }
-    fn run<V: Variant<Self>>(&self, gain: &mut Vec<f32>, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
-        let kernel = V::kernel().here()?;
+    fn run(&self, gain: &mut Vec<f32>, pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let (width, eps, gain) = (self.width, self.eps, gain.as_slice());
         let wrong = || operands(Self::NAME, "one input and y, or with residual delta, y and x");

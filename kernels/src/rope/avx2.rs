@@ -4,22 +4,13 @@
 use super::{Args, Rope, Turn};
 use crate::cpu::f32x8::{load, load_part, store, store_part};
 use crate::cpu::isa;
-use crate::cpu::kernel::Kernel;
 use crate::cpu::variant::Variant;
 use crate::rmsnorm::avx2::sum_of_squares;
 use crate::rmsnorm::inverse_root;
 use std::arch::x86_64::*;
 
-#[derive(Debug)]
-pub(super) struct Avx2;
-
-impl Variant<Rope> for Avx2 {
-    const NAME: &'static str = "avx2";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        // SAFETY: `rows` asks of its caller only the features of its attribute, which AVX2 contains.
-        unsafe { Kernel::new(isa::AVX2, rows) }
-    }
-}
+// SAFETY: `rows` asks of its caller only the features of its attribute, which AVX2 contains.
+pub(super) static AVX2: Variant<Rope> = unsafe { Variant::<Rope>::new("avx2", isa::AVX2, rows) };
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn rows(args: &mut Args<'_>) {

@@ -4,22 +4,13 @@
 use super::{Args, Rope, Turn};
 use crate::cpu::f32x16::{load, load_part, store, store_part};
 use crate::cpu::isa;
-use crate::cpu::kernel::Kernel;
 use crate::cpu::variant::Variant;
 use crate::rmsnorm::avx512::sum_of_squares;
 use crate::rmsnorm::inverse_root;
 use std::arch::x86_64::*;
 
-#[derive(Debug)]
-pub(super) struct Avx512;
-
-impl Variant<Rope> for Avx512 {
-    const NAME: &'static str = "avx512";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        // SAFETY: `rows` asks of its caller only the features of its attribute, which AVX512 contains.
-        unsafe { Kernel::new(isa::AVX512, rows) }
-    }
-}
+// SAFETY: `rows` asks of its caller only the features of its attribute, which AVX512 contains.
+pub(super) static AVX512: Variant<Rope> = unsafe { Variant::<Rope>::new("avx512", isa::AVX512, rows) };
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn rows(args: &mut Args<'_>) {

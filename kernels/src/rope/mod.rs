@@ -20,7 +20,7 @@ pub use table::Scaling;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, Entry, fits, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -60,10 +60,10 @@ pub struct Rope {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<Rope>] = &[
     #[cfg(target_arch = "x86_64")]
-    &On::<avx512::Avx512>::new(),
+    &avx512::AVX512,
     #[cfg(target_arch = "x86_64")]
-    &On::<avx2::Avx2>::new(),
-    &On::<scalar::Scalar>::new(),
+    &avx2::AVX2,
+    &scalar::SCALAR,
 ];
 
 impl Rope {
@@ -281,8 +281,8 @@ impl CpuOp for Rope {
         (ready.table.bytes() + ready.gains.iter().flatten().map(|gain| size_of_val(gain.as_slice())).sum::<usize>())
             as u64
     }
-    fn run<V: Variant<Self>>(&self, ready: &mut Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
-        let kernel = V::kernel().here()?;
+    fn run(&self, ready: &mut Ready, pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let live = io.live;
         if let Some(span) = live.spans.iter().find(|span| span.past + span.rows > self.capacity) {

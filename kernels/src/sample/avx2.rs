@@ -6,20 +6,11 @@ use super::scalar::weight_of;
 use super::{Args, Best, Sample};
 use crate::cpu::f32x8::{exp, load, store};
 use crate::cpu::isa;
-use crate::cpu::kernel::Kernel;
 use crate::cpu::variant::Variant;
 use std::arch::x86_64::*;
 
-#[derive(Debug)]
-pub(super) struct Avx2;
-
-impl Variant<Sample> for Avx2 {
-    const NAME: &'static str = "avx2";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        // SAFETY: `phase` asks of its caller only the features of its attribute, which AVX2 contains.
-        unsafe { Kernel::new(isa::AVX2, phase) }
-    }
-}
+// SAFETY: `phase` asks of its caller only the features of its attribute, which AVX2 contains.
+pub(super) static AVX2: Variant<Sample> = unsafe { Variant::<Sample>::new("avx2", isa::AVX2, phase) };
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn phase(args: &mut Args<'_>) {

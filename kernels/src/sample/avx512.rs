@@ -6,20 +6,11 @@ use super::scalar::weight_of;
 use super::{Args, Best, Sample};
 use crate::cpu::f32x16::{exp, load};
 use crate::cpu::isa;
-use crate::cpu::kernel::Kernel;
 use crate::cpu::variant::Variant;
 use std::arch::x86_64::*;
 
-#[derive(Debug)]
-pub(super) struct Avx512;
-
-impl Variant<Sample> for Avx512 {
-    const NAME: &'static str = "avx512";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        // SAFETY: `phase` asks of its caller only the features of its attribute, which AVX512 contains.
-        unsafe { Kernel::new(isa::AVX512, phase) }
-    }
-}
+// SAFETY: `phase` asks of its caller only the features of its attribute, which AVX512 contains.
+pub(super) static AVX512: Variant<Sample> = unsafe { Variant::<Sample>::new("avx512", isa::AVX512, phase) };
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn phase(args: &mut Args<'_>) {

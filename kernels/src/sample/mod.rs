@@ -18,7 +18,7 @@ mod scalar;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, Entry, fits, no_weights, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -64,10 +64,10 @@ pub struct Sample {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<Sample>] = &[
     #[cfg(target_arch = "x86_64")]
-    &On::<avx512::Avx512>::new(),
+    &avx512::AVX512,
     #[cfg(target_arch = "x86_64")]
-    &On::<avx2::Avx2>::new(),
-    &On::<scalar::Scalar>::new(),
+    &avx2::AVX2,
+    &scalar::SCALAR,
 ];
 
 impl Op for Sample {
@@ -251,9 +251,7 @@ impl CpuOp for Sample {
     type Ready = Ready;
 
     fn ready(&self, weights: &[Buffer], pool: &Pool) -> Result<Ready, Fault> {
-        if !weights.is_empty() {
-            return Err(operands(Self::NAME, "no weights"));
-        }
+        no_weights(Self::NAME, weights)?;
         // Less than that is read by one worker sooner than it is handed over. Parts begin at cache lines.
         let parts = if self.vocab < 16 << 10 { 1 } else { pool.threads() };
         let size = self.vocab.div_ceil(parts).next_multiple_of(16);
@@ -265,10 +263,7 @@ impl CpuOp for Sample {
             nucleus: nucleus::Nucleus::new(drawn, parts, size),
         })
     }
-    fn resident(_: &Ready) -> u64 {
-        0
-    }
-    fn run<V: Variant<Self>>(&self, ready: &mut Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
+    fn run(&self, ready: &mut Ready, pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         if rows == 0 {
             return Ok(());
@@ -280,9 +275,9 @@ impl CpuOp for Sample {
         let logits = &logits.slice::<f32>()[..rows * vocab];
         let (parts, size) = (*parts, *size);
         let best = &mut best[..parts * rows];
-        let kernel = V::kernel().here()?;
+        let find = kernel.here()?;
         share(pool, (parts, 1), (&mut *best, nothing()), (rows, 0), &|range, best, _| {
-            kernel.call(&mut Args::Best { logits, vocab, parts: (range.start, size), best, rows });
+            find.call(&mut Args::Best { logits, vocab, parts: (range.start, size), best, rows });
         });
         let places =
             io.live.spans.iter().enumerate().flat_map(|(i, span)| (0..span.rows).map(move |r| (i, span.past + r)));
@@ -297,7 +292,7 @@ impl CpuOp for Sample {
                 Method::Greedy => largest.index,
                 Method::TopP { temperature, top_p, seed } => {
                     let random = derive(derive(seed, span as u64), position as u64);
-                    nucleus.weigh::<V>(pool, &logits[row * vocab..][..vocab], largest.value, temperature)?;
+                    nucleus.weigh(pool, kernel, &logits[row * vocab..][..vocab], largest.value, temperature)?;
                     nucleus.draw(top_p, random)
                 }
             };

@@ -4,20 +4,11 @@
 use super::{Args, SwiGlu};
 use crate::cpu::f32x8::{exp, load, load_part, store, store_part};
 use crate::cpu::isa;
-use crate::cpu::kernel::Kernel;
 use crate::cpu::variant::Variant;
 use std::arch::x86_64::*;
 
-#[derive(Debug)]
-pub(super) struct Avx2;
-
-impl Variant<SwiGlu> for Avx2 {
-    const NAME: &'static str = "avx2";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        // SAFETY: `pieces` asks of its caller only the features of its attribute, which AVX2 contains.
-        unsafe { Kernel::new(isa::AVX2, pieces) }
-    }
-}
+// SAFETY: `pieces` asks of its caller only the features of its attribute, which AVX2 contains.
+pub(super) static AVX2: Variant<SwiGlu> = unsafe { Variant::<SwiGlu>::new("avx2", isa::AVX2, pieces) };
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn pieces(args: &mut Args<'_>) {

@@ -4,20 +4,11 @@
 use super::{Args, SwiGlu};
 use crate::cpu::f32x16::{exp, load, load_part, store, store_part};
 use crate::cpu::isa;
-use crate::cpu::kernel::Kernel;
 use crate::cpu::variant::Variant;
 use std::arch::x86_64::*;
 
-#[derive(Debug)]
-pub(super) struct Avx512;
-
-impl Variant<SwiGlu> for Avx512 {
-    const NAME: &'static str = "avx512";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        // SAFETY: `pieces` asks of its caller only the features of its attribute, which AVX512 contains.
-        unsafe { Kernel::new(isa::AVX512, pieces) }
-    }
-}
+// SAFETY: `pieces` asks of its caller only the features of its attribute, which AVX512 contains.
+pub(super) static AVX512: Variant<SwiGlu> = unsafe { Variant::<SwiGlu>::new("avx512", isa::AVX512, pieces) };
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn pieces(args: &mut Args<'_>) {

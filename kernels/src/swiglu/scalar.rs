@@ -1,19 +1,10 @@
 //! The gated activation in plain f32, the same on every machine.
 
 use super::{Args, SwiGlu};
-use crate::cpu::kernel::Kernel;
-use crate::cpu::variant::{Variant, portable};
+use crate::cpu::variant::Variant;
 use crate::math::exp_f32;
 
-#[derive(Debug)]
-pub(super) struct Scalar;
-
-impl Variant<SwiGlu> for Scalar {
-    const NAME: &'static str = "scalar";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        portable(pieces)
-    }
-}
+pub(super) static SCALAR: Variant<SwiGlu> = Variant::<SwiGlu>::scalar(pieces);
 
 fn pieces(args: &mut Args<'_>) {
     args.each_piece(|gate, up, y| {

@@ -15,10 +15,13 @@ mod avx2;
 mod avx512;
 mod scalar;
 
-use crate::cpu::{kernel::Guarded, pool::Pool, split::Split};
-use crate::roof::Roof;
+use crate::cpu::pool::Pool;
+use crate::cpu::split::Split;
+use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::{WorkingSet, noise};
-use crate::{Arithmetic, AxisValue, Example, Expected, Implementation, Index, Invalid, Io, Live, Op, Shape, Type};
+use crate::{
+    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
+};
 
 /// Fills the whole set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,13 +103,18 @@ impl Op for Write {
     }
 }
 
-impl Roof for Write {
-    type Part<'a> = Part<'a>;
+impl CpuOp for Write {
+    type Args<'a> = Part<'a>;
+    type Ready = ();
     fn threads(&self) -> usize {
         self.0.threads
     }
+    fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<(), Fault> {
+        no_weights(Self::NAME, weights)
+    }
     #[expect(unsafe_code, reason = "each worker writes its own share")]
-    fn drive<'a>(&self, pool: &Pool, kernel: Guarded<Part<'a>>, io: &'a mut Io<'_>) {
+    fn run(&self, (): &mut (), pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let words = io.inputs[0].slice::<u32>();
         let pattern = std::array::from_fn(|i| words[i]);
         let to = Split::new(io.outputs[0].slice_mut::<u32>());
@@ -116,5 +124,6 @@ impl Roof for Write {
             let to = unsafe { to.part(share) };
             kernel.call(&mut Part { to, pattern, passes: self.0.passes() });
         });
+        Ok(())
     }
 }
