@@ -78,6 +78,9 @@ pub const AVX512_BF16: &[Feature] = &[
     Feature::F16c,
 ];
 
+/// What every 64-bit Arm kernel needs, and every 64-bit Arm CPU has.
+pub const NEON: &[Feature] = &[Feature::Neon];
+
 /// Whether this CPU has all of `features`. Errors: the names of those it lacks.
 pub fn require(features: &[Feature]) -> Result<(), Unsupported> {
     let lacking: Vec<_> = features.iter().filter(|f| !f.present()).map(|f| f.name()).collect();

@@ -8,7 +8,9 @@ pub(crate) mod f32x16;
 pub(crate) mod f32x8;
 pub mod isa;
 pub mod kernel;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod line128;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) mod opaque;
 pub mod pages;
 pub mod pool;

@@ -16,6 +16,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod reference;
 mod scalar;
 
@@ -78,6 +80,16 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Read>] = &[
     &avx2::STREAMS4,
     #[cfg(target_arch = "x86_64")]
     &avx2::PLAIN,
+    #[cfg(target_arch = "aarch64")]
+    &neon::PAGES4,
+    #[cfg(target_arch = "aarch64")]
+    &neon::PLAIN,
+    #[cfg(target_arch = "aarch64")]
+    &neon::STREAMS4,
+    #[cfg(target_arch = "aarch64")]
+    &neon::PREFETCHED,
+    #[cfg(target_arch = "aarch64")]
+    &neon::FAR_PREFETCHED,
     &scalar::SCALAR,
 ];
 

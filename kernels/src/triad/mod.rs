@@ -14,6 +14,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
 use crate::cpu::pool::Pool;
@@ -46,6 +48,10 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Triad>] = &[
     &avx2::NT,
     #[cfg(target_arch = "x86_64")]
     &avx2::TEMPORAL,
+    #[cfg(target_arch = "aarch64")]
+    &neon::NT,
+    #[cfg(target_arch = "aarch64")]
+    &neon::TEMPORAL,
     &scalar::SCALAR,
 ];
 

@@ -1,0 +1,72 @@
+//! `read` with pairs of 128-bit loads: one stream, several streams, several pages at once, with and without software prefetch.
+#![expect(unsafe_code, reason = "vectors are loaded through pointers")]
+
+use super::{Part, Read};
+use crate::cpu::isa::NEON;
+use crate::cpu::line128::{Line, load, prefetch};
+use crate::cpu::opaque::opaque;
+use crate::cpu::variant::Variant;
+use std::arch::aarch64::*;
+
+/// Lines of a page: the distance of neighbouring streams that walk page by page.
+const PAGE: usize = 64;
+
+/// A kernel named `neon…`; for the parameters see [`sum`].
+const fn variant<const STREAMS: usize, const SPAN: usize, const AHEAD: usize>(name: &'static str) -> Variant<Read> {
+    // SAFETY: `sum` is compiled for `NEON` and derives every address from the slice it is given.
+    unsafe { Variant::<Read>::new(name, NEON, sum::<STREAMS, SPAN, AHEAD>) }
+}
+pub(super) static PLAIN: Variant<Read> = variant::<1, 0, 0>("neon");
+pub(super) static PREFETCHED: Variant<Read> = variant::<1, 0, 16>("neon-prefetch");
+pub(super) static FAR_PREFETCHED: Variant<Read> = variant::<1, 0, PAGE>("neon-prefetch-far");
+pub(super) static PAGES4: Variant<Read> = variant::<4, PAGE, 0>("neon-pages4");
+pub(super) static STREAMS4: Variant<Read> = variant::<4, 0, 0>("neon-streams4");
+
+/// Sums the share in blocks of `STREAMS` streams that lie `SPAN` lines apart (0: one block, the share cut evenly), asking for
+/// lines `AHEAD` lines before they are needed (0: not asking).
+#[target_feature(enable = "neon")]
+fn sum<const STREAMS: usize, const SPAN: usize, const AHEAD: usize>(part: &mut Part<'_>) {
+    // Four lines, sixteen loads, between two branches.
+    let run = const { 4 / STREAMS };
+    let lines = part.words.len() / 8;
+    let span = if SPAN == 0 { lines / STREAMS / run * run } else { SPAN };
+    let block = span * STREAMS;
+    let blocks = lines.checked_div(block).unwrap_or(0);
+    // Four of a line's: with the four lines of a run, as many additions in flight as four pipes of latency 2 take.
+    let mut sums = [[vdupq_n_u64(0); 4]; 4];
+    for _ in 0..part.passes {
+        let first = opaque(part.words.as_ptr().cast_mut()).cast_const();
+        for block_at in 0..blocks {
+            let first = first.wrapping_add(8 * block_at * block);
+            let mut at = 0;
+            while at < span {
+                for stream in 0..STREAMS {
+                    for i in 0..run {
+                        let line = first.wrapping_add(8 * (stream * span + at + i));
+                        // SAFETY: at + i < span (span is a multiple of run) and stream < STREAMS, so the line lies in block
+                        // `block_at`, and blocks · block ≤ lines.
+                        add(&mut sums[stream * run + i], unsafe { load(line.cast()) });
+                        if AHEAD > 0 {
+                            prefetch(line.wrapping_add(8 * AHEAD));
+                        }
+                    }
+                }
+                at += run;
+            }
+        }
+        for at in blocks * block..lines {
+            // SAFETY: at < lines, the whole lines of the share.
+            add(&mut sums[0], unsafe { load(first.wrapping_add(8 * at).cast()) });
+        }
+    }
+    let total = sums.as_flattened().iter().fold(vdupq_n_u64(0), |total, &sum| vaddq_u64(total, sum));
+    part.sum = vaddvq_u64(total);
+}
+
+#[target_feature(enable = "neon")]
+#[inline]
+fn add(sums: &mut [uint64x2_t; 4], line: Line) {
+    for (sum, quarter) in sums.iter_mut().zip(line) {
+        *sum = vaddq_u64(*sum, vreinterpretq_u64_u32(quarter));
+    }
+}
