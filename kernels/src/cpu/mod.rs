@@ -8,6 +8,8 @@ pub(crate) mod f32x16;
 pub(crate) mod f32x8;
 pub mod isa;
 pub mod kernel;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon_asm;
 pub mod pages;
 pub mod pool;
 pub(crate) mod share;
