@@ -12,7 +12,7 @@ pub(super) static TEMPORAL: Variant<Copy> = unsafe { Variant::<Copy>::new("neon"
 // SAFETY: as above.
 pub(super) static NT: Variant<Copy> = unsafe { Variant::<Copy>::new("neon-nt", NEON, copy::<true>) };
 
-/// Lines between two branches: their sixteen vectors are loaded before the first is stored.
+/// Lines between two branches.
 const RUN: usize = 4;
 
 #[target_feature(enable = "neon")]
@@ -23,21 +23,26 @@ fn copy<const NT: bool>(part: &mut Part<'_>) {
         let to = opaque(part.to.as_mut_ptr());
         let mut at = 0;
         while at + RUN <= lines {
-            let run: [_; RUN] = std::array::from_fn(|i| {
-                // SAFETY: at + i < lines, the whole lines of both shares.
-                unsafe { load(from.wrapping_add(16 * (at + i))) }
-            });
-            for (i, line) in run.into_iter().enumerate() {
-                // SAFETY: as above.
-                unsafe { store::<NT>(to.wrapping_add(16 * (at + i)), line) };
+            for at in (at..at + RUN).map(|at| at * 16) {
+                // SAFETY: RUN whole lines from `at` on are inside both shares.
+                unsafe { line::<NT>(from.wrapping_add(at), to.wrapping_add(at)) };
             }
             at += RUN;
         }
-        for at in at..lines {
-            // SAFETY: at < lines.
-            let line = unsafe { load(from.wrapping_add(16 * at)) };
-            // SAFETY: as above.
-            unsafe { store::<NT>(to.wrapping_add(16 * at), line) };
+        for at in (at..lines).map(|at| at * 16) {
+            // SAFETY: a whole line of both shares.
+            unsafe { line::<NT>(from.wrapping_add(at), to.wrapping_add(at)) };
         }
     }
+}
+
+/// # Safety
+/// 64 bytes at `from` may be read, 64 at `to` written.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn line<const NT: bool>(from: *const u32, to: *mut u32) {
+    // SAFETY: by this function's contract.
+    let line = unsafe { load(from) };
+    // SAFETY: as above.
+    unsafe { store::<NT>(to, line) }
 }

@@ -45,11 +45,3 @@ pub(crate) unsafe fn store<const NT: bool>(to: *mut u32, line: Line) {
         unsafe { vst1q_u32(to.wrapping_add(4 * i), quarter) }
     }
 }
-
-/// Asks for the line at `line`, which may be any address.
-#[inline]
-#[target_feature(enable = "neon")]
-pub(crate) fn prefetch<T>(line: *const T) {
-    // SAFETY: a hint: nothing is read that the program could see, and no address is refused.
-    unsafe { asm!("prfm pldl1keep, [{0}]", in(reg) line, options(nostack, preserves_flags, readonly)) }
-}

@@ -10,6 +10,8 @@ pub mod isa;
 pub mod kernel;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod line128;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon_asm;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) mod opaque;
 pub mod pages;

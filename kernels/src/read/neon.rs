@@ -3,7 +3,7 @@
 
 use super::{Part, Read};
 use crate::cpu::isa::NEON;
-use crate::cpu::line128::{Line, load, prefetch};
+use crate::cpu::neon_asm::prefetch;
 use crate::cpu::opaque::opaque;
 use crate::cpu::variant::Variant;
 use std::arch::aarch64::*;
@@ -32,8 +32,9 @@ fn sum<const STREAMS: usize, const SPAN: usize, const AHEAD: usize>(part: &mut P
     let span = if SPAN == 0 { lines / STREAMS / run * run } else { SPAN };
     let block = span * STREAMS;
     let blocks = lines.checked_div(block).unwrap_or(0);
-    // Four of a line's: with the four lines of a run, as many additions in flight as four pipes of latency 2 take.
-    let mut sums = [[vdupq_n_u64(0); 4]; 4];
+    // Four pipes of latency 2 need 8; each of a line's four vectors has two.
+    let mut sums = [vdupq_n_u64(0); 8];
+    let mut rest = vdupq_n_u64(0);
     for _ in 0..part.passes {
         let first = opaque(part.words.as_ptr().cast_mut()).cast_const();
         for block_at in 0..blocks {
@@ -43,9 +44,13 @@ fn sum<const STREAMS: usize, const SPAN: usize, const AHEAD: usize>(part: &mut P
                 for stream in 0..STREAMS {
                     for i in 0..run {
                         let line = first.wrapping_add(8 * (stream * span + at + i));
-                        // SAFETY: at + i < span (span is a multiple of run) and stream < STREAMS, so the line lies in block
-                        // `block_at`, and blocks · block ≤ lines.
-                        add(&mut sums[stream * run + i], unsafe { load(line.cast()) });
+                        for quarter in 0..4 {
+                            // SAFETY: at + i < span (span is a multiple of run) and stream < STREAMS, so the line lies in
+                            // block `block_at`, and blocks · block ≤ lines.
+                            let words = unsafe { vld1q_u64(line.wrapping_add(2 * quarter)) };
+                            let sum = (stream * run + i) % 2 * 4 + quarter;
+                            sums[sum] = vaddq_u64(sums[sum], words);
+                        }
                         if AHEAD > 0 {
                             prefetch(line.wrapping_add(8 * AHEAD));
                         }
@@ -54,19 +59,11 @@ fn sum<const STREAMS: usize, const SPAN: usize, const AHEAD: usize>(part: &mut P
                 at += run;
             }
         }
-        for at in blocks * block..lines {
-            // SAFETY: at < lines, the whole lines of the share.
-            add(&mut sums[0], unsafe { load(first.wrapping_add(8 * at).cast()) });
+        for vector in 4 * blocks * block..4 * lines {
+            // SAFETY: two of the words of the share, which is whole lines.
+            let words = unsafe { vld1q_u64(first.wrapping_add(2 * vector)) };
+            rest = vaddq_u64(rest, words);
         }
     }
-    let total = sums.as_flattened().iter().fold(vdupq_n_u64(0), |total, &sum| vaddq_u64(total, sum));
-    part.sum = vaddvq_u64(total);
-}
-
-#[target_feature(enable = "neon")]
-#[inline]
-fn add(sums: &mut [uint64x2_t; 4], line: Line) {
-    for (sum, quarter) in sums.iter_mut().zip(line) {
-        *sum = vaddq_u64(*sum, vreinterpretq_u64_u32(quarter));
-    }
+    part.sum = vaddvq_u64(sums.iter().fold(rest, |total, &sum| vaddq_u64(total, sum)));
 }
