@@ -13,7 +13,7 @@ use spark_kernels::read::Read;
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::{Rope, Scaling};
 use spark_kernels::sample::{Method, Sample};
-use spark_kernels::swiglu::SwiGlu;
+use spark_kernels::swiglu::{Gate, SwiGlu};
 use spark_kernels::triad::Triad;
 use spark_kernels::working_set::WorkingSet;
 use spark_kernels::write::Write;
@@ -210,7 +210,7 @@ const ROWS: Axis = axis("rows", "tokens", "1");
 pub static RMSNORM: Micro<RmsNorm> = Micro {
     about: "residual addition and root-mean-square norm",
     axes: &[ROWS, axis("width", "elements a row", "4096")],
-    parse: |axes, _| Ok(RmsNorm { rows: size(axes, "rows")?, width: size(axes, "width")?, residual: true, eps: 1e-5 }),
+    parse: |axes, _| Ok(RmsNorm::plain(size(axes, "rows")?, size(axes, "width")?, true, 1e-5)),
     cold: Some(false),
     roof: false,
     instruction: None,
@@ -227,12 +227,13 @@ pub static ROPE: Micro<Rope> = Micro {
         axis("head_dim", "elements a head", "128"),
     ],
     parse: |axes, _| {
-        let rows = size(axes, "rows")?;
+        let (rows, head_dim) = (size(axes, "rows")?, size(axes, "head_dim")?);
         Ok(Rope {
             rows,
             heads: size(axes, "heads")?,
             kv_heads: size(axes, "kv_heads")?,
-            head_dim: size(axes, "head_dim")?,
+            head_dim,
+            rotary: head_dim,
             capacity: rows.max(4096),
             theta: 500_000.0,
             scaling: Scaling::None,
@@ -248,9 +249,15 @@ pub static ROPE: Micro<Rope> = Micro {
 
 /// `swiglu`.
 pub static SWIGLU: Micro<SwiGlu> = Micro {
-    about: "the gated activation silu(gate)·up",
-    axes: &[ROWS, axis("width", "elements a row of the output", "14336")],
-    parse: |axes, _| Ok(SwiGlu { rows: size(axes, "rows")?, width: size(axes, "width")? }),
+    about: "the gated activation silu(gate)·up, or another gate",
+    axes: &[
+        axis("gate", "silu, gelu, or clamped:7 (gpt-oss)", "silu"),
+        ROWS,
+        axis("width", "elements a row of the output", "14336"),
+    ],
+    parse: |axes, _| {
+        Ok(SwiGlu { rows: size(axes, "rows")?, width: size(axes, "width")?, gate: named::<Gate>(axes, "gate")? })
+    },
     cold: Some(false),
     roof: false,
     instruction: None,
@@ -272,6 +279,7 @@ pub static EMBED: Micro<Embed> = Micro {
             vocab: size(axes, "vocab")?,
             width: size(axes, "width")?,
             format: named::<Format>(axes, "format")?,
+            multiplier: 1.0,
         })
     },
     cold: Some(false),
