@@ -144,6 +144,27 @@ pub(crate) fn kv_type(axes: &Axes) -> Result<KvType, BadRequest> {
     })
 }
 
+/// Whether `axis` says yes.
+fn yes(axes: &Axes, axis: &str) -> Result<bool, BadRequest> {
+    match name(axes, axis)?.as_str() {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        other => Err(BadRequest(format!("{axis} is '{}'; it is yes or no", spark_results::machine::clean(other)))),
+    }
+}
+
+/// The number on `axis`, or `None` for 0.
+fn factor(axes: &Axes, axis: &str) -> Result<Option<f32>, BadRequest> {
+    let asked = name(axes, axis)?;
+    match asked.parse::<f32>() {
+        Ok(factor) => Ok(Some(factor).filter(|factor| *factor != 0.0)),
+        Err(_) => {
+            let asked = spark_results::machine::clean(&asked);
+            Err(BadRequest(format!("{axis} is '{asked}'; it has to be a number, 0 for none")))
+        }
+    }
+}
+
 /// `gemm`.
 pub static GEMM: Micro<Gemm> = Micro {
     about: "matrix multiplication with weights in the number formats of inference",
@@ -181,6 +202,10 @@ pub static ATTENTION: Micro<Attention> = Micro {
         axis("rows", "tokens the call adds", "1"),
         axis("kv", "type of the cache: f32 or bf16", "bf16"),
         axis("sequences", "sequences in the batch", "1"),
+        axis("window", "tokens a row sees at most; 0 for all", "0"),
+        axis("sinks", "a learned score a head that no value belongs to: yes or no", "no"),
+        axis("softcap", "what scores are bent to by a tanh; 0 for none", "0"),
+        axis("scale", "what scores are multiplied by; 0 for 1/√head_dim", "0"),
     ],
     parse: |axes, _| {
         let (rows, sequences) = (size(axes, "rows")?, size(axes, "sequences")?);
@@ -196,6 +221,10 @@ pub static ATTENTION: Micro<Attention> = Micro {
             head_dim: size(axes, "head_dim")?,
             sequences,
             kv: kv_type(axes)?,
+            window: Some(count(axes, "window")?).filter(|window| *window > 0),
+            sinks: yes(axes, "sinks")?,
+            softcap: factor(axes, "softcap")?,
+            scale: factor(axes, "scale")?,
         })
     },
     cold: None,

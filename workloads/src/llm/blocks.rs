@@ -94,7 +94,8 @@ impl<'a> Blocks<'a> {
         let Config { heads, kv_heads, head_dim, .. } = *self.config;
         let Settings { rows, capacity, sequences, kv, .. } = *self.settings;
         // The op's cache holds depth + rows tokens of each sequence.
-        Attention { rows, depth: capacity.saturating_sub(rows), heads, kv_heads, head_dim, sequences, kv }
+        let depth = capacity.saturating_sub(rows);
+        Attention { rows, depth, sequences, kv, ..Attention::new(heads, kv_heads, head_dim) }
     }
     /// Attention's output projection.
     pub fn output(&self) -> Gemm {
