@@ -12,11 +12,8 @@ fn shapes() -> Vec<Attention> {
     let shape = |rows, depth, heads, kv_heads, head_dim, kv| Attention {
         rows,
         depth,
-        heads,
-        kv_heads,
-        head_dim,
-        sequences: 1,
         kv,
+        ..Attention::new(heads, kv_heads, head_dim)
     };
     let mut shapes = Vec::new();
     for kv in [KvType::F32, KvType::Bf16] {

@@ -13,7 +13,7 @@ use spark_kernels::read::Read;
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::{Rope, Scaling};
 use spark_kernels::sample::{Method, Sample};
-use spark_kernels::swiglu::SwiGlu;
+use spark_kernels::swiglu::{Gate, SwiGlu};
 use spark_kernels::triad::Triad;
 use spark_kernels::working_set::WorkingSet;
 use spark_kernels::write::Write;
@@ -144,6 +144,27 @@ pub(crate) fn kv_type(axes: &Axes) -> Result<KvType, BadRequest> {
     })
 }
 
+/// Whether `axis` says yes.
+fn yes(axes: &Axes, axis: &str) -> Result<bool, BadRequest> {
+    match name(axes, axis)?.as_str() {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        other => Err(BadRequest(format!("{axis} is '{}'; it is yes or no", spark_results::machine::clean(other)))),
+    }
+}
+
+/// The number on `axis`, or `None` for 0.
+fn factor(axes: &Axes, axis: &str) -> Result<Option<f32>, BadRequest> {
+    let asked = name(axes, axis)?;
+    match asked.parse::<f32>() {
+        Ok(factor) => Ok(Some(factor).filter(|factor| *factor != 0.0)),
+        Err(_) => {
+            let asked = spark_results::machine::clean(&asked);
+            Err(BadRequest(format!("{axis} is '{asked}'; it has to be a number, 0 for none")))
+        }
+    }
+}
+
 /// `gemm`.
 pub static GEMM: Micro<Gemm> = Micro {
     about: "matrix multiplication with weights in the number formats of inference",
@@ -181,6 +202,10 @@ pub static ATTENTION: Micro<Attention> = Micro {
         axis("rows", "tokens the call adds", "1"),
         axis("kv", "type of the cache: f32 or bf16", "bf16"),
         axis("sequences", "sequences in the batch", "1"),
+        axis("window", "tokens a row sees at most; 0 for all", "0"),
+        axis("sinks", "a learned score a head that no value belongs to: yes or no", "no"),
+        axis("softcap", "what scores are bent to by a tanh; 0 for none", "0"),
+        axis("scale", "what scores are multiplied by; 0 for 1/√head_dim", "0"),
     ],
     parse: |axes, _| {
         let (rows, sequences) = (size(axes, "rows")?, size(axes, "sequences")?);
@@ -196,6 +221,10 @@ pub static ATTENTION: Micro<Attention> = Micro {
             head_dim: size(axes, "head_dim")?,
             sequences,
             kv: kv_type(axes)?,
+            window: Some(count(axes, "window")?).filter(|window| *window > 0),
+            sinks: yes(axes, "sinks")?,
+            softcap: factor(axes, "softcap")?,
+            scale: factor(axes, "scale")?,
         })
     },
     cold: None,
@@ -210,7 +239,7 @@ const ROWS: Axis = axis("rows", "tokens", "1");
 pub static RMSNORM: Micro<RmsNorm> = Micro {
     about: "residual addition and root-mean-square norm",
     axes: &[ROWS, axis("width", "elements a row", "4096")],
-    parse: |axes, _| Ok(RmsNorm { rows: size(axes, "rows")?, width: size(axes, "width")?, residual: true, eps: 1e-5 }),
+    parse: |axes, _| Ok(RmsNorm::plain(size(axes, "rows")?, size(axes, "width")?, true, 1e-5)),
     cold: Some(false),
     roof: false,
     instruction: None,
@@ -227,12 +256,13 @@ pub static ROPE: Micro<Rope> = Micro {
         axis("head_dim", "elements a head", "128"),
     ],
     parse: |axes, _| {
-        let rows = size(axes, "rows")?;
+        let (rows, head_dim) = (size(axes, "rows")?, size(axes, "head_dim")?);
         Ok(Rope {
             rows,
             heads: size(axes, "heads")?,
             kv_heads: size(axes, "kv_heads")?,
-            head_dim: size(axes, "head_dim")?,
+            head_dim,
+            rotary: head_dim,
             capacity: rows.max(4096),
             theta: 500_000.0,
             scaling: Scaling::None,
@@ -248,9 +278,15 @@ pub static ROPE: Micro<Rope> = Micro {
 
 /// `swiglu`.
 pub static SWIGLU: Micro<SwiGlu> = Micro {
-    about: "the gated activation silu(gate)·up",
-    axes: &[ROWS, axis("width", "elements a row of the output", "14336")],
-    parse: |axes, _| Ok(SwiGlu { rows: size(axes, "rows")?, width: size(axes, "width")? }),
+    about: "the gated activation silu(gate)·up, or another gate",
+    axes: &[
+        axis("gate", "silu, gelu, or clamped:7 (gpt-oss)", "silu"),
+        ROWS,
+        axis("width", "elements a row of the output", "14336"),
+    ],
+    parse: |axes, _| {
+        Ok(SwiGlu { rows: size(axes, "rows")?, width: size(axes, "width")?, gate: named::<Gate>(axes, "gate")? })
+    },
     cold: Some(false),
     roof: false,
     instruction: None,
@@ -272,6 +308,7 @@ pub static EMBED: Micro<Embed> = Micro {
             vocab: size(axes, "vocab")?,
             width: size(axes, "width")?,
             format: named::<Format>(axes, "format")?,
+            multiplier: 1.0,
         })
     },
     cold: Some(false),

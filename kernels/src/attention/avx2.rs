@@ -26,8 +26,8 @@ impl Implementation<Attention> for Avx2 {
     fn supports(&self, op: &Attention, device: &dyn Device) -> Result<(), Unsupported> {
         flash::supports::<Self>(op, device)
     }
-    fn prepare(&self, op: &Attention, _weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        flash::prepare::<Self>(op, device)
+    fn prepare(&self, op: &Attention, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+        flash::prepare::<Self>(op, weights, device)
     }
 }
 
@@ -169,14 +169,39 @@ fn largest(x: Lanes) -> f32 {
     _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)))
 }
 
-/// The first `count` lanes, −∞ in the others.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn first(x: Lanes, count: usize) -> Lanes {
-    let count = _mm256_set1_epi32(count.min(LANES) as i32);
+fn divide(a: Lanes, b: Lanes) -> Lanes {
+    Lanes(_mm256_div_ps(a.0, b.0), _mm256_div_ps(a.1, b.1))
+}
+
+/// Without its sign.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn magnitude(x: Lanes) -> Lanes {
+    let sign = _mm256_set1_ps(-0.0);
+    Lanes(_mm256_andnot_ps(sign, x.0), _mm256_andnot_ps(sign, x.1))
+}
+
+/// A positive `x` with the signs of `of`.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn signed_as(x: Lanes, of: Lanes) -> Lanes {
+    let sign = _mm256_set1_ps(-0.0);
+    Lanes(_mm256_or_ps(x.0, _mm256_and_ps(of.0, sign)), _mm256_or_ps(x.1, _mm256_and_ps(of.1, sign)))
+}
+
+/// The lanes in `keep`, −∞ in the others.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn only(x: Lanes, keep: Range<usize>) -> Lanes {
+    let (start, end) = (_mm256_set1_epi32(keep.start.min(LANES) as i32), _mm256_set1_epi32(keep.end.min(LANES) as i32));
     let (low, high) = (_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15));
     let nothing = _mm256_set1_ps(f32::NEG_INFINITY);
-    let keep = |lanes| _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, lanes));
+    let keep = |lanes| {
+        let kept = _mm256_andnot_si256(_mm256_cmpgt_epi32(start, lanes), _mm256_cmpgt_epi32(end, lanes));
+        _mm256_castsi256_ps(kept)
+    };
     Lanes(_mm256_blendv_ps(nothing, x.0, keep(low)), _mm256_blendv_ps(nothing, x.1, keep(high)))
 }
 

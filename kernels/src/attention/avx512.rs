@@ -26,8 +26,8 @@ impl Implementation<Attention> for Avx512 {
     fn supports(&self, op: &Attention, device: &dyn Device) -> Result<(), Unsupported> {
         flash::supports::<Self>(op, device)
     }
-    fn prepare(&self, op: &Attention, _weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        flash::prepare::<Self>(op, device)
+    fn prepare(&self, op: &Attention, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+        flash::prepare::<Self>(op, weights, device)
     }
 }
 
@@ -148,11 +148,32 @@ fn largest(x: Lanes) -> f32 {
     _mm512_reduce_max_ps(x)
 }
 
-/// The first `count` lanes, −∞ in the others.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn first(x: Lanes, count: usize) -> Lanes {
-    let keep = ((1_u32 << count.min(LANES)) - 1) as __mmask16;
+fn divide(a: Lanes, b: Lanes) -> Lanes {
+    _mm512_div_ps(a, b)
+}
+
+/// Without its sign.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn magnitude(x: Lanes) -> Lanes {
+    _mm512_abs_ps(x)
+}
+
+/// A positive `x` with the signs of `of`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn signed_as(x: Lanes, of: Lanes) -> Lanes {
+    _mm512_or_ps(x, _mm512_and_ps(of, _mm512_set1_ps(-0.0)))
+}
+
+/// The lanes in `keep`, −∞ in the others.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn only(x: Lanes, keep: Range<usize>) -> Lanes {
+    let below = |lanes: usize| (1_u32 << lanes.min(LANES)) - 1;
+    let keep = (below(keep.end) & !below(keep.start)) as __mmask16;
     _mm512_mask_blend_ps(keep, _mm512_set1_ps(f32::NEG_INFINITY), x)
 }
 

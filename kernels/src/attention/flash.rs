@@ -4,7 +4,7 @@
 //! relative to it; a larger score rescales the sums. Scores are in powers of two: queries are scaled by log2(e)/√head_dim once.
 #![expect(unsafe_code, reason = "workers write disjoint parts of scratch and output")]
 
-use super::check::operands;
+use super::check::{operands, sinks};
 use super::layout::{Caches, LANES, Stored};
 use super::schedule::{BLOCK, Schedule, Tile};
 use super::{Attention, KvType};
@@ -16,6 +16,7 @@ use crate::cpu::split::Split;
 use crate::math::exp_f32;
 use crate::{Buffer, Device, Fault, Io, Op, Placement, Prepared, Type, Unsupported};
 use half::bf16;
+use std::f32::consts::LOG2_E;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -42,6 +43,10 @@ pub(super) struct Part<'a, T> {
     pub(super) vectors: usize,
     pub(super) group: usize,
     pub(super) seen: usize,
+    /// … less those before the last `window` of them.
+    pub(super) window: usize,
+    /// log2(e) · softcap, or 0 for none; with it scores come in as 2·log2(e)·score/softcap.
+    pub(super) cap: f32,
     /// Which blocks of 64 keys.
     pub(super) blocks: Range<usize>,
     /// \[vectors\]\[dim\], scaled.
@@ -52,9 +57,17 @@ pub(super) struct Part<'a, T> {
 }
 
 impl<T> Part<'_, T> {
-    /// Keys of block `block` that vector `i` sees.
-    pub(super) fn visible(&self, i: usize, block: usize) -> usize {
-        (self.seen + i / self.group).saturating_sub(block * BLOCK).min(BLOCK)
+    /// Keys of block `block` that vector `i` sees: a range inside 0..64, empty if it sees none.
+    pub(super) fn visible(&self, i: usize, block: usize) -> Range<usize> {
+        let seen = self.seen + i / self.group;
+        let inside = |slot: usize| slot.saturating_sub(block * BLOCK).min(BLOCK);
+        inside(seen.saturating_sub(self.window))..inside(seen)
+    }
+
+    /// Keys of block `block` that any of `rows` sees, from a whole vector of keys on.
+    pub(super) fn shared(&self, rows: &Range<usize>, block: usize) -> Range<usize> {
+        let (first, last) = (self.visible(rows.start, block), self.visible(rows.end - 1, block));
+        first.start / LANES * LANES..last.end
     }
 }
 
@@ -80,11 +93,15 @@ pub(super) fn supports<I: Isa>(op: &Attention, device: &dyn Device) -> Result<()
 }
 
 /// Allocates what a call needs.
-pub(super) fn prepare<I: Isa>(op: &Attention, device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+pub(super) fn prepare<I: Isa>(
+    op: &Attention,
+    weights: &[Buffer],
+    device: &dyn Device,
+) -> Result<Box<dyn Prepared>, Fault> {
     supports::<I>(op, device)?;
     Ok(match op.kv {
-        KvType::F32 => Box::new(Ready::<I, f32>::new(op, device)?),
-        KvType::Bf16 => Box::new(Ready::<I, bf16>::new(op, device)?),
+        KvType::F32 => Box::new(Ready::<I, f32>::new(op, weights, device)?),
+        KvType::Bf16 => Box::new(Ready::<I, bf16>::new(op, weights, device)?),
     })
 }
 
@@ -131,14 +148,18 @@ struct Ready<I, T> {
     op: Attention,
     pool: Arc<Pool>,
     scratch: Buffer,
+    /// A sink's score a head, times log2(e); empty without sinks.
+    sinks: Vec<f32>,
     kinds: PhantomData<(I, T)>,
 }
 
 impl<I: Isa, T: Stored> Ready<I, T> {
-    fn new(op: &Attention, device: &dyn Device) -> Result<Self, Fault> {
+    fn new(op: &Attention, weights: &[Buffer], device: &dyn Device) -> Result<Self, Fault> {
+        let sinks = sinks(op, weights)?.iter().map(|sink| sink * LOG2_E).collect();
         let pool = Cpu::of(device)?.pool().clone();
         let floats = pool.threads() * shape(op).len();
-        Ok(Self { op: *op, pool, scratch: Buffer::host(Type::F32, floats, Placement::Fast)?, kinds: PhantomData })
+        let scratch = Buffer::host(Type::F32, floats, Placement::Fast)?;
+        Ok(Self { op: *op, pool, scratch, sinks, kinds: PhantomData })
     }
 }
 
@@ -154,15 +175,22 @@ impl<I: Isa, T: Stored> Prepared for Ready<I, T> {
         let (qkv, out) = (operands.qkv, Split::new(operands.out));
         let caches = Caches::<T>::new(op.layout(), operands.keys, operands.values);
         let scratch = Split::new(self.scratch.slice_mut::<f32>());
-        let schedule = Schedule::new(spans, op.kv_heads, group, self.pool.threads());
+        let schedule = Schedule::new(&op, spans, self.pool.threads());
         let kernel = I::kernel::<T>().here()?;
-        let scale = std::f32::consts::LOG2_E / (dim as f32).sqrt();
+        let window = op.window.unwrap_or(usize::MAX);
+        // A cap's tanh is made of 2^(2·log2(e)·score/cap).
+        let (scale, cap) = match op.softcap {
+            None => (op.scale() * LOG2_E, 0.0),
+            Some(cap) => (op.scale() * (2.0 * LOG2_E / cap), cap * LOG2_E),
+        };
+        let sinks = self.sinks.as_slice();
         let write = |tile: &Tile, state: &State<'_>| {
             for (i, row) in tile.rows.clone().enumerate() {
                 let at = (row * op.heads + tile.kv_head * group) * dim;
                 // SAFETY: these heads of this row belong to this tile, which one worker finishes.
                 let out = unsafe { out.part(at..at + group * dim) };
-                finish(state, i * group, dim, out);
+                let sinks = sinks.get(tile.kv_head * group..(tile.kv_head + 1) * group);
+                finish(state, i * group, dim, sinks, out);
             }
         };
         self.pool.run(&|worker| {
@@ -173,10 +201,10 @@ impl<I: Isa, T: Stored> Prepared for Ready<I, T> {
                 if blocks.is_empty() {
                     continue;
                 }
-                let whole = blocks.len() == tile.blocks();
+                let whole = blocks == tile.blocks();
                 let which = if whole {
                     WHOLE
-                } else if blocks.start > 0 {
+                } else if blocks.start > tile.blocks().start {
                     ENTERED
                 } else {
                     LEFT
@@ -197,7 +225,7 @@ impl<I: Isa, T: Stored> Prepared for Ready<I, T> {
                 // SAFETY: past the barrier nobody writes to the caches.
                 let (keys, values) = unsafe { caches.region(tile.sequence, tile.kv_head) };
                 let (vectors, seen) = (tile.vectors, tile.seen);
-                let mut part = Part { keys, values, dim, vectors, group, seen, blocks, q, p, state };
+                let mut part = Part { keys, values, dim, vectors, group, seen, window, cap, blocks, q, p, state };
                 kernel.call(&mut part);
                 if whole {
                     write(&tile, &part.state);
@@ -208,8 +236,8 @@ impl<I: Isa, T: Stored> Prepared for Ready<I, T> {
             }
             worker.wait();
             for tile in schedule.tiles() {
-                let own = schedule.part(&tile, worker.index);
-                if own.is_empty() || own.start > 0 || own.end == tile.blocks() {
+                let (own, all) = (schedule.part(&tile, worker.index), tile.blocks());
+                if own.is_empty() || own.start > all.start || own.end == all.end {
                     continue;
                 }
                 // SAFETY: past the barrier only the worker that began the tile uses this state.
@@ -237,7 +265,6 @@ impl<I: Isa, T: Stored> Prepared for Ready<I, T> {
 fn merge(into: &mut State<'_>, from: &State<'_>, dim: usize) {
     for (i, (into_max, &from_max)) in into.max.iter_mut().zip(from.max.iter()).enumerate() {
         let max = into_max.max(from_max);
-        let power = |difference: f32| exp_f32(difference * std::f32::consts::LN_2);
         let (ours, theirs) = (power(*into_max - max), power(from_max - max));
         let add = |into: &mut [f32], from: &[f32]| {
             into.iter_mut().zip(from).for_each(|(into, from)| *into = *into * ours + from * theirs);
@@ -248,12 +275,24 @@ fn merge(into: &mut State<'_>, from: &State<'_>, dim: usize) {
     }
 }
 
-/// Σp·v ÷ Σp of the vectors from `first` on, as many as `out` holds.
-fn finish(state: &State<'_>, first: usize, dim: usize, out: &mut [f32]) {
+/// Σp·v ÷ Σp of the vectors from `first` on, as many as `out` holds; `sinks` are scores, in powers of two, that have no value.
+fn finish(state: &State<'_>, first: usize, dim: usize, sinks: Option<&[f32]>, out: &mut [f32]) {
     for (i, out) in out.chunks_exact_mut(dim).enumerate() {
+        let sink = sinks.map(|sinks| sinks[i]);
         let i = first + i;
-        let weight: f32 = state.weights[i * LANES..][..LANES].iter().sum();
+        let mut weight: f32 = state.weights[i * LANES..][..LANES].iter().sum();
         let sums = &state.sums[i * dim..][..dim];
-        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum / weight);
+        let mut factor = 1.0;
+        if let Some(sink) = sink {
+            let max = sink.max(state.max[i]);
+            factor = power(state.max[i] - max);
+            weight = weight * factor + power(sink - max);
+        }
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum * factor / weight);
     }
+}
+
+/// 2^x.
+fn power(x: f32) -> f32 {
+    exp_f32(x * std::f32::consts::LN_2)
 }

@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn places_and_positions_are_inverse_and_fill_the_cache() {
         for kv in [KvType::F32, KvType::Bf16] {
-            let op = Attention { rows: 3, depth: 30, heads: 6, kv_heads: 3, head_dim: 10, sequences: 2, kv };
+            let op = Attention { rows: 3, depth: 30, sequences: 2, kv, ..Attention::new(6, 3, 10) };
             let layout = op.layout();
             assert_eq!((layout.slots(), layout.len()), (48, 2 * 3 * 48 * 10));
             for at in 0..layout.len() {

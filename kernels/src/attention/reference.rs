@@ -17,15 +17,23 @@ fn summing(op: &Attention) -> f64 {
     2.0 * 6.0 * (op.capacity() as f64).sqrt() + 24.0
 }
 
-/// Roundings of a score, relative to the largest Σ|q·k|/√d: a dot product of d terms in any order (worst case), the scale, the
+/// Roundings of a score, relative to the largest Σ|q·k|·scale: a dot product of d terms in any order (worst case), the scale, the
 /// subtraction of the maximum and the reduction in the exponential; an error e of a score multiplies p by 1 + e, in
 /// numerator and denominator.
 fn scoring(op: &Attention) -> f64 {
     2.0 * (op.head_dim as f64 + 8.0)
 }
 
-/// Relative to the scale [`expected`] gives, Σ p·|v| · (1 + A · scoring/summing) with A the largest Σ|q·k|/√d over the tokens
-/// seen: so that the whole bound is (summing + A·scoring) · u · Σ p·|v|.
+/// Roundings that a softcap adds to a score, relative to the cap: tanh is no steeper than 1, so errors of its argument do not
+/// grow; its own, of an exponential within 4 u, a difference, a sum and a quotient, is below 8 u; the product with the cap and
+/// its base are 2 more. Twice, in numerator and denominator.
+const CAPPING: f64 = 2.0 * 10.0;
+
+/// Powers below it may be lost, beside the largest score's, 1: a sink that takes all weight leaves values no larger ones.
+const UNDERFLOW: f64 = f32::MIN_POSITIVE as f64;
+
+/// Relative to the scale [`expected`] gives, Σ p·|v| · (1 + A · scoring/summing) with A the largest Σ|q·k|·scale over the tokens
+/// seen: so that the whole bound is (summing + A·scoring) · u · Σ p·|v|, and what underflows. A sink's score counts among them; a softcap adds its own.
 pub(super) fn tolerance(op: &Attention) -> f64 {
     summing(op) * U
 }
@@ -114,20 +122,26 @@ impl<'a> Token<'a> {
 /// The softmax of one (row, head).
 struct Probabilities {
     live: Option<(usize, usize)>,
+    /// The first token that is seen.
+    first: usize,
+    /// Of the tokens from there on.
     p: Vec<f64>,
-    largest: f64,
+    /// Roundings of scores.
+    roundings: f64,
 }
 
 impl Probabilities {
     fn of(op: &Attention, example: &Example, qkv: &[f32], pair: usize) -> Self {
         let (row, head) = (pair / op.heads, pair % op.heads);
         let Some((sequence, r)) = span_of(example, row) else {
-            return Self { live: None, p: Vec::new(), largest: 0.0 };
+            return Self { live: None, first: 0, p: Vec::new(), roundings: 0.0 };
         };
         let (kv_head, seen) = (head / op.group(), example.live.spans[sequence].past + r + 1);
+        let first = seen.saturating_sub(op.window.unwrap_or(usize::MAX));
         let q = &qkv[row * op.input_row() + head * op.head_dim..][..op.head_dim];
-        let (mut p, mut largest) = (Vec::with_capacity(seen), 0.0_f64);
-        for slot in 0..seen {
+        let scale = op.scale.map_or_else(|| 1.0 / (op.head_dim as f64).sqrt(), f64::from);
+        let (mut p, mut largest) = (Vec::with_capacity(seen - first), 0.0_f64);
+        for slot in first..seen {
             let (mut score, mut magnitude) = (0.0, 0.0);
             let key = Token::of(op, example, qkv, 1, (sequence, kv_head, slot));
             for (d, &q) in q.iter().enumerate() {
@@ -135,25 +149,30 @@ impl Probabilities {
                 score += product;
                 magnitude += product.abs();
             }
-            p.push(score / (op.head_dim as f64).sqrt());
-            largest = largest.max(magnitude / (op.head_dim as f64).sqrt());
+            score *= scale;
+            p.push(op.softcap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh()));
+            largest = largest.max(magnitude * scale);
         }
-        let max = p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sink = op.sinks.then(|| f64::from(example.weights[0].slice::<f32>()[head]));
+        let max = p.iter().copied().fold(sink.unwrap_or(f64::NEG_INFINITY), f64::max);
         p.iter_mut().for_each(|p| *p = (*p - max).exp());
-        let sum: f64 = p.iter().sum();
+        let sum = p.iter().sum::<f64>() + sink.map_or(0.0, |sink| (sink - max).exp());
         p.iter_mut().for_each(|p| *p /= sum);
-        Self { live: Some((sequence, kv_head)), p, largest }
+        let largest = largest.max(sink.map_or(0.0, f64::abs));
+        let roundings = largest * scoring(op) + op.softcap.map_or(0.0, |cap| f64::from(cap) * CAPPING);
+        Self { live: Some((sequence, kv_head)), first, p, roundings }
     }
 
     /// Element `d` of the output; rows that are not live stay as they were, zero.
     fn weigh(&self, op: &Attention, example: &Example, qkv: &[f32], d: usize) -> Expected {
         let Some((sequence, kv_head)) = self.live else { return Expected { value: 0.0, scale: 0.0 } };
-        let (mut value, mut magnitude) = (0.0, 0.0);
+        let (mut value, mut magnitude, mut lost) = (0.0, 0.0, 0.0);
         for (slot, p) in self.p.iter().enumerate() {
-            let product = p * Token::of(op, example, qkv, 2, (sequence, kv_head, slot)).element(d);
-            value += product;
-            magnitude += product.abs();
+            let element = Token::of(op, example, qkv, 2, (sequence, kv_head, self.first + slot)).element(d);
+            value += p * element;
+            magnitude += (p * element).abs();
+            lost += UNDERFLOW * element.abs();
         }
-        Expected { value, scale: magnitude * (1.0 + self.largest * scoring(op) / summing(op)) }
+        Expected { value, scale: magnitude * (1.0 + self.roundings / summing(op)) + lost / tolerance(op) }
     }
 }

@@ -21,10 +21,10 @@ macro_rules! strips {
                 let start = block * BLOCK * dim;
                 for s in strips.clone() {
                     let rows = strip(s);
-                    let keys = part.visible(rows.end - 1, block);
+                    let keys = part.shared(&rows, block);
                     let q = &part.q[rows.start * dim..rows.end * dim];
-                    for lane in (0..keys).step_by(WIDE * LANES) {
-                        let wide = (keys - lane).div_ceil(LANES).min(WIDE);
+                    for lane in keys.clone().step_by(WIDE * LANES) {
+                        let wide = (keys.end - lane).div_ceil(LANES).min(WIDE);
                         let panel = &part.keys[start + lane * dim..][..wide * LANES * dim];
                         let p = &mut part.p[rows.start * BLOCK + lane..rows.end * BLOCK];
                         // The first strip asks for the next block while it works on this one.
@@ -34,25 +34,32 @@ macro_rules! strips {
                             _ => unreachable!("at most {ROWS} rows"),
                         }
                     }
+                    if keys.is_empty() {
+                        continue;
+                    }
                     for row in rows {
                         let visible = part.visible(row, block);
-                        let p = &mut part.p[row * BLOCK..][..keys.next_multiple_of(LANES)];
+                        let visible = visible.start.saturating_sub(keys.start)..visible.end.saturating_sub(keys.start);
+                        let p = &mut part.p[row * BLOCK..][keys.start..keys.end.next_multiple_of(LANES)];
                         let sums = &mut part.state.sums[row * dim..][..dim];
                         let weights = &mut part.state.weights[row * LANES..][..LANES];
-                        soften(p, visible, sums, weights, &mut part.state.max[row]);
+                        soften(p, visible, part.cap, sums, weights, &mut part.state.max[row]);
                     }
                 }
                 for s in strips.clone() {
                     let rows = strip(s);
-                    let keys = part.visible(rows.end - 1, block);
-                    let values = &part.values[start..start + keys * dim];
+                    let keys = part.shared(&rows, block);
+                    if keys.is_empty() {
+                        continue;
+                    }
+                    let values = &part.values[start..start + keys.end * dim];
                     let p = &part.p[rows.start * BLOCK..rows.end * BLOCK];
                     for d in (0..dim).step_by(WIDE * LANES) {
                         let wide = ((dim - d) / LANES).min(WIDE);
                         let sums = &mut part.state.sums[rows.start * dim + d..rows.end * dim];
                         let ahead = if s == 0 { BLOCK * dim } else { 0 };
                         match rows.len() {
-                            $($rows => weigh_wide::<T, $rows>(wide, p, keys, values, d, dim, sums, ahead),)*
+                            $($rows => weigh_wide::<T, $rows>(wide, p, &keys, values, d, dim, sums, ahead),)*
                             _ => unreachable!("at most {ROWS} rows"),
                         }
                     }
@@ -77,7 +84,7 @@ macro_rules! strips {
         #[target_feature(enable = $features)]
         #[expect(clippy::too_many_arguments, reason = "two matrices, a place in each, and what to fetch next")]
         fn weigh_wide<T: Stored, const M: usize>(
-            wide: usize, p: &[f32], keys: usize, values: &[T], d: usize, dim: usize, sums: &mut [f32], ahead: usize,
+            wide: usize, p: &[f32], keys: &Range<usize>, values: &[T], d: usize, dim: usize, sums: &mut [f32], ahead: usize,
         ) {
             match wide {
                 $($wide => weigh::<T, M, $wide>(p, keys, values, d, dim, sums, ahead),)*
@@ -123,9 +130,9 @@ macro_rules! strips {
         #[inline]
         #[target_feature(enable = $features)]
         fn weigh<T: Stored, const M: usize, const N: usize>(
-            p: &[f32], keys: usize, values: &[T], d: usize, dim: usize, sums: &mut [f32], ahead: usize,
+            p: &[f32], keys: &Range<usize>, values: &[T], d: usize, dim: usize, sums: &mut [f32], ahead: usize,
         ) {
-            assert!(p.len() == M * BLOCK && keys <= BLOCK && values.len() == keys * dim && d + N * LANES <= dim);
+            assert!(p.len() == M * BLOCK && keys.end <= BLOCK && values.len() == keys.end * dim && d + N * LANES <= dim);
             let (p, values) = (p.as_ptr(), values.as_ptr());
             let mut running = [[zero(); N]; M];
             for m in 0..M {
@@ -133,11 +140,11 @@ macro_rules! strips {
                     running[m][n] = get(sums, m * dim + n * LANES);
                 }
             }
-            for key in 0..keys {
+            for key in keys.clone() {
                 let mut value = [zero(); N];
                 for n in 0..N {
                     let line = values.wrapping_add(key * dim + d + n * LANES);
-                    // SAFETY: key < keys and d + 16 · (n + 1) <= dim, and `values` holds keys · dim.
+                    // SAFETY: key < keys.end and d + 16 · (n + 1) <= dim, and `values` holds keys.end · dim.
                     value[n] = unsafe { value_lanes(line) };
                     if ahead > 0 && (size_of::<T>() == 4 || n % 2 == 0) {
                         prefetch(line.wrapping_add(ahead));
@@ -158,15 +165,30 @@ macro_rules! strips {
             }
         }
 
-        /// Scores of one row to probabilities relative to the largest score so far; keys from `visible` on get 0.
+        /// cap·tanh(score/cap) in powers of two, from x = 2·log2(e)·score/cap: tanh = (1 − t)/(1 + t) with t = e^(−2·|score|/cap) = 2^−|x|.
         #[inline]
         #[target_feature(enable = $features)]
-        fn soften(p: &mut [f32], visible: usize, sums: &mut [f32], weights: &mut [f32], max: &mut f32) {
+        fn softcapped(x: Lanes, cap: f32) -> Lanes {
+            let t = power_of_two(minus(zero(), magnitude(x)));
+            let tanh = divide(minus(splat(1.0), t), plus(splat(1.0), t));
+            times(splat(cap), signed_as(tanh, x))
+        }
+
+        /// Scores of one row to probabilities relative to the largest score so far; keys that are not `visible` get 0.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn soften(p: &mut [f32], visible: Range<usize>, cap: f32, sums: &mut [f32], weights: &mut [f32], max: &mut f32) {
             let mut top = splat(*max);
             for at in (0..p.len()).step_by(LANES) {
                 let mut score = get(p, at);
-                if at + LANES > visible {
-                    score = first(score, visible.saturating_sub(at));
+                if cap > 0.0 {
+                    score = softcapped(score, cap);
+                }
+                let kept = visible.start.saturating_sub(at)..visible.end.saturating_sub(at);
+                if kept.start > 0 || kept.end < LANES {
+                    score = only(score, kept.clone());
+                }
+                if cap > 0.0 || kept.start > 0 || kept.end < LANES {
                     put(score, p, at);
                 }
                 top = larger(score, top);

@@ -6,15 +6,23 @@ use crate::cpu::variant::Variant;
 pub(super) static SCALAR: Variant<RmsNorm> = Variant::<RmsNorm>::scalar(rows);
 
 fn rows(args: &mut Args<'_>) {
-    let (gain, eps, width) = (args.gain, args.eps, args.gain.len());
+    let Args { gain, delta_gain, multiplier, eps, .. } = *args;
+    let width = gain.len();
     for (i, y) in args.y.chunks_exact_mut(width).enumerate() {
         let input = &args.input[i * width..][..width];
         if args.state.is_empty() {
             normalise(input, gain, eps, y);
         } else {
             let x = &mut args.state[i * width..][..width];
-            for (x, delta) in x.iter_mut().zip(input) {
-                *x += delta;
+            if delta_gain.is_empty() {
+                for (x, delta) in x.iter_mut().zip(input) {
+                    *x += delta * multiplier;
+                }
+            } else {
+                let inverse = inverse_root(sum_of_squares(input), width, eps) * multiplier;
+                for ((x, delta), gain) in x.iter_mut().zip(input).zip(delta_gain) {
+                    *x += delta * inverse * gain;
+                }
             }
             normalise(x, gain, eps, y);
         }

@@ -39,7 +39,7 @@ fn scale(x: &mut [f32], inverse: f32, gain: &[f32]) {
 
 #[target_feature(enable = "avx2,fma,f16c")]
 fn turn(head: &mut [f32], cos: &[f32], sin: &[f32]) {
-    let (a, b) = head.split_at_mut(cos.len());
+    let (a, b) = head[..2 * cos.len()].split_at_mut(cos.len());
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks_mut(), b.as_chunks_mut());
     let ((cos, cos_rest), (sin, sin_rest)) = (cos.as_chunks(), sin.as_chunks());
     for (((a, b), cos), sin) in a.iter_mut().zip(b).zip(cos).zip(sin) {

@@ -16,7 +16,7 @@ fn rows(args: &mut Args<'_>) {
                 *x = *x * inverse * gain;
             }
         }
-        let (a, b) = head.split_at_mut(cos.len());
+        let (a, b) = head[..2 * cos.len()].split_at_mut(cos.len());
         for (((a, b), cos), sin) in a.iter_mut().zip(b).zip(cos).zip(sin) {
             (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
         }

@@ -8,7 +8,7 @@ use spark_kernels::gemm::{Activations, Gemm};
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::Rope;
 use spark_kernels::sample::{Method, Sample};
-use spark_kernels::swiglu::SwiGlu;
+use spark_kernels::swiglu::{Gate, SwiGlu};
 use spark_kernels::{Invalid, Op};
 
 /// How a model is run.
@@ -69,11 +69,11 @@ impl<'a> Blocks<'a> {
     /// Tokens → x.
     pub fn embed(&self) -> Embed {
         let Config { vocab, hidden, .. } = *self.config;
-        Embed { rows: self.settings.rows, vocab, width: hidden, format: self.settings.head }
+        Embed { rows: self.settings.rows, vocab, width: hidden, format: self.settings.head, multiplier: 1.0 }
     }
     /// The norm before the first layer's attention (no residual), or any other.
     pub fn norm(&self, residual: bool) -> RmsNorm {
-        RmsNorm { rows: self.settings.rows, width: self.config.hidden, residual, eps: self.config.eps }
+        RmsNorm::plain(self.settings.rows, self.config.hidden, residual, self.config.eps)
     }
     /// The norm before the head.
     pub fn final_norm(&self) -> RmsNorm {
@@ -87,14 +87,15 @@ impl<'a> Blocks<'a> {
     pub fn rope(&self) -> Rope {
         let Config { heads, kv_heads, head_dim, theta, scaling, qk_norm, eps, .. } = *self.config;
         let Settings { rows, capacity, .. } = *self.settings;
-        Rope { rows, heads, kv_heads, head_dim, capacity, theta, scaling, qk_norm, eps }
+        Rope { rows, heads, kv_heads, head_dim, rotary: head_dim, capacity, theta, scaling, qk_norm, eps }
     }
     /// Attention over the cache of one layer.
     pub fn attention(&self) -> Attention {
         let Config { heads, kv_heads, head_dim, .. } = *self.config;
         let Settings { rows, capacity, sequences, kv, .. } = *self.settings;
         // The op's cache holds depth + rows tokens of each sequence.
-        Attention { rows, depth: capacity.saturating_sub(rows), heads, kv_heads, head_dim, sequences, kv }
+        let depth = capacity.saturating_sub(rows);
+        Attention { rows, depth, sequences, kv, ..Attention::new(heads, kv_heads, head_dim) }
     }
     /// Attention's output projection.
     pub fn output(&self) -> Gemm {
@@ -106,7 +107,7 @@ impl<'a> Blocks<'a> {
     }
     /// The gated activation.
     pub fn swiglu(&self) -> SwiGlu {
-        SwiGlu { rows: self.settings.rows, width: self.config.intermediate }
+        SwiGlu { rows: self.settings.rows, width: self.config.intermediate, gate: Gate::Silu }
     }
     /// The feed-forward block's output projection.
     pub fn down(&self) -> Gemm {

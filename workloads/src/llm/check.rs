@@ -173,10 +173,10 @@ impl<'a> Checker<'a> {
         let rows = s.live.rows();
         let op = Rope { rows, ..self.blocks.rope() };
         let gains = [Part::QueryNorm, Part::KeyNorm].map(|part| Tensor::Layer(layer, part));
-        let weights = if op.qk_norm { gains.map(|gain| self.weights.vector(gain).into()).to_vec() } else { vec![] };
+        let inputs = if op.qk_norm { gains.map(|gain| self.weights.vector(gain).into()).to_vec() } else { vec![] };
         let got = [Host::F32(self.values(&s.qkv, rows * op.row())?)];
         let outputs = vec![std::mem::take(&mut self.qkv).into()];
-        let example = Example { weights, inputs: vec![], outputs, live: s.live.clone() };
+        let example = Example { weights: vec![], inputs, outputs, live: s.live.clone() };
         self.compare(stage, &op, &example, &got);
         Ok(())
     }
@@ -210,7 +210,7 @@ impl<'a> Checker<'a> {
             live: Live::one(rows, 0),
         };
         let got = [Host::F32(self.values(&s.activated, rows * width)?)];
-        self.compare(stage, &SwiGlu { rows, width }, &example, &got);
+        self.compare(stage, &SwiGlu { rows, ..self.blocks.swiglu() }, &example, &got);
         Ok(())
     }
 

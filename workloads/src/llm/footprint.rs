@@ -46,7 +46,7 @@ impl Case {
             [c.hidden, c.hidden, c.hidden, c.qkv_width(), c.attention_width(), 2 * c.intermediate, c.intermediate];
         let passes: u64 = widths.map(|width| paged(4 * rows * width as u64)).iter().sum();
         let last = 2 * paged(4 * sequences * c.hidden as u64) + paged(4 * sequences * c.vocab as u64);
-        let tables = if c.qk_norm { layers } else { 1 } * paged((4 * s.capacity * c.head_dim) as u64);
+        let tables = paged((4 * s.capacity * c.head_dim) as u64);
         // A check downloads the caches of one layer, and the larger buffers of a pass twice.
         let check = 2 * (passes + last) + cache;
         let all = [

@@ -9,8 +9,7 @@ use spark_kernels::{Buffer, Fault, Io, Live, Prepared};
 pub struct Ops {
     pub(crate) embed: Box<dyn Prepared>,
     pub(crate) layers: Vec<LayerOps>,
-    /// One for all layers, or one a layer where heads have norms of their own.
-    pub(crate) ropes: Vec<Box<dyn Prepared>>,
+    pub(crate) rope: Box<dyn Prepared>,
     pub(crate) attention: Box<dyn Prepared>,
     pub(crate) swiglu: Box<dyn Prepared>,
     pub(crate) final_norm: Box<dyn Prepared>,
@@ -23,6 +22,8 @@ pub struct Ops {
 pub struct LayerOps {
     pub(crate) attention_norm: Box<dyn Prepared>,
     pub(crate) qkv: Box<dyn Prepared>,
+    /// Gains of the norms of query and key heads, where there are such.
+    pub(crate) head_gains: Option<[Buffer; 2]>,
     pub(crate) output: Box<dyn Prepared>,
     pub(crate) feed_forward_norm: Box<dyn Prepared>,
     pub(crate) gate_up: Box<dyn Prepared>,
@@ -109,8 +110,10 @@ pub(crate) fn body(c: &Config, ops: &mut Ops, s: &mut RunState, watch: &mut impl
         watch.saw(Stage::AttentionNorm(layer), s)?;
         run(&mut own.qkv, &[&s.h], &mut [&mut s.qkv], &s.live)?;
         watch.saw(Stage::Qkv(layer), s)?;
-        let shared = layer.min(ops.ropes.len() - 1);
-        run(&mut ops.ropes[shared], &[], &mut [&mut s.qkv], &s.live)?;
+        match &own.head_gains {
+            Some([q, k]) => run(&mut ops.rope, &[q, k], &mut [&mut s.qkv], &s.live)?,
+            None => run(&mut ops.rope, &[], &mut [&mut s.qkv], &s.live)?,
+        }
         watch.saw(Stage::Rope(layer), s)?;
         let [keys, values] = &mut s.caches[layer];
         run(&mut ops.attention, &[&s.qkv], &mut [&mut s.attended, keys, values], &s.live)?;

@@ -41,7 +41,6 @@ impl Model {
         let matrix = |tensor| weights.gemm_operands(tensor, &**device);
         let state = RunState::new(config, settings, &**device)?;
         let mut layers = Vec::with_capacity(config.layers);
-        let mut ropes = Vec::new();
         let embed = with.prepare(&blocks.embed(), &weights.table_operands(Tensor::Embedding, &**device)?)?;
         for layer in 0..config.layers {
             let of = |part| Tensor::Layer(layer, part);
@@ -49,13 +48,14 @@ impl Model {
             if config.qkv_bias {
                 qkv.push(vector(of(Part::QkvBias))?);
             }
-            if config.qk_norm {
-                let gains = [vector(of(Part::QueryNorm))?, vector(of(Part::KeyNorm))?];
-                ropes.push(with.prepare(&blocks.rope(), &gains)?);
-            }
+            let head_gains = match config.qk_norm {
+                true => Some([vector(of(Part::QueryNorm))?, vector(of(Part::KeyNorm))?]),
+                false => None,
+            };
             layers.push(LayerOps {
                 attention_norm: with.prepare(&blocks.norm(layer > 0), &[vector(of(Part::AttentionNorm))?])?,
                 qkv: with.prepare(&blocks.qkv(), &qkv)?,
+                head_gains,
                 output: {
                     drop(qkv);
                     with.prepare(&blocks.output(), &matrix(of(Part::Output))?)?
@@ -65,13 +65,10 @@ impl Model {
                 down: with.prepare(&blocks.down(), &matrix(of(Part::Down))?)?,
             });
         }
-        if !config.qk_norm {
-            ropes.push(with.prepare(&blocks.rope(), &[])?);
-        }
         let ops = Ops {
             embed,
             layers,
-            ropes,
+            rope: with.prepare(&blocks.rope(), &[])?,
             attention: with.prepare(&blocks.attention(), &[])?,
             swiglu: with.prepare(&blocks.swiglu(), &[])?,
             final_norm: with.prepare(&blocks.final_norm(), &[vector(Tensor::FinalNorm)?])?,
