@@ -2,10 +2,8 @@
 
 pub(crate) mod barrier;
 pub mod clock;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) mod f32x16;
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod f32x8;
 pub mod isa;
 pub mod kernel;
 #[cfg(target_arch = "aarch64")]

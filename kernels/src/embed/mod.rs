@@ -13,8 +13,12 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod reference;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
@@ -44,9 +48,11 @@ pub struct Embed {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<Embed>] = &[
     #[cfg(target_arch = "x86_64")]
-    &avx512::AVX512,
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &avx2::AVX2,
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
     &scalar::SCALAR,
 ];
 

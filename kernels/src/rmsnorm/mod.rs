@@ -11,12 +11,10 @@
 //! `y = x / sqrt(mean(x²) + eps) · gain`; with `residual`, `x += multiplier · delta` first, and with `delta_norm` (Gemma, whose
 //! blocks have a norm behind them too) it is the normalised delta that is added.
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod avx2;
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod avx512;
 mod reference;
 pub(crate) mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) mod vector;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::share;
@@ -56,9 +54,11 @@ impl RmsNorm {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<RmsNorm>] = &[
     #[cfg(target_arch = "x86_64")]
-    &avx512::AVX512,
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &avx2::AVX2,
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
     &scalar::SCALAR,
 ];
 

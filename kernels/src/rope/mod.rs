@@ -9,13 +9,11 @@
 //! `rotary` on stay; the position of row r of a span is `past + r`. With `qk_norm` (Qwen3, Gemma 3) each head of q and k is
 //! first RMS-normalised over head_dim. The gains are inputs, so that one table serves all layers.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod reference;
 mod scalar;
 mod table;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 pub use table::Scaling;
 
@@ -63,9 +61,11 @@ pub struct Rope {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<Rope>] = &[
     #[cfg(target_arch = "x86_64")]
-    &avx512::AVX512,
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &avx2::AVX2,
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
     &scalar::SCALAR,
 ];
 

@@ -8,13 +8,11 @@
 //! Greedy takes the largest logit, the lowest index among equals. NaN never wins; a row of nothing but NaN is a fault.
 //! How a draw is made, so that every instruction set, thread count and platform draws the same token: see [`Method::TopP`].
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod nucleus;
 mod reference;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
@@ -64,9 +62,11 @@ pub struct Sample {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<Sample>] = &[
     #[cfg(target_arch = "x86_64")]
-    &avx512::AVX512,
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &avx2::AVX2,
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
     &scalar::SCALAR,
 ];
 
@@ -180,7 +180,7 @@ impl Best {
         if self.index == Self::NONE.index || later.value > self.value { later } else { self }
     }
     /// The first logit equal to `value`.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     fn first(logits: &[f32], value: f32) -> Self {
         let index = logits.iter().position(|logit| *logit == value);
         index.map_or(Self::NONE, |index| Self { value, index: index as u32 })

@@ -7,13 +7,11 @@
 //!
 //! All implementations give the same bits: the vector exponential repeats the scalar one's operations.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod gate;
 mod reference;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 pub use gate::{CLAMPED_ALPHA, Gate, UnknownGate};
 
@@ -38,9 +36,11 @@ pub struct SwiGlu {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<SwiGlu>] = &[
     #[cfg(target_arch = "x86_64")]
-    &avx512::AVX512,
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &avx2::AVX2,
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
     &scalar::SCALAR,
 ];
 
