@@ -186,6 +186,7 @@ fn slots_beyond_the_live_tokens_are_never_used() {
                                 match &mut example.outputs[output] {
                                     Host::F32(v) => v[at] = f32::NAN,
                                     Host::Bf16(v) => v[at] = bf16::NAN,
+                                    Host::U8(v) => v[at] = 0xa5,
                                     other => panic!("a cache of {:?}", other.of()),
                                 }
                             }

@@ -13,7 +13,7 @@ use std::ops::Range;
 pub(super) const BLOCK: usize = 64;
 /// Query vectors of a tile, unless one row's group has more: enough that a block of keys is read from far away seldom
 /// (48 × 128 × 2 multiply-adds for 4 bytes), few enough that queries and sums (48 × 128 × 8 bytes) stay in the second-level cache.
-const TILE: usize = 48;
+const TILE: usize = 96;
 
 /// Some rows of one sequence with the query heads of one key head.
 #[derive(Clone, Debug, PartialEq, Eq)]
