@@ -1,0 +1,231 @@
+//! Integer gemm on Arm with dot products: `sdot` sums four products for each of 4 outputs, against one word of activations.
+#![expect(unsafe_code, reason = "kernels compiled for dot products")]
+
+use super::lanes::*;
+use super::layout::{self, integer_plan};
+use super::walk::by_row;
+use super::{unpack, walk};
+use crate::cpu::isa::{NEON_DOTPROD, require};
+use crate::cpu::kernel::Kernel;
+use crate::cpu::neon_asm::sdot_lane;
+use crate::format::Format;
+use crate::gemm::Gemm;
+use crate::gemm::packed::{LANES, LINE, Tile};
+use crate::gemm::tiled::{self, Kernels, Multiply, Quantise};
+use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use std::arch::aarch64::*;
+
+/// Rows that the panel kernel takes at a time, one vector of activations: 4 × 4 sums, 4 weights, 1 activation and the constants
+/// are 24 of 32 registers. The f32 totals stay in L1: 16 loads and 16 stores for the 128 `sdot` of a block of 32.
+const GROUP: usize = 4;
+/// Rows that share a decoding of the weights in registers, where rows stand by themselves.
+const MOST: usize = 4;
+
+/// NEON with int8 dot products.
+#[derive(Debug)]
+pub(in crate::gemm) struct NeonDotprod;
+
+impl Implementation<Gemm> for NeonDotprod {
+    fn name(&self) -> &'static str {
+        "neon-dotprod"
+    }
+    fn backend(&self) -> Backend {
+        Backend::Cpu
+    }
+    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
+        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
+        crate::cpu::Cpu::of(device)?;
+        if !op.integer() {
+            return Err(Unsupported(format!("int8 dot products take no {} activations", op.activations)));
+        }
+        require(NEON_DOTPROD)
+    }
+    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+        self.supports(op, device)?;
+        tiled::prepare::<Self>(op, weights, device, integer_plan(op, GROUP, 1))
+    }
+}
+
+impl Kernels for NeonDotprod {
+    fn quantise<'a>() -> Kernel<Quantise<'a>> {
+        // SAFETY: it asks for nothing but a subset of these features.
+        unsafe { Kernel::new(NEON_DOTPROD, layout::integers::<GROUP, 1>) }
+    }
+    fn few<'a>() -> Kernel<Multiply<'a>> {
+        // SAFETY: `few` asks for nothing but these features.
+        unsafe { Kernel::new(NEON_DOTPROD, few) }
+    }
+    fn panels<'a>() -> Kernel<Multiply<'a>> {
+        // SAFETY: `panels` asks for nothing but these features.
+        unsafe { Kernel::new(NEON_DOTPROD, panels) }
+    }
+}
+
+/// Adds the products of one panel with one group of rows to `sums`. LINES = STEPS + 1, WORDS = 4 (STEPS + 2).
+#[inline(never)]
+#[target_feature(enable = "neon,dotprod")]
+fn micro<const STEPS: usize, const LINES: usize, const WORDS: usize, const SCALED: bool>(
+    panel: &[[u8; LINE]],
+    acts: &[i32],
+    sums: &mut [[f32; LANES]],
+) {
+    let sums = sums.first_chunk_mut::<GROUP>().expect("sums of a group");
+    for (lines, acts) in panel.as_chunks::<LINES>().0.iter().zip(acts.as_chunks::<WORDS>().0) {
+        let acts = acts.as_chunks::<GROUP>().0;
+        let mut exact = [[vdupq_n_s32(START); VECTORS]; GROUP];
+        for s in 0..STEPS {
+            let words = vreinterpretq_s8_s32(words(&acts[s]));
+            for v in 0..VECTORS {
+                let codes = load_codes(&lines[s], v);
+                exact[0][v] = sdot_lane::<0>(exact[0][v], codes, words);
+                exact[1][v] = sdot_lane::<1>(exact[1][v], codes, words);
+                exact[2][v] = sdot_lane::<2>(exact[2][v], codes, words);
+                exact[3][v] = sdot_lane::<3>(exact[3][v], codes, words);
+            }
+        }
+        for v in 0..VECTORS {
+            let scale = load_f32(&lines[STEPS], v);
+            for r in 0..GROUP {
+                let mut scale = scale;
+                if SCALED {
+                    scale = vmulq_n_f32(scale, f32::from_bits(acts[STEPS][r].cast_unsigned()));
+                }
+                let sum = &mut sums[r].as_chunks_mut::<4>().0[v];
+                put_values(sum, vfmaq_f32(values(sum), small(exact[r][v]), scale));
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "neon,dotprod")]
+fn panels_of<const STEPS: usize, const LINES: usize, const WORDS: usize, const SCALED: bool>(call: &mut Multiply<'_>) {
+    let format = call.op.weights;
+    walk(call.op, GROUP).panels(
+        call,
+        |tile, from, panel| unpack::lines(format, STEPS, tile, from, panel),
+        |panel, acts, sums| micro::<STEPS, LINES, WORDS, SCALED>(panel, acts, sums),
+        by_row,
+    );
+}
+
+#[target_feature(enable = "neon,dotprod")]
+fn panels(call: &mut Multiply<'_>) {
+    match (call.op.block(), call.op.activations.grouped()) {
+        (32, false) => panels_of::<8, 9, 40, false>(call),
+        (32, true) => panels_of::<8, 9, 40, true>(call),
+        (16, false) => panels_of::<4, 5, 24, false>(call),
+        (16, true) => panels_of::<4, 5, 24, true>(call),
+        (block, _) => unreachable!("blocks of {block}"),
+    }
+}
+
+/// Adds the products of some blocks of one tile with R rows; the weights are decoded in registers, once for all rows. WORDS a
+/// block of each row: 16 of k are four of them, one vector.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+fn few_rows<const R: usize, const STEPS: usize, const WORDS: usize, const WIDE: bool, const SCALED: bool>(
+    format: Format,
+    tile: Tile<'_>,
+    from: usize,
+    rows: &[&[i32]],
+    sums: &mut [[f32; LANES]],
+) {
+    let table = integers(format);
+    let mut total = [[vdupq_n_f32(0.0); VECTORS]; R];
+    for r in 0..R {
+        for v in 0..VECTORS {
+            total[r][v] = values(&sums[r].as_chunks::<4>().0[v]);
+        }
+    }
+    let mut acts: [&[[i32; WORDS]]; R] = [&[]; R];
+    for r in 0..R {
+        acts[r] = rows[r].as_chunks().0;
+    }
+    let units = acts[0].len();
+    for (u, (lines, scales)) in unpack::blocks(format, tile, from).enumerate().take(units) {
+        let mut exact = [[vdupq_n_s32(START); VECTORS]; R];
+        for q in 0..STEPS / 4 {
+            let mut four = [vdupq_n_s8(0); R];
+            for r in 0..R {
+                four[r] = vreinterpretq_s8_s32(words(&acts[r][u].as_chunks::<4>().0[q]));
+            }
+            macro_rules! add {
+                ($lane:literal, $v:ident, $codes:expr) => {
+                    let codes = $codes;
+                    for r in 0..R {
+                        exact[r][$v] = sdot_lane::<$lane>(exact[r][$v], codes, four[r]);
+                    }
+                };
+            }
+            for v in 0..VECTORS {
+                if WIDE {
+                    let lines = &lines[4 * q..][..4];
+                    add!(0, v, signed(load(&lines[0], v)));
+                    add!(1, v, signed(load(&lines[1], v)));
+                    add!(2, v, signed(load(&lines[2], v)));
+                    add!(3, v, signed(load(&lines[3], v)));
+                } else {
+                    let lines = &lines[2 * q..][..2];
+                    let [a, b] = nibbles(load(&lines[0], v)).map(|code| vqtbl1q_s8(table, code));
+                    add!(0, v, a);
+                    add!(1, v, b);
+                    let [c, d] = nibbles(load(&lines[1], v)).map(|code| vqtbl1q_s8(table, code));
+                    add!(2, v, c);
+                    add!(3, v, d);
+                }
+            }
+        }
+        let scale = scales_of(format, scales);
+        for r in 0..R {
+            for v in 0..VECTORS {
+                let mut scale = scale[v];
+                if SCALED {
+                    scale = vmulq_n_f32(scale, f32::from_bits(acts[r][u][STEPS].cast_unsigned()));
+                }
+                total[r][v] = vfmaq_f32(total[r][v], small(exact[r][v]), scale);
+            }
+        }
+    }
+    for r in 0..R {
+        for v in 0..VECTORS {
+            put_values(&mut sums[r].as_chunks_mut::<4>().0[v], total[r][v]);
+        }
+    }
+}
+
+#[target_feature(enable = "neon,dotprod")]
+fn few_of<const STEPS: usize, const WORDS: usize, const WIDE: bool, const SCALED: bool>(
+    format: Format,
+    call: &mut Multiply<'_>,
+) {
+    walk(call.op, 1).few(
+        call,
+        |tile, from, _, rows, sums| {
+            for (rows, sums) in rows.chunks(MOST).zip(sums.chunks_mut(MOST)) {
+                match rows.len() {
+                    1 => few_rows::<1, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
+                    2 => few_rows::<2, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
+                    3 => few_rows::<3, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
+                    _ => few_rows::<MOST, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
+                }
+            }
+        },
+        by_row,
+    );
+}
+
+#[target_feature(enable = "neon,dotprod")]
+pub(super) fn few(call: &mut Multiply<'_>) {
+    // The format is a constant in each, so that its decoding is chosen once.
+    match (call.op.weights, call.op.activations.grouped()) {
+        (Format::Mxfp4, false) => few_of::<8, 10, false, false>(Format::Mxfp4, call),
+        (Format::Mxfp4, true) => few_of::<8, 10, false, true>(Format::Mxfp4, call),
+        (Format::Nvfp4, false) => few_of::<4, 6, false, false>(Format::Nvfp4, call),
+        (Format::Nvfp4, true) => few_of::<4, 6, false, true>(Format::Nvfp4, call),
+        (Format::Q8_0, false) => few_of::<8, 10, true, false>(Format::Q8_0, call),
+        (Format::Q8_0, true) => few_of::<8, 10, true, true>(Format::Q8_0, call),
+        (Format::Q4_0, false) => few_of::<8, 10, false, false>(Format::Q4_0, call),
+        (Format::Q4_0, true) => few_of::<8, 10, false, true>(Format::Q4_0, call),
+        (weights, _) => unreachable!("{weights} has no blocks"),
+    }
+}
