@@ -14,9 +14,9 @@
 //! starts with, sums of pairs are fused and rounded to nearest: less than that.
 #![expect(unsafe_code, reason = "kernels compiled for bf16 matrix products")]
 
-use super::lanes::*;
+use super::lanes::{VECTORS, load, load_f32, two_rows, words};
 use super::layout;
-use super::pairs::{GROUP, add_chunk, pair_kernels};
+use super::pairs::{GROUP, add_to, pair_kernels};
 use super::unpack;
 use super::walk::{Walk, by_pairs};
 use crate::cpu::isa::{NEON_BF16, require};
@@ -108,6 +108,12 @@ fn start() -> float32x4_t {
 }
 
 #[inline]
+#[target_feature(enable = "neon")]
+fn starts() -> [float32x4_t; 2] {
+    [start(); 2]
+}
+
+#[inline]
 #[target_feature(enable = "neon,bf16")]
 fn mma(sum: float32x4_t, a: uint8x16_t, b: uint8x16_t) -> float32x4_t {
     bfmmla(sum, vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b))
@@ -119,7 +125,7 @@ fn value(sum: float32x4_t) -> float32x4_t {
     sum
 }
 
-pair_kernels!("neon,bf16", true);
+pair_kernels!("neon,bf16");
 
 /// [`micro`] without scales: one sum over the whole panel.
 #[inline(never)]
@@ -143,8 +149,7 @@ fn plain_micro(panel: &[[u8; LINE]], acts: &[i32], sums: &mut [[f32; LANES]]) {
         }
         for p in 0..4 {
             for o in 0..4 {
-                let sum = &mut sums[8 * p + 4 * half + o];
-                put_values(sum, vaddq_f32(values(sum), chunk[p][o]));
+                add_to(&mut sums[8 * p + 4 * half + o], chunk[p][o]);
             }
         }
     }
@@ -172,8 +177,7 @@ fn plain_pairs<const P: usize>(panel: &[[u8; LINE]], rows: &[&[i32]], sums: &mut
         }
         for p in 0..P {
             for o in 0..4 {
-                let sum = &mut sums[8 * p + 4 * half + o];
-                put_values(sum, vaddq_f32(values(sum), chunk[p][o]));
+                add_to(&mut sums[8 * p + 4 * half + o], chunk[p][o]);
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use super::lanes::*;
 use super::layout::{self, integer_plan};
+use super::pairs::add_to;
 use super::walk::by_row;
 use super::{unpack, walk};
 use crate::cpu::isa::{NEON_DOTPROD, require};
@@ -15,8 +16,8 @@ use crate::gemm::tiled::{self, Kernels, Multiply, Quantise};
 use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
 use std::arch::aarch64::*;
 
-/// Rows that the panel kernel takes at a time, one vector of activations: 4 × 4 sums, 4 weights, 1 activation and the constants
-/// are 24 of 32 registers. The f32 totals stay in L1: 16 loads and 16 stores for the 128 `sdot` of a block of 32.
+/// Rows that the panel kernel takes at a time, one vector of activations: with half a line of outputs 4 × 2 sums and as many f32
+/// totals, 2 weights, 1 activation, scales and constants fit 32 registers. A step of 4 k is 3 loads and 8 `sdot`.
 const GROUP: usize = 4;
 /// Rows that share a decoding of the weights in registers, where rows stand by themselves.
 const MOST: usize = 4;
@@ -70,28 +71,35 @@ fn micro<const STEPS: usize, const LINES: usize, const WORDS: usize, const SCALE
     sums: &mut [[f32; LANES]],
 ) {
     let sums = sums.first_chunk_mut::<GROUP>().expect("sums of a group");
-    for (lines, acts) in panel.as_chunks::<LINES>().0.iter().zip(acts.as_chunks::<WORDS>().0) {
-        let acts = acts.as_chunks::<GROUP>().0;
-        let mut exact = [[vdupq_n_s32(START); VECTORS]; GROUP];
-        for s in 0..STEPS {
-            let words = vreinterpretq_s8_s32(words(&acts[s]));
-            for v in 0..VECTORS {
-                let codes = load_codes(&lines[s], v);
-                exact[0][v] = sdot_lane::<0>(exact[0][v], codes, words);
-                exact[1][v] = sdot_lane::<1>(exact[1][v], codes, words);
-                exact[2][v] = sdot_lane::<2>(exact[2][v], codes, words);
-                exact[3][v] = sdot_lane::<3>(exact[3][v], codes, words);
+    for half in [0, 2] {
+        let mut total = [[vdupq_n_f32(0.0); 2]; GROUP];
+        for (lines, acts) in panel.as_chunks::<LINES>().0.iter().zip(acts.as_chunks::<WORDS>().0) {
+            let acts = acts.as_chunks::<GROUP>().0;
+            let mut exact = [starts(), starts(), starts(), starts()];
+            for s in 0..STEPS {
+                let words = vreinterpretq_s8_s32(words(&acts[s]));
+                for v in 0..2 {
+                    let codes = load_codes(&lines[s], half + v);
+                    exact[0][v] = sdot_lane::<0>(exact[0][v], codes, words);
+                    exact[1][v] = sdot_lane::<1>(exact[1][v], codes, words);
+                    exact[2][v] = sdot_lane::<2>(exact[2][v], codes, words);
+                    exact[3][v] = sdot_lane::<3>(exact[3][v], codes, words);
+                }
+            }
+            for v in 0..2 {
+                let scale = load_f32(&lines[STEPS], half + v);
+                for r in 0..GROUP {
+                    let mut scale = scale;
+                    if SCALED {
+                        scale = vmulq_n_f32(scale, f32::from_bits(acts[STEPS][r].cast_unsigned()));
+                    }
+                    total[r][v] = vfmaq_f32(total[r][v], small(exact[r][v]), scale);
+                }
             }
         }
-        for v in 0..VECTORS {
-            let scale = load_f32(&lines[STEPS], v);
-            for r in 0..GROUP {
-                let mut scale = scale;
-                if SCALED {
-                    scale = vmulq_n_f32(scale, f32::from_bits(acts[STEPS][r].cast_unsigned()));
-                }
-                let sum = &mut sums[r].as_chunks_mut::<4>().0[v];
-                put_values(sum, vfmaq_f32(values(sum), small(exact[r][v]), scale));
+        for r in 0..GROUP {
+            for v in 0..2 {
+                add_to(&mut sums[r].as_chunks_mut::<4>().0[half + v], total[r][v]);
             }
         }
     }
@@ -119,11 +127,18 @@ fn panels(call: &mut Multiply<'_>) {
     }
 }
 
-/// Adds the products of some blocks of one tile with R rows; the weights are decoded in registers, once for all rows. WORDS a
-/// block of each row: 16 of k are four of them, one vector.
+/// Adds the products of some blocks of one tile with R rows; the weights are decoded in registers, once for all rows, V vectors of
+/// outputs at a time. WORDS a block of each row: 16 of k are four of them, one vector.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn few_rows<const R: usize, const STEPS: usize, const WORDS: usize, const WIDE: bool, const SCALED: bool>(
+fn few_rows<
+    const R: usize,
+    const V: usize,
+    const STEPS: usize,
+    const WORDS: usize,
+    const WIDE: bool,
+    const SCALED: bool,
+>(
     format: Format,
     tile: Tile<'_>,
     from: usize,
@@ -131,64 +146,61 @@ fn few_rows<const R: usize, const STEPS: usize, const WORDS: usize, const WIDE: 
     sums: &mut [[f32; LANES]],
 ) {
     let table = integers(format);
-    let mut total = [[vdupq_n_f32(0.0); VECTORS]; R];
-    for r in 0..R {
-        for v in 0..VECTORS {
-            total[r][v] = values(&sums[r].as_chunks::<4>().0[v]);
-        }
-    }
     let mut acts: [&[[i32; WORDS]]; R] = [&[]; R];
     for r in 0..R {
         acts[r] = rows[r].as_chunks().0;
     }
     let units = acts[0].len();
-    for (u, (lines, scales)) in unpack::blocks(format, tile, from).enumerate().take(units) {
-        let mut exact = [[vdupq_n_s32(START); VECTORS]; R];
-        for q in 0..STEPS / 4 {
-            let mut four = [vdupq_n_s8(0); R];
-            for r in 0..R {
-                four[r] = vreinterpretq_s8_s32(words(&acts[r][u].as_chunks::<4>().0[q]));
-            }
-            macro_rules! add {
-                ($lane:literal, $v:ident, $codes:expr) => {
-                    let codes = $codes;
-                    for r in 0..R {
-                        exact[r][$v] = sdot_lane::<$lane>(exact[r][$v], codes, four[r]);
+    for first in (0..VECTORS).step_by(V) {
+        let mut total = [[vdupq_n_f32(0.0); V]; R];
+        for (u, (lines, scales)) in unpack::blocks(format, tile, from).enumerate().take(units) {
+            let mut exact = [[vdupq_n_s32(START); V]; R];
+            for q in 0..STEPS / 4 {
+                let mut four = [vdupq_n_s8(0); R];
+                for r in 0..R {
+                    four[r] = vreinterpretq_s8_s32(words(&acts[r][u].as_chunks::<4>().0[q]));
+                }
+                macro_rules! add {
+                    ($lane:literal, $v:ident, $codes:expr) => {
+                        let codes = $codes;
+                        for r in 0..R {
+                            exact[r][$v] = sdot_lane::<$lane>(exact[r][$v], codes, four[r]);
+                        }
+                    };
+                }
+                for v in 0..V {
+                    if WIDE {
+                        let lines = &lines[4 * q..][..4];
+                        add!(0, v, signed(load(&lines[0], first + v)));
+                        add!(1, v, signed(load(&lines[1], first + v)));
+                        add!(2, v, signed(load(&lines[2], first + v)));
+                        add!(3, v, signed(load(&lines[3], first + v)));
+                    } else {
+                        let lines = &lines[2 * q..][..2];
+                        let [a, b] = nibbles(load(&lines[0], first + v)).map(|code| vqtbl1q_s8(table, code));
+                        add!(0, v, a);
+                        add!(1, v, b);
+                        let [c, d] = nibbles(load(&lines[1], first + v)).map(|code| vqtbl1q_s8(table, code));
+                        add!(2, v, c);
+                        add!(3, v, d);
                     }
-                };
+                }
             }
-            for v in 0..VECTORS {
-                if WIDE {
-                    let lines = &lines[4 * q..][..4];
-                    add!(0, v, signed(load(&lines[0], v)));
-                    add!(1, v, signed(load(&lines[1], v)));
-                    add!(2, v, signed(load(&lines[2], v)));
-                    add!(3, v, signed(load(&lines[3], v)));
-                } else {
-                    let lines = &lines[2 * q..][..2];
-                    let [a, b] = nibbles(load(&lines[0], v)).map(|code| vqtbl1q_s8(table, code));
-                    add!(0, v, a);
-                    add!(1, v, b);
-                    let [c, d] = nibbles(load(&lines[1], v)).map(|code| vqtbl1q_s8(table, code));
-                    add!(2, v, c);
-                    add!(3, v, d);
+            let scale = scales_of(format, scales);
+            for r in 0..R {
+                for v in 0..V {
+                    let mut scale = scale[first + v];
+                    if SCALED {
+                        scale = vmulq_n_f32(scale, f32::from_bits(acts[r][u][STEPS].cast_unsigned()));
+                    }
+                    total[r][v] = vfmaq_f32(total[r][v], small(exact[r][v]), scale);
                 }
             }
         }
-        let scale = scales_of(format, scales);
         for r in 0..R {
-            for v in 0..VECTORS {
-                let mut scale = scale[v];
-                if SCALED {
-                    scale = vmulq_n_f32(scale, f32::from_bits(acts[r][u][STEPS].cast_unsigned()));
-                }
-                total[r][v] = vfmaq_f32(total[r][v], small(exact[r][v]), scale);
+            for v in 0..V {
+                add_to(&mut sums[r].as_chunks_mut::<4>().0[first + v], total[r][v]);
             }
-        }
-    }
-    for r in 0..R {
-        for v in 0..VECTORS {
-            put_values(&mut sums[r].as_chunks_mut::<4>().0[v], total[r][v]);
         }
     }
 }
@@ -203,10 +215,10 @@ fn few_of<const STEPS: usize, const WORDS: usize, const WIDE: bool, const SCALED
         |tile, from, _, rows, sums| {
             for (rows, sums) in rows.chunks(MOST).zip(sums.chunks_mut(MOST)) {
                 match rows.len() {
-                    1 => few_rows::<1, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
-                    2 => few_rows::<2, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
-                    3 => few_rows::<3, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
-                    _ => few_rows::<MOST, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
+                    1 => few_rows::<1, 4, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
+                    2 => few_rows::<2, 4, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
+                    3 => few_rows::<3, 2, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
+                    _ => few_rows::<MOST, 2, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
                 }
             }
         },

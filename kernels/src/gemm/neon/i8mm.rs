@@ -3,7 +3,7 @@
 
 use super::lanes::*;
 use super::layout::{self, PANEL_K, integer_plan, integer_words};
-use super::pairs::{GROUP, add_chunk, pair_kernels};
+use super::pairs::{GROUP, add_to, pair_kernels};
 use super::walk::{Walk, by_pairs};
 use super::{dotprod, unpack};
 use crate::cpu::isa::{NEON_I8MM, require};
@@ -79,7 +79,7 @@ fn value(sum: int32x4_t) -> float32x4_t {
     small(sum)
 }
 
-pair_kernels!("neon,dotprod,i8mm", false);
+pair_kernels!("neon,dotprod,i8mm");
 
 #[target_feature(enable = "neon,dotprod,i8mm")]
 fn few_of<const STEPS: usize, const LINES: usize, const WORDS: usize, const SCALED: bool>(call: &mut Multiply<'_>) {

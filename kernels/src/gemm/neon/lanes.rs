@@ -4,6 +4,7 @@
 use crate::format::{E2M1_TWICE, E2M1_VALUES, Format};
 use crate::gemm::packed::{LANES, LINE};
 use std::arch::aarch64::*;
+use std::arch::asm;
 
 /// Vectors a line.
 pub(super) const VECTORS: usize = 4;
@@ -89,9 +90,22 @@ pub(super) fn put_codes(codes: &mut [i8; 16], x: int8x16_t) {
 
 /// A sum that starts here is read as an f32 by [`small`]: 1.5 · 2²³ + n is n above the middle of its binade for |n| < 2²².
 ///
-/// It costs what starting at 0 costs, and one f32 subtraction replaces the conversion, which the larger Arm cores (Neoverse V2
-/// and its kin) do in one of their vector pipes only. Sums of a block stay below 32 · 128 · 127 < 2²⁰.
+/// So one f32 subtraction replaces the conversion, for which Arm's cores take two operations in every other vector pipe. Sums of a block stay below 32 · 128 · 127 < 2²⁰.
 pub(super) const START: i32 = 0x4b40_0000;
+
+/// Two starts, loaded: a copy of a register would take one of the vector pipes, which bind these kernels, and loads do not.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn starts() -> [int32x4_t; 2] {
+    static TWO: [i32; 8] = [START; 8];
+    let (mut a, mut b): (int32x4_t, int32x4_t);
+    // SAFETY: reads the 32 bytes of the static. In assembly, because a compiler would load them once and copy registers.
+    unsafe {
+        asm!("ldp {a:q}, {b:q}, [{at}]", at = in(reg) TWO.as_ptr(), a = out(vreg) a, b = out(vreg) b,
+            options(readonly, nostack, preserves_flags));
+    }
+    [a, b]
+}
 
 /// The sum that was started at [`START`].
 #[inline]
