@@ -1,12 +1,12 @@
 //! bf16 gemm on Arm with bf16 matrix products: `bfmmla` sums four products for each of 2 × 2 rows and outputs in f32.
 //!
-//! bf16 holds every weight but f32: E2M1 values and codes of q8_0 and q4_0 exactly, so that blocks are summed unscaled and scaled
-//! once. On the error, u = 2⁻²⁴: `bfmmla` adds two pairs of exact products in turn, rounding the sum of a pair and each addition
+//! bf16 holds every weight but f32: FP4 values with and without their scale and codes of q8_0 and q4_0 exactly, so that blocks can
+//! be summed unscaled and scaled once. On the error, u = 2⁻²⁴: `bfmmla` adds two pairs of exact products in turn, rounding the sum of a pair and each addition
 //! to odd, so by less than 2u of Σ|a·b| each. In a stretch of c elements a term passes through at most 1 + ⌈c / 2⌉ of these:
 //! (c + 3) u. Additions of stretches and panels, the row's scale and the bias round by u each. Altogether, in u, against the
 //! min(k, 512) + ⌈k / 512⌉ + 8 of `Gemm::tolerance`:
 //!
-//! - bf16 weights: min(k, 256) + 3 + ⌈k / 256⌉ + 2. It is less up to [`MOST_K`];
+//! - bf16 and scaled FP4 weights: min(k, 256) + 3 + ⌈k / 256⌉ + 2. It is less up to [`MOST_K`];
 //! - blocks of 32: 32 + 3, 8 blocks a panel, ⌈k / 256⌉ panels, 2; of 16: 16 + 3, 16 blocks, ⌈k / 256⌉ panels, 2. (Of a k below
 //!   256 as many blocks as it has: 32 + 3 + 1 + 2 against 32 + 1 + 8 for one of them.)
 //!
@@ -86,14 +86,18 @@ impl Kernels for NeonBf16 {
     }
 }
 
-/// A unit is a block, or 4 elements of k where there are none.
+/// A unit is a block, or 4 elements of k where there are none. Both put the same words in the same places.
 fn walk(op: &Gemm) -> Walk {
     match op.block() {
-        1 => Walk { group: GROUP, units: op.k.div_ceil(4), panel: PANEL_K / 4, words: 2, lines: 2 },
+        1 => plain_walk(op),
         block => {
             Walk { group: GROUP, units: op.k / block, panel: PANEL_K / block, words: block / 2, lines: block / 2 + 2 }
         }
     }
+}
+
+fn plain_walk(op: &Gemm) -> Walk {
+    Walk { group: GROUP, units: op.k.div_ceil(4), panel: PANEL_K / 4, words: 2, lines: 2 }
 }
 
 fn round(call: &mut Quantise<'_>) {
@@ -219,22 +223,22 @@ fn few(call: &mut Multiply<'_>) {
 }
 
 #[target_feature(enable = "neon,bf16")]
-fn panels_of<const STEPS: usize, const LINES: usize, const WORDS: usize>(call: &mut Multiply<'_>) {
-    let format = call.op.weights;
-    walk(call.op).panels(
-        call,
-        |tile, from, panel| unpack::bf16_blocks(format, STEPS, tile, from, panel),
-        |panel, acts, sums| micro::<STEPS, LINES, WORDS, false>(panel, acts, sums),
-        by_pairs,
-    );
-}
-
-#[target_feature(enable = "neon,bf16")]
 fn panels(call: &mut Multiply<'_>) {
-    match call.op.block() {
-        32 => panels_of::<8, 18, 128>(call),
-        16 => panels_of::<4, 10, 64>(call),
-        _ => walk(call.op).panels(
+    match call.op.weights {
+        format @ (Format::Q8_0 | Format::Q4_0) => walk(call.op).panels(
+            call,
+            |tile, from, panel| unpack::bf16_blocks(format, 8, tile, from, panel),
+            |panel, acts, sums| micro::<8, 18, 128, false>(panel, acts, sums),
+            by_pairs,
+        ),
+        // Scaling each weight once a panel is less than scaling each sum once a block, unless there are few rows.
+        format @ (Format::Mxfp4 | Format::Nvfp4) => plain_walk(call.op).panels(
+            call,
+            |tile, from, panel| unpack::bf16_scaled(format, tile, from, panel),
+            |panel, acts, sums| plain_micro(panel, acts, sums),
+            by_pairs,
+        ),
+        _ => plain_walk(call.op).panels(
             call,
             |tile, from, panel| unpack::bf16_pairs(tile, from, panel),
             |panel, acts, sums| plain_micro(panel, acts, sums),

@@ -128,34 +128,37 @@ fn panels(call: &mut Multiply<'_>) {
 }
 
 /// Adds the products of some blocks of one tile with R rows; the weights are decoded in registers, once for all rows, V vectors of
-/// outputs at a time. WORDS a block of each row: 16 of k are four of them, one vector.
+/// outputs at a time. WORDS a block of each row: 16 of k are four of them, one vector. LINES and SCALES are what [`stored`] says of
+/// FORMAT, as constants, so that nothing is checked inside the loop.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 fn few_rows<
     const R: usize,
     const V: usize,
-    const STEPS: usize,
+    const FORMAT: usize,
+    const LINES: usize,
+    const SCALES: usize,
     const WORDS: usize,
-    const WIDE: bool,
     const SCALED: bool,
 >(
-    format: Format,
     tile: Tile<'_>,
     from: usize,
     rows: &[&[i32]],
     sums: &mut [[f32; LANES]],
 ) {
+    let format = const { BLOCKS[FORMAT] };
     let table = integers(format);
+    let sums = sums.first_chunk_mut::<R>().expect("sums of each row");
     let mut acts: [&[[i32; WORDS]]; R] = [&[]; R];
+    let units = rows[0].len() / WORDS;
     for r in 0..R {
-        acts[r] = rows[r].as_chunks().0;
+        acts[r] = &rows[r].as_chunks().0[..units];
     }
-    let units = acts[0].len();
     for first in (0..VECTORS).step_by(V) {
         let mut total = [[vdupq_n_f32(0.0); V]; R];
-        for (u, (lines, scales)) in unpack::blocks(format, tile, from).enumerate().take(units) {
+        for (u, (lines, scales)) in unpack::whole_blocks::<LINES, SCALES>(tile, from).enumerate().take(units) {
             let mut exact = [[vdupq_n_s32(START); V]; R];
-            for q in 0..STEPS / 4 {
+            for q in 0..(WORDS - 2) / 4 {
                 let mut four = [vdupq_n_s8(0); R];
                 for r in 0..R {
                     four[r] = vreinterpretq_s8_s32(words(&acts[r][u].as_chunks::<4>().0[q]));
@@ -169,18 +172,16 @@ fn few_rows<
                     };
                 }
                 for v in 0..V {
-                    if WIDE {
-                        let lines = &lines[4 * q..][..4];
-                        add!(0, v, signed(load(&lines[0], first + v)));
-                        add!(1, v, signed(load(&lines[1], first + v)));
-                        add!(2, v, signed(load(&lines[2], first + v)));
-                        add!(3, v, signed(load(&lines[3], first + v)));
+                    if const { matches!(BLOCKS[FORMAT], Format::Q8_0) } {
+                        add!(0, v, signed(load(&lines[4 * q], first + v)));
+                        add!(1, v, signed(load(&lines[4 * q + 1], first + v)));
+                        add!(2, v, signed(load(&lines[4 * q + 2], first + v)));
+                        add!(3, v, signed(load(&lines[4 * q + 3], first + v)));
                     } else {
-                        let lines = &lines[2 * q..][..2];
-                        let [a, b] = nibbles(load(&lines[0], first + v)).map(|code| vqtbl1q_s8(table, code));
+                        let [a, b] = nibbles(load(&lines[2 * q], first + v)).map(|code| vqtbl1q_s8(table, code));
                         add!(0, v, a);
                         add!(1, v, b);
-                        let [c, d] = nibbles(load(&lines[1], first + v)).map(|code| vqtbl1q_s8(table, code));
+                        let [c, d] = nibbles(load(&lines[2 * q + 1], first + v)).map(|code| vqtbl1q_s8(table, code));
                         add!(2, v, c);
                         add!(3, v, d);
                     }
@@ -191,7 +192,7 @@ fn few_rows<
                 for v in 0..V {
                     let mut scale = scale[first + v];
                     if SCALED {
-                        scale = vmulq_n_f32(scale, f32::from_bits(acts[r][u][STEPS].cast_unsigned()));
+                        scale = vmulq_n_f32(scale, f32::from_bits(acts[r][u][WORDS - 2].cast_unsigned()));
                     }
                     total[r][v] = vfmaq_f32(total[r][v], small(exact[r][v]), scale);
                 }
@@ -205,9 +206,11 @@ fn few_rows<
     }
 }
 
+/// The formats with blocks, so that one can be a parameter of a kernel.
+const BLOCKS: [Format; 4] = [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0];
+
 #[target_feature(enable = "neon,dotprod")]
-fn few_of<const STEPS: usize, const WORDS: usize, const WIDE: bool, const SCALED: bool>(
-    format: Format,
+fn few_of<const FORMAT: usize, const LINES: usize, const SCALES: usize, const WORDS: usize, const SCALED: bool>(
     call: &mut Multiply<'_>,
 ) {
     walk(call.op, 1).few(
@@ -215,10 +218,10 @@ fn few_of<const STEPS: usize, const WORDS: usize, const WIDE: bool, const SCALED
         |tile, from, _, rows, sums| {
             for (rows, sums) in rows.chunks(MOST).zip(sums.chunks_mut(MOST)) {
                 match rows.len() {
-                    1 => few_rows::<1, 4, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
-                    2 => few_rows::<2, 4, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
-                    3 => few_rows::<3, 2, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
-                    _ => few_rows::<MOST, 2, STEPS, WORDS, WIDE, SCALED>(format, tile, from, rows, sums),
+                    1 => few_rows::<1, 4, FORMAT, LINES, SCALES, WORDS, SCALED>(tile, from, rows, sums),
+                    2 => few_rows::<2, 4, FORMAT, LINES, SCALES, WORDS, SCALED>(tile, from, rows, sums),
+                    3 => few_rows::<3, 2, FORMAT, LINES, SCALES, WORDS, SCALED>(tile, from, rows, sums),
+                    _ => few_rows::<MOST, 2, FORMAT, LINES, SCALES, WORDS, SCALED>(tile, from, rows, sums),
                 }
             }
         },
@@ -228,16 +231,15 @@ fn few_of<const STEPS: usize, const WORDS: usize, const WIDE: bool, const SCALED
 
 #[target_feature(enable = "neon,dotprod")]
 pub(super) fn few(call: &mut Multiply<'_>) {
-    // The format is a constant in each, so that its decoding is chosen once.
     match (call.op.weights, call.op.activations.grouped()) {
-        (Format::Mxfp4, false) => few_of::<8, 10, false, false>(Format::Mxfp4, call),
-        (Format::Mxfp4, true) => few_of::<8, 10, false, true>(Format::Mxfp4, call),
-        (Format::Nvfp4, false) => few_of::<4, 6, false, false>(Format::Nvfp4, call),
-        (Format::Nvfp4, true) => few_of::<4, 6, false, true>(Format::Nvfp4, call),
-        (Format::Q8_0, false) => few_of::<8, 10, true, false>(Format::Q8_0, call),
-        (Format::Q8_0, true) => few_of::<8, 10, true, true>(Format::Q8_0, call),
-        (Format::Q4_0, false) => few_of::<8, 10, false, false>(Format::Q4_0, call),
-        (Format::Q4_0, true) => few_of::<8, 10, false, true>(Format::Q4_0, call),
+        (Format::Mxfp4, false) => few_of::<0, 4, 16, 10, false>(call),
+        (Format::Mxfp4, true) => few_of::<0, 4, 16, 10, true>(call),
+        (Format::Nvfp4, false) => few_of::<1, 2, 16, 6, false>(call),
+        (Format::Nvfp4, true) => few_of::<1, 2, 16, 6, true>(call),
+        (Format::Q8_0, false) => few_of::<2, 8, 32, 10, false>(call),
+        (Format::Q8_0, true) => few_of::<2, 8, 32, 10, true>(call),
+        (Format::Q4_0, false) => few_of::<3, 4, 32, 10, false>(call),
+        (Format::Q4_0, true) => few_of::<3, 4, 32, 10, true>(call),
         (weights, _) => unreachable!("{weights} has no blocks"),
     }
 }

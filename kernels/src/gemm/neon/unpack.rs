@@ -24,6 +24,21 @@ pub(super) fn blocks<'t>(
     })
 }
 
+/// [`blocks`] of a format whose numbers of lines and bytes of scales are known.
+#[inline(always)]
+pub(super) fn whole_blocks<'t, const LINES: usize, const SCALES: usize>(
+    tile: Tile<'t>,
+    from: usize,
+) -> impl Iterator<Item = (&'t [[u8; LINE]; LINES], &'t [u8; SCALES])> {
+    let codes = &tile.codes.as_chunks::<LINE>().0.as_chunks::<LINES>().0[from..];
+    codes.iter().zip(&tile.scales.as_chunks().0[from..]).inspect(|(lines, scales)| {
+        for line in *lines {
+            prefetch(line.as_ptr().wrapping_add(AHEAD));
+        }
+        prefetch(scales.as_ptr().wrapping_add(AHEAD / 4));
+    })
+}
+
 /// Lines of 16 outputs × 4 codes of k, then a line of scales.
 #[target_feature(enable = "neon")]
 pub(super) fn lines(format: Format, steps: usize, tile: Tile<'_>, from: usize, panel: &mut [[u8; LINE]]) {
@@ -128,6 +143,35 @@ pub(super) fn bf16_blocks(format: Format, steps: usize, tile: Tile<'_>, from: us
                 for (out, code) in out.as_chunks_mut::<2>().0.iter_mut().zip(nibbles(load(line, v))) {
                     let (low, high) = (vqtbl1q_s8(lower, code), vqtbl1q_s8(upper, code));
                     put_two(out, v, [vzip1q_s8(low, high), vzip2q_s8(low, high)].map(|x| vreinterpretq_u8_s8(x)));
+                }
+            }
+        }
+    }
+}
+
+/// Eight bf16, four of one output and four of another, times their scales; the cut from f32 loses nothing where both are FP4's.
+#[inline]
+#[target_feature(enable = "neon")]
+fn scaled<const FIRST: i32, const SECOND: i32>(eight: uint16x8_t, scales: float32x4_t) -> uint8x16_t {
+    let low = vreinterpretq_f32_u32(vshll_n_u16::<16>(vget_low_u16(eight)));
+    let high = vreinterpretq_f32_u32(vshll_high_n_u16::<16>(eight));
+    let low = vreinterpretq_u16_f32(vmulq_laneq_f32::<FIRST>(low, scales));
+    vreinterpretq_u8_u16(vuzp2q_u16(low, vreinterpretq_u16_f32(vmulq_laneq_f32::<SECOND>(high, scales))))
+}
+
+/// FP4 for `bfmmla` without blocks: two lines for each 4 of k, two outputs × 4 bf16 a vector, scaled. E2M1 has 2 significant bits
+/// and E4M3 has 4, so that products have at most 6 of the 8 of bf16.
+#[target_feature(enable = "neon")]
+pub(super) fn bf16_scaled(format: Format, tile: Tile<'_>, from: usize, panel: &mut [[u8; LINE]]) {
+    let ([lower, upper], block) = (bf16_bytes(format), format.block());
+    for ((lines, scales), out) in blocks(format, tile, 4 * from / block).zip(panel.chunks_exact_mut(block / 2)) {
+        let scales = scales_of(format, scales);
+        for (line, out) in lines.iter().zip(out.as_chunks_mut::<4>().0) {
+            for v in 0..VECTORS {
+                for (out, code) in out.as_chunks_mut::<2>().0.iter_mut().zip(nibbles(load(line, v))) {
+                    let (low, high) = (vqtbl1q_s8(lower, code), vqtbl1q_s8(upper, code));
+                    let first = scaled::<0, 1>(vreinterpretq_u16_s8(vzip1q_s8(low, high)), scales[v]);
+                    put_two(out, v, [first, scaled::<2, 3>(vreinterpretq_u16_s8(vzip2q_s8(low, high)), scales[v])]);
                 }
             }
         }
