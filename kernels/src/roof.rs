@@ -50,7 +50,7 @@ impl<O: Roof> Variant<O> {
         Self { name, accepts: |_| Ok(()), entry: Entry { features, body } }
     }
     /// The same kernel, for the ops that `accepts` lets through.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     pub(crate) const fn only(mut self, accepts: fn(&O) -> Result<(), Unsupported>) -> Self {
         self.accepts = accepts;
         self
