@@ -41,13 +41,15 @@ mod lanes256;
 #[cfg(target_arch = "x86_64")]
 mod lanes512;
 mod list;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod packed;
 #[cfg(target_arch = "x86_64")]
 mod quantise512;
 mod reference;
 mod scalar;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiled;
 
 pub use activations::{Activations, UnknownActivations};

@@ -104,6 +104,7 @@ impl Packed {
         Tile { codes, scales: &rest[..self.shape.blocks * self.shape.scales] }
     }
     /// How each tile is laid out.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn layout(&self) -> Layout {
         self.shape
     }

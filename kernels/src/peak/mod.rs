@@ -22,6 +22,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod reference;
 mod scalar;
 
@@ -81,6 +83,9 @@ impl Peak {
             ("avx512-bf16", Arithmetic::Bf16) | ("avx2-vnni", Arithmetic::Int8) => 64,
             ("avx512", Arithmetic::F32 | Arithmetic::Bf16) => 32,
             ("avx2", Arithmetic::F32 | Arithmetic::Bf16) => 16,
+            ("neon-i8mm", Arithmetic::Int8) => 64,
+            ("neon-dotprod", Arithmetic::Int8) | ("neon-bf16", Arithmetic::Bf16) => 32,
+            ("neon", Arithmetic::F32 | Arithmetic::Bf16) => 8,
             _ => return None,
         })
     }
@@ -118,18 +123,26 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Peak>] = &[
     &avx2::VNNI,
     #[cfg(target_arch = "x86_64")]
     &avx2::PLAIN,
+    #[cfg(target_arch = "aarch64")]
+    &neon::I8MM,
+    #[cfg(target_arch = "aarch64")]
+    &neon::BF16,
+    #[cfg(target_arch = "aarch64")]
+    &neon::DOTPROD,
+    #[cfg(target_arch = "aarch64")]
+    &neon::PLAIN,
     &scalar::SCALAR,
 ];
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn only_int8(op: &Peak) -> Result<(), crate::Unsupported> {
     only(Arithmetic::Int8, op)
 }
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn only_bf16(op: &Peak) -> Result<(), crate::Unsupported> {
     only(Arithmetic::Bf16, op)
 }
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn only(of: Arithmetic, op: &Peak) -> Result<(), crate::Unsupported> {
     let (has, asked) = (of.name(), op.of.name());
     if of == op.of { Ok(()) } else { Err(crate::Unsupported(format!("multiplies {has}, and the op asks for {asked}"))) }
