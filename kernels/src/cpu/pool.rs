@@ -6,7 +6,9 @@
 
 use crate::cpu::barrier::Barrier;
 use crate::os;
+use std::any::{Any, TypeId};
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
@@ -60,6 +62,8 @@ pub struct Pool {
     handles: Vec<JoinHandle<()>>,
     threads: Vec<Thread>,
     turn: Mutex<()>,
+    /// What ops prepared on this pool share, by its type.
+    common: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -114,7 +118,7 @@ impl Pool {
             })
             .collect();
         let threads = handles.iter().map(|h| h.thread().clone()).collect();
-        Self { shared, cpus: cpus.to_vec(), handles, threads, turn: Mutex::new(()) }
+        Self { shared, cpus: cpus.to_vec(), handles, threads, turn: Mutex::new(()), common: Mutex::default() }
     }
     /// Number of workers.
     pub fn threads(&self) -> usize {
@@ -123,6 +127,12 @@ impl Pool {
     /// The CPU each worker is bound to.
     pub fn cpus(&self) -> &[usize] {
         &self.cpus
+    }
+    /// The one `T` of this pool, made when it is first asked for: scratch of ops that run one after another.
+    pub(crate) fn shared<T: Any + Default + Send + Sync>(&self) -> Arc<T> {
+        let mut common = self.common.lock().unwrap_or_else(PoisonError::into_inner);
+        let any = common.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default())).clone();
+        any.downcast().unwrap_or_default()
     }
     /// Runs `job` once on every worker and returns when all have finished. A panic in any of them is resumed here.
     pub fn run(&self, job: &Job<'_>) {
