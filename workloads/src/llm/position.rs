@@ -64,11 +64,11 @@ pub(crate) fn read(fields: &Fields<'_>, kind: &str, usual: f64) -> Result<(f64, 
                     return Err(ConfigError::field(&format!("{path}{name}"), "is given", mend));
                 }
             }
-            let factor = inner.positive("factor", LARGEST_THETA)?.ok_or_else(|| {
-                ConfigError::field(&format!("{path}factor"), "is missing", "give a number above 0")
-            })?;
+            let factor = inner
+                .positive("factor", LARGEST_THETA)?
+                .ok_or_else(|| ConfigError::field(&format!("{path}factor"), "is missing", "give a number above 0"))?;
             // The published magnitude, which counts for factors above 1 alone.
-            let usual = if factor > 1.0 { 0.1 * factor.ln() + 1.0 } else { 1.0 };
+            let usual = if factor > 1.0 { 0.1 * spark_kernels::math::ln(factor) + 1.0 } else { 1.0 };
             let magnitude = number("attention_factor", usual)?;
             let truncate = inner.flag("truncate")?.unwrap_or(true);
             Scaling::Yarn { factor, fast, slow, original, truncate, magnitude }

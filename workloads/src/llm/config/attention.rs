@@ -75,7 +75,8 @@ impl Config {
         } else {
             match self.family {
                 Family::Llama | Family::Granite => {
-                    self.notes.push(format!("sliding_window {window} is nothing that {} models read", self.family.name()));
+                    self.notes
+                        .push(format!("sliding_window {window} is nothing that {} models read", self.family.name()));
                     return Ok(());
                 }
                 Family::Mistral | Family::Phi3 => vec![true; layers],

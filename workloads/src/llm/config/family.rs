@@ -81,8 +81,15 @@ impl Family {
         })
     }
     pub(super) const fn usual(self) -> Usual {
-        let plain =
-            Usual { heads: None, kv_heads: None, head_dim: None, vocab: None, eps: 1e-6, theta: 10_000.0, context: 2048 };
+        let plain = Usual {
+            heads: None,
+            kv_heads: None,
+            head_dim: None,
+            vocab: None,
+            eps: 1e-6,
+            theta: 10_000.0,
+            context: 2048,
+        };
         match self {
             // Qwen3's own code takes 128, whatever the width.
             Self::Qwen3 => Usual { head_dim: Some(128), ..plain },
@@ -129,7 +136,11 @@ impl Family {
         for kind in fields.texts("layer_types")? {
             if kind != "full_attention" && kind != "sliding_attention" {
                 let what = format!("holds '{}'", clean(kind));
-                return Err(fields.error("layer_types", &what, "every layer has to be full_attention or sliding_attention"));
+                return Err(fields.error(
+                    "layer_types",
+                    &what,
+                    "every layer has to be full_attention or sliding_attention",
+                ));
             }
         }
         Ok(())

@@ -107,10 +107,11 @@ impl Config {
     fn read(family: Family, fields: &Fields<'_>) -> Result<Self, ConfigError> {
         family.supports(fields)?;
         let usual = family.usual();
-        let size = |name: &str, usual: Option<usize>, largest| match (fields.optional_size(name, Largest(largest))?, usual) {
-            (Some(size), _) | (None, Some(size)) => Ok(size),
-            (None, None) => fields.size(name, Largest(largest)),
-        };
+        let size =
+            |name: &str, usual: Option<usize>, largest| match (fields.optional_size(name, Largest(largest))?, usual) {
+                (Some(size), _) | (None, Some(size)) => Ok(size),
+                (None, None) => fields.size(name, Largest(largest)),
+            };
         let heads = size("num_attention_heads", usual.heads, LARGEST_SIZE)?;
         let hidden = size("hidden_size", None, LARGEST_SIZE)?;
         let head_dim = match (fields.optional_size("head_dim", Largest(1 << 13))?, usual.head_dim) {
