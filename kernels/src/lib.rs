@@ -11,6 +11,7 @@ pub mod embed;
 pub mod format;
 pub mod gemm;
 pub mod math;
+pub mod moe;
 pub mod op;
 pub(crate) mod os;
 pub mod parity;

@@ -97,7 +97,10 @@ fn lies_are_refused_with_field_and_mend() {
         ("rope_theta", "0.5"),
         ("rope_theta", "true"),
         ("tie_word_embeddings", "1"),
-        ("attention_bias", "true"),
+        ("attention_bias", "1"),
+        ("final_logit_softcapping", "30.0"),
+        ("attn_logit_softcapping", "50.0"),
+        ("n_shared_experts", "1"),
         ("mlp_bias", "true"),
         ("hidden_act", "\"gelu\""),
         ("partial_rotary_factor", "0.5"),
@@ -110,7 +113,15 @@ fn lies_are_refused_with_field_and_mend() {
         assert!(error.starts_with("config.json") && error.contains(';') && about, "{field}={value}: {error}");
     }
     for (scaling, word) in [
-        (r#"{"rope_type":"yarn","factor":4.0}"#, "'yarn'"),
+        (r#"{"rope_type":"longrope","factor":4.0}"#, "'longrope'"),
+        (r#"{"rope_type":"dynamic","factor":4.0}"#, "'dynamic'"),
+        (r#"{"rope_type":"yarn","factor":4.0}"#, "original_max_position_embeddings"),
+        (r#"{"rope_type":"yarn","original_max_position_embeddings":4096}"#, "rope_scaling.factor"),
+        (
+            r#"{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":4096,"beta_fast":1,"beta_slow":32}"#,
+            "beta_fast",
+        ),
+        (r#"{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":4096,"mscale":1.0}"#, "mscale"),
         (r#"{"rope_type":"llama3"}"#, "rope_scaling.factor"),
         (r#"{"factor":4.0}"#, "rope_scaling.rope_type"),
         (r#"{"rope_type":"linear","factor":0}"#, "rope_scaling.factor"),

@@ -2,6 +2,7 @@
 
 pub(crate) mod barrier;
 pub mod clock;
+pub(crate) mod cuts;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) mod f32x16;
 pub mod isa;

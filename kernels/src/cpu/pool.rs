@@ -6,9 +6,12 @@
 #![expect(unsafe_code, reason = "workers borrow the caller's closure for the length of one call")]
 
 use crate::cpu::barrier::Barrier;
+use crate::cpu::cuts::Shares;
 use crate::cpu::speed;
 use crate::os;
+use std::any::{Any, TypeId};
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
@@ -42,34 +45,6 @@ impl Worker<'_> {
     }
 }
 
-/// How work is cut among workers.
-#[derive(Debug)]
-pub(crate) struct Shares {
-    /// Σ of the weights before each worker, and of all; empty if they are equal.
-    before: Vec<u64>,
-}
-
-impl Shares {
-    fn new(weights: &[u32]) -> Self {
-        if weights.iter().all(|weight| *weight == weights[0]) {
-            return Self { before: Vec::new() };
-        }
-        let mut sum = 0;
-        let sums = weights.iter().map(|weight| {
-            sum += u64::from(*weight);
-            sum
-        });
-        Self { before: std::iter::once(0).chain(sums).collect() }
-    }
-    /// Where the part of worker `i` of the first `count` begins in `0 .. items`; `items` for `i` = `count`.
-    pub(crate) fn cut(&self, items: usize, i: usize, count: usize) -> usize {
-        match self.before.get(count) {
-            None => items * i / count,
-            Some(&all) => (items as u128 * u128::from(self.before[i]) / u128::from(all)) as usize,
-        }
-    }
-}
-
 type Job<'a> = dyn Fn(Worker<'_>) + Sync + 'a;
 
 struct Shared {
@@ -92,6 +67,8 @@ pub struct Pool {
     handles: Vec<JoinHandle<()>>,
     threads: Vec<Thread>,
     turn: Mutex<()>,
+    /// What ops prepared on this pool share, by its type.
+    common: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -160,7 +137,7 @@ impl Pool {
             })
             .collect();
         let threads = handles.iter().map(|h| h.thread().clone()).collect();
-        Self { shared, cpus: cpus.to_vec(), handles, threads, turn: Mutex::new(()) }
+        Self { shared, cpus: cpus.to_vec(), handles, threads, turn: Mutex::new(()), common: Mutex::default() }
     }
     /// Number of workers.
     pub fn threads(&self) -> usize {
@@ -173,6 +150,12 @@ impl Pool {
     /// How work is cut among the workers.
     pub(crate) fn shares(&self) -> &Shares {
         &self.shared.shares
+    }
+    /// The one `T` of this pool, made when it is first asked for: scratch of ops that run one after another.
+    pub(crate) fn shared<T: Any + Default + Send + Sync>(&self) -> Arc<T> {
+        let mut common = self.common.lock().unwrap_or_else(PoisonError::into_inner);
+        let any = common.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default())).clone();
+        any.downcast().unwrap_or_default()
     }
     /// Runs `job` once on every worker and returns when all have finished. A panic in any of them is resumed here.
     pub fn run(&self, job: &Job<'_>) {
@@ -317,14 +300,6 @@ mod tests {
                     assert_eq!(next, items);
                 }
             }
-        }
-    }
-
-    #[test]
-    fn equal_workers_have_the_cuts_they_always_had() {
-        for weights in [[1; 3], [32; 3]] {
-            let shares = Shares::new(&weights);
-            assert_eq!([0, 1, 2, 3].map(|i| shares.cut(100, i, 3)), [0, 33, 66, 100]);
         }
     }
 

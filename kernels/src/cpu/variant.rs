@@ -75,7 +75,7 @@ impl<O: CpuOp> Variant<O> {
         unsafe { Self::new("scalar", &[], body) }
     }
     /// The same kernel, for the ops that `accepts` lets through.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     pub(crate) const fn only(mut self, accepts: fn(&O) -> Result<(), Unsupported>) -> Self {
         self.accepts = accepts;
         self

@@ -33,6 +33,9 @@ mod canonical;
 #[cfg(target_arch = "x86_64")]
 mod float;
 #[cfg(target_arch = "x86_64")]
+mod grouped;
+mod grouped_scalar;
+#[cfg(target_arch = "x86_64")]
 mod integer;
 #[cfg(target_arch = "x86_64")]
 mod integer256;
@@ -53,6 +56,7 @@ mod scalar;
 mod tiled;
 
 pub use activations::{Activations, UnknownActivations};
+pub(crate) use list::experts;
 
 use crate::format::Format;
 use crate::format::synth::{synth, synth_f32, synth_rows};

@@ -20,6 +20,7 @@ use crate::cpu::pool::Pool;
 use crate::cpu::split::Split;
 use crate::format::Format;
 use crate::{Buffer, Fault};
+use std::sync::Arc;
 
 /// Outputs a tile: f32 lanes of a 512-bit vector.
 pub(super) const LANES: usize = 16;
@@ -29,8 +30,10 @@ pub(super) const LINE: usize = 64;
 /// All weights of a gemm in tiles.
 #[derive(Debug)]
 pub(super) struct Packed {
-    buffer: Buffer,
+    buffer: Arc<Buffer>,
     shape: Layout,
+    /// The first tile's place in the buffer: 0, but for a part.
+    first: usize,
     /// Tiles: n / 16, rounded up.
     pub(super) tiles: usize,
 }
@@ -94,12 +97,17 @@ impl Packed {
                 }
             }
         });
-        Ok(Self { buffer, shape, tiles })
+        Ok(Self { buffer: Arc::new(buffer), shape, first: 0, tiles })
+    }
+    /// Some of the tiles, in the same memory.
+    pub(super) fn part(&self, tiles: std::ops::Range<usize>) -> Self {
+        assert!(tiles.end <= self.tiles, "{tiles:?} is inside 0..{}", self.tiles);
+        Self { buffer: self.buffer.clone(), shape: self.shape, first: self.first + tiles.start, tiles: tiles.len() }
     }
     /// Tile `t`.
     pub(super) fn tile(&self, t: usize) -> Tile<'_> {
         let bytes = self.shape.tile_bytes();
-        let tile = &self.buffer.slice::<u8>()[t * bytes..][..bytes];
+        let tile = &self.buffer.slice::<u8>()[(self.first + t) * bytes..][..bytes];
         let (codes, rest) = tile.split_at(self.shape.blocks * self.shape.codes);
         Tile { codes, scales: &rest[..self.shape.blocks * self.shape.scales] }
     }

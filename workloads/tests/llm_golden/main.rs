@@ -12,6 +12,7 @@ use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
 use spark_kernels::format::splitmix::SplitMix64;
 use spark_kernels::gemm::{Activations, Gemm};
+use spark_kernels::moe::Routing;
 use spark_kernels::rope::Scaling;
 use spark_workloads::llm::weights::Part;
 use spark_workloads::llm::{Config, Model, Preset, Settings, Synthetic, Tensor, weights_hash};
@@ -36,7 +37,64 @@ fn models() -> Vec<(&'static str, Config)> {
         ("qwen2", config(r#""model_type":"qwen2""#)),
         ("qwen3", config(r#""model_type":"qwen3""#)),
         ("qwen3, tied", config(r#""model_type":"qwen3","tie_word_embeddings":true"#)),
+        ("llama with biases", config(r#""model_type":"llama","attention_bias":true"#)),
+        ("mistral, window 9", config(r#""model_type":"mistral","sliding_window":9"#)),
+        (
+            "qwen2, window 11 from layer 1 on",
+            config(r#""model_type":"qwen2","sliding_window":11,"use_sliding_window":true,"max_window_layers":1"#),
+        ),
+        (
+            "gemma3, 1 of 3 layers global",
+            config(
+                r#""model_type":"gemma3_text","hidden_activation":"gelu_pytorch_tanh","query_pre_attn_scalar":50,
+                "rope_theta":3000.0,"rope_local_base_freq":100.0,"rope_scaling":{"rope_type":"linear","factor":8.0},
+                "sliding_window":7,"sliding_window_pattern":3"#,
+            ),
+        ),
+        (
+            "gemma3, scores bent, no window in reach",
+            config(
+                r#""model_type":"gemma3_text","attn_logit_softcapping":2.0,"tie_word_embeddings":false,"sliding_window":500"#,
+            ),
+        ),
+        (
+            "granite",
+            config(
+                r#""model_type":"granite","tie_word_embeddings":true,"embedding_multiplier":12.0,"residual_multiplier":0.22,
+                "attention_multiplier":0.0625,"logits_scaling":4.0"#,
+            ),
+        ),
+        ("phi3, three quarters of a head turned", config(r#""model_type":"phi3","partial_rotary_factor":0.75"#)),
+        (
+            "gpt-oss",
+            config(
+                r#""model_type":"gpt_oss","num_local_experts":8,"num_experts_per_tok":3,"sliding_window":10,"swiglu_limit":1.5,
+                "rope_theta":150.0,"rope_scaling":{"rope_type":"yarn","factor":8.0,"beta_fast":4.0,"beta_slow":1.0,
+                "original_max_position_embeddings":128,"truncate":false}"#,
+            ),
+        ),
+        (
+            "gpt-oss, ramp cut to whole indices",
+            config(
+                r#""model_type":"gpt_oss","num_local_experts":5,"experts_per_token":2,"rope_theta":150.0,
+                "layer_types":["full_attention","sliding_attention","full_attention"],"sliding_window":6,
+                "rope_scaling":{"rope_type":"yarn","factor":8.0,"beta_fast":4.0,"original_max_position_embeddings":128}"#,
+            ),
+        ),
+        ("qwen3 with experts", qwen3_moe("")),
+        ("qwen3 with experts, weights of all", qwen3_moe(r#","norm_topk_prob":false"#)),
     ]
+}
+
+fn qwen3_moe(more: &str) -> Config {
+    let text = r#""model_type":"qwen3_moe","num_experts":12,"num_experts_per_tok":4,"moe_intermediate_size":48"#;
+    let normalised = if more.is_empty() { r#","norm_topk_prob":true"# } else { more };
+    config(&format!("{text}{normalised}"))
+}
+
+/// The model of that name.
+fn model(name: &str) -> Config {
+    models().into_iter().find(|(of, _)| *of == name).unwrap().1
 }
 
 fn settings(format: Format, head: Format, activations: Activations, kv: KvType) -> Settings {
@@ -49,6 +107,7 @@ fn settings(format: Format, head: Format, activations: Activations, kv: KvType) 
         capacity: 64,
         sequences: 1,
         seed: SEED,
+        routing: Routing::Router,
         implementation: "scalar".into(),
     }
 }
