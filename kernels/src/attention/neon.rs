@@ -2,13 +2,13 @@
 #![expect(unsafe_code, reason = "vector loads take pointers, a hint has no intrinsic")]
 
 use super::Attention;
-use super::flash::{self, Isa, Part};
-use super::layout::{LANES, Stored};
+use super::flash::{self, Attends, Isa, Part, Queries};
+use super::layout::LANES;
+use super::panel::panels;
 use super::schedule::BLOCK;
+use super::stored::Stored;
 use super::strip::{POWERS, strips};
-use crate::cpu::f32x16::neon::{
-    Lanes, divide, larger, largest, load, magnitude, minus, multiply_add, plus, signed_as, splat, store, times,
-};
+use crate::cpu::f32x16::neon::{Lanes, divide, larger, largest, load, minus, multiply_add, plus, splat, store, times};
 use crate::cpu::isa::{Feature, NEON};
 use crate::cpu::kernel::Kernel;
 use crate::{Backend, Buffer, Device, Fault, Implementation, Prepared, Unsupported};
@@ -37,7 +37,10 @@ impl Implementation<Attention> for Neon {
 
 impl Isa for Neon {
     const FEATURES: &'static [Feature] = NEON;
-    fn kernel<'a, T: Stored>() -> Kernel<Part<'a, T>> {
+}
+
+impl<T: Stored> Attends<T> for Neon {
+    fn kernel<'a>() -> Kernel<Part<'a, T>> {
         // SAFETY: `attend` is safe but for its instructions, which are among these features.
         unsafe { Kernel::new(NEON, attend::<T>) }
     }
@@ -45,6 +48,7 @@ impl Isa for Neon {
 
 // 24 registers of sums, 4 of keys or values, and the number they are multiplied with: 29 of 32.
 strips!("neon", wide: [1], rows: [1 2 3 4 5 6]);
+panels!("neon");
 
 #[inline]
 #[target_feature(enable = "neon")]
@@ -72,46 +76,58 @@ macro_rules! quarters {
     }};
 }
 
-/// Element `half` of two of 16 keys, from their 32 elements at `line`.
+/// Element `part` of the neighbouring elements at `line` of 16 keys; int8 in steps of its scales.
 ///
 /// # Safety
-/// 32 elements at `line` may be read.
+/// 64 bytes at `line` may be read; for f32 64 more for each `part`.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn key_lanes<T: Stored>(line: *const T, half: usize) -> Lanes {
-    if size_of::<T>() == 4 {
-        let line = line.cast::<f32>().wrapping_add(half * LANES);
-        return quarters!(|i: usize| {
-            // SAFETY: elements 16·half .. 16·half + 16, four at a time.
-            unsafe { vld1q_f32(line.wrapping_add(4 * i)) }
-        });
+unsafe fn key_lanes<T: Stored>(line: *const T, part: usize, scales: Lanes) -> Lanes {
+    let line = line.wrapping_add(if size_of::<T>() == 4 { part * LANES } else { 0 });
+    let words = |i: usize| {
+        // SAFETY: 16 of the 64 bytes: i < 4.
+        unsafe { vld1q_u32(line.cast::<u32>().wrapping_add(4 * i)) }
+    };
+    match size_of::<T>() {
+        4 => quarters!(|i| vreinterpretq_f32_u32(words(i))),
+        2 if part == 0 => quarters!(|i| vreinterpretq_f32_u32(vshlq_n_u32::<16>(words(i)))),
+        2 => quarters!(|i| vreinterpretq_f32_u32(vandq_u32(words(i), vdupq_n_u32(!0xffff)))),
+        _ => {
+            // A shift to the left by less than nothing is one to the right.
+            let down = vdupq_n_s32(-8 * part as i32);
+            let code = |i| {
+                let code = vandq_u32(vshlq_u32(words(i), down), vdupq_n_u32(255));
+                vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(code), vdupq_n_s32(128)))
+            };
+            times(quarters!(code), scales)
+        }
     }
-    quarters!(|i: usize| {
-        // SAFETY: 32 elements of 2 bytes are 16 pairs, four at a time.
-        let pairs = unsafe { vld1q_u32(line.cast::<u32>().wrapping_add(4 * i)) };
-        let kept = if half == 0 { vshlq_n_u32::<16>(pairs) } else { vandq_u32(pairs, vdupq_n_u32(!0xffff)) };
-        vreinterpretq_f32_u32(kept)
-    })
 }
 
-/// 16 neighbouring values.
+/// 16 neighbouring elements of a value: of token `token` of those that stand together; int8 in steps of its scale.
 ///
 /// # Safety
-/// 16 elements at `line` may be read.
+/// 16 elements of each of these tokens at `line` may be read.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn value_lanes<T: Stored>(line: *const T) -> Lanes {
-    if size_of::<T>() == 4 {
+unsafe fn value_lanes<T: Stored>(line: *const T, token: usize, scale: Lanes) -> Lanes {
+    if size_of::<T>() == 2 {
         return quarters!(|i: usize| {
-            // SAFETY: 16 floats, four at a time.
-            unsafe { vld1q_f32(line.cast::<f32>().wrapping_add(4 * i)) }
+            // SAFETY: four of 16 elements of 2 bytes: i < 4.
+            let packed = unsafe { vld1_u16(line.cast::<u16>().wrapping_add(4 * i)) };
+            vreinterpretq_f32_u32(vshll_n_u16::<16>(packed))
         });
     }
-    quarters!(|i: usize| {
-        // SAFETY: 16 elements of 2 bytes, four at a time.
-        let packed = unsafe { vld1_u16(line.cast::<u16>().wrapping_add(4 * i)) };
-        vreinterpretq_f32_u32(vshll_n_u16::<16>(packed))
-    })
+    let words = |i: usize| {
+        // SAFETY: four of 16 floats, or of 16 elements of 4 tokens, a byte each: i < 4.
+        unsafe { vld1q_u32(line.cast::<u32>().wrapping_add(4 * i)) }
+    };
+    if size_of::<T>() == 4 {
+        return quarters!(|i| vreinterpretq_f32_u32(words(i)));
+    }
+    let up = vdupq_n_s32(24 - 8 * token as i32);
+    let code = |i| vcvtq_f32_s32(vshrq_n_s32::<24>(vreinterpretq_s32_u32(vshlq_u32(words(i), up))));
+    times(quarters!(code), scale)
 }
 
 /// Into the second-level cache: the next blocks of keys and values are too many for the first.
@@ -120,6 +136,21 @@ unsafe fn value_lanes<T: Stored>(line: *const T) -> Lanes {
 fn prefetch<T>(line: *const T) {
     // SAFETY: a hint: it reads nothing that a program sees, and may name any address.
     unsafe { asm!("prfm pldl2keep, [{0}]", in(reg) line, options(nostack, preserves_flags, readonly)) }
+}
+
+/// Without its sign.
+#[inline]
+#[target_feature(enable = "neon")]
+fn magnitude(x: Lanes) -> Lanes {
+    Lanes(vabsq_f32(x.0), vabsq_f32(x.1), vabsq_f32(x.2), vabsq_f32(x.3))
+}
+
+/// A positive `x` with the signs of `of`.
+#[inline]
+#[target_feature(enable = "neon")]
+fn signed_as(x: Lanes, of: Lanes) -> Lanes {
+    let signed = |x, of| vbslq_f32(vdupq_n_u32(1 << 31), of, x);
+    Lanes(signed(x.0, of.0), signed(x.1, of.1), signed(x.2, of.2), signed(x.3, of.3))
 }
 
 /// The lanes in `keep`, −∞ in the others.

@@ -8,6 +8,7 @@
 use crate::cpu::f32x16::on_vectors;
 use crate::cpu::kernel::Kernel;
 use crate::cpu::pool::Pool;
+use crate::cpu::variant::portable;
 use std::hint::black_box;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -68,8 +69,7 @@ const KERNELS: &[Kernel<Burn>] = &[
     avx2::KERNEL,
     #[cfg(target_arch = "aarch64")]
     neon::KERNEL,
-    // SAFETY: a safe function is sound to call anywhere.
-    unsafe { Kernel::new(&[], scalar) },
+    portable(scalar),
 ];
 
 /// Rounds a second of each of `pool`'s workers, all at once; 0 for one that could not be asked.

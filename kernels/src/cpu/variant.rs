@@ -136,6 +136,12 @@ impl<O: CpuOp> Prepared for Runner<O> {
     }
 }
 
+/// A kernel that any CPU can run.
+pub(crate) const fn portable<A>(body: fn(&mut A)) -> Kernel<A> {
+    // SAFETY: a safe function is sound to call anywhere.
+    unsafe { Kernel::new(&[], body) }
+}
+
 /// The rows in use, if the op was prepared for that many.
 pub(crate) fn rows_in_use(name: &str, live: &Live, capacity: usize) -> Result<usize, Fault> {
     let rows = live.rows();

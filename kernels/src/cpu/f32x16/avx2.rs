@@ -40,10 +40,6 @@ lanewise! {
     /// a where it is smaller, else b: also where either is NaN.
     smaller(a, b) _mm256_min_ps(a, b);
     negative(x) _mm256_xor_ps(x, _mm256_set1_ps(-0.0));
-    /// Without its sign.
-    magnitude(x) _mm256_andnot_ps(_mm256_set1_ps(-0.0), x);
-    /// A positive `x` with the signs of `of`.
-    signed_as(x, of) _mm256_or_ps(x, _mm256_and_ps(of, _mm256_set1_ps(-0.0)));
     /// `yes` where a > b, else `no`.
     if_greater(a, b, yes, no) _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b));
     /// `yes` where a = b, else `no`.

@@ -38,10 +38,6 @@ lanewise! {
     /// a where it is smaller, else b: also where either is NaN.
     smaller(a, b) _mm512_min_ps(a, b);
     negative(x) _mm512_xor_ps(x, _mm512_set1_ps(-0.0));
-    /// Without its sign.
-    magnitude(x) _mm512_abs_ps(x);
-    /// A positive `x` with the signs of `of`.
-    signed_as(x, of) _mm512_or_ps(x, _mm512_and_ps(of, _mm512_set1_ps(-0.0)));
     /// `yes` where a > b, else `no`.
     if_greater(a, b, yes, no) _mm512_mask_mov_ps(no, _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), yes);
     /// `yes` where a = b, else `no`.

@@ -40,10 +40,6 @@ lanewise! {
     /// a where it is smaller, else b: also where either is NaN.
     smaller(a, b) vbslq_f32(vcltq_f32(a, b), a, b);
     negative(x) vnegq_f32(x);
-    /// Without its sign.
-    magnitude(x) vabsq_f32(x);
-    /// A positive `x` with the signs of `of`.
-    signed_as(x, of) vbslq_f32(vdupq_n_u32(1 << 31), of, x);
     /// `yes` where a > b, else `no`.
     if_greater(a, b, yes, no) vbslq_f32(vcgtq_f32(a, b), yes, no);
     /// `yes` where a = b, else `no`.
@@ -141,7 +137,8 @@ fn narrow(low: uint32x4_t, high: uint32x4_t) -> uint16x8_t {
 #[target_feature(enable = "neon")]
 pub(crate) fn truncate(to: &mut [u32; LANES], x: Lanes) {
     for (i, quarter) in [x.0, x.1, x.2, x.3].into_iter().enumerate() {
+        let whole = vcvtq_u32_f32(quarter);
         // SAFETY: four of the sixteen elements of `to`: i < 4.
-        unsafe { vst1q_u32(to.as_mut_ptr().wrapping_add(4 * i), vcvtq_u32_f32(quarter)) };
+        unsafe { vst1q_u32(to.as_mut_ptr().wrapping_add(4 * i), whole) };
     }
 }
