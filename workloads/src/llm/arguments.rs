@@ -31,7 +31,7 @@ pub(crate) const LEFT_OUT: &[Axis] = &[
     },
     Axis { name: "batch", about: "sequences run together", default: "1" },
     Axis { name: "head", about: "format of embedding and head", default: "q8_0" },
-    Axis { name: "kv", about: "type of cached keys and values: bf16 or f32", default: "bf16" },
+    Axis { name: "kv", about: "type of cached keys and values: bf16, f32 or int8", default: "bf16" },
     Axis {
         name: "n_prompt",
         about: "tokens read before generating, in the same sample (llama-bench's -pg)",

@@ -66,7 +66,7 @@ impl Config {
     }
     /// Bytes of keys and values that one token adds, over all layers.
     pub fn kv_bytes_per_token(&self, kv: KvType) -> u64 {
-        (2 * self.layers * self.kv_heads * self.head_dim * kv.element().size()) as u64
+        (2 * self.layers * self.kv_heads * kv.bytes(self.head_dim)) as u64
     }
     /// Bytes that decoding one token of each of `batch` sequences touches, with `depth` tokens before it in each: every
     /// weight of every layer and the head once, one row of the embedding a sequence, keys and values read and appended.
