@@ -7,7 +7,7 @@
 //! 11 cycles from memory. The tolerance counts both roundings.
 #![expect(unsafe_code, reason = "vector loads and stores take pointers")]
 
-use super::avx512::{get, largest, multiply_add, plus, prefetch, put, scales, soften, splat, times};
+use super::avx512::{get, largest, multiply_add, prefetch, put, scales, soften, splat, times};
 use super::flash::{self, Attends, Isa, LEAST_WEIGHT, Part, Queries};
 use super::layout::LANES;
 use super::schedule::BLOCK;
@@ -62,7 +62,7 @@ const QUERY: f32 = 32512.0;
 /// The largest rounded weight.
 const WEIGHT: f32 = 65535.0;
 /// Blocks of 64 tokens that the first strip asks for ahead.
-const AHEAD: usize = 2;
+const AHEAD: usize = 1;
 
 /// The integers of a tile: a row a query vector.
 struct Codes<'a> {
@@ -229,11 +229,14 @@ fn round_weights(
 }
 
 /// 4 bytes for each of 16 lanes.
+///
+/// # Safety
+/// 4 bytes at `at` may be read.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn four(bytes: &[u8], at: usize) -> __m512i {
-    let bytes = &bytes[at..at + 4];
-    _mm512_set1_epi32(i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+unsafe fn four(at: *const u8) -> __m512i {
+    // SAFETY: by this function's contract; the load needs no alignment.
+    _mm512_set1_epi32(unsafe { at.cast::<i32>().read_unaligned() })
 }
 
 /// p\[row\]\[key\] = q\[row\] · key for the `M` rows and the keys `seen` of a block.
@@ -253,8 +256,8 @@ fn scores<const M: usize>(
         let block = &keys[lane / LANES * len..][..wide * len];
         // The second vector of keys is the first once more where there is none.
         let second = (wide - 1) * len;
-        let high = &codes.high[rows.start * dim..][..M * dim];
-        let low = &codes.low[rows.start * dim..][..M * dim];
+        let high = codes.high[rows.start * dim..][..M * dim].as_ptr();
+        let low = codes.low[rows.start * dim..][..M * dim].as_ptr();
         let mut sums = [[[_mm512_setzero_si512(); 2]; WIDE]; M];
         for d in (0..dim).step_by(4) {
             let mut key = [_mm512_setzero_si512(); WIDE];
@@ -267,7 +270,10 @@ fn scores<const M: usize>(
                 }
             }
             for (m, sums) in sums.iter_mut().enumerate() {
-                let (high, low) = (four(high, m * dim + d), four(low, m * dim + d));
+                // SAFETY: elements d .. d + 4 ≤ dim of row m < M.
+                let high = unsafe { four(high.wrapping_add(m * dim + d)) };
+                // SAFETY: as above.
+                let low = unsafe { four(low.wrapping_add(m * dim + d)) };
                 for (sums, key) in sums.iter_mut().zip(key) {
                     sums[0] = _mm512_dpbusd_epi32(sums[0], key, high);
                     sums[1] = _mm512_dpbusd_epi32(sums[1], key, low);
@@ -299,28 +305,33 @@ fn outputs<const M: usize>(
     ahead: usize,
 ) {
     let (dim, len) = (queries.dim, u8::block(queries.dim));
-    let (high, low) =
-        (&codes.p_high[rows.start * BLOCK..][..M * BLOCK], &codes.p_low[rows.start * BLOCK..][..M * BLOCK]);
+    let high = codes.p_high[rows.start * BLOCK..][..M * BLOCK].as_ptr();
+    let low = codes.p_low[rows.start * BLOCK..][..M * BLOCK].as_ptr();
     for d in (0..dim).step_by(WIDE * LANES) {
         let wide = ((dim - d) / LANES).min(WIDE);
         let second = (wide - 1) * 4 * LANES;
         let mut sums = [[[_mm512_setzero_si512(); 2]; WIDE]; M];
-        for token in seen.clone().step_by(4) {
-            let block = &values[token / LANES * len..][..len];
-            let mut value = [_mm512_setzero_si512(); WIDE];
-            for (n, value) in value.iter_mut().enumerate() {
-                let line = block.as_ptr().wrapping_add(token % LANES * dim + 4 * d + n * second);
-                // SAFETY: 64 bytes of elements d .. d + 16 · wide ≤ dim of 4 tokens of a block.
-                *value = unsafe { _mm512_loadu_si512(line.cast()) };
-                if ahead > 0 {
-                    prefetch(line.wrapping_add(ahead));
+        for lane in seen.clone().step_by(LANES) {
+            let block = &values[lane / LANES * len..][..len];
+            for token in (lane..seen.end.min(lane + LANES)).step_by(4) {
+                let mut value = [_mm512_setzero_si512(); WIDE];
+                for (n, value) in value.iter_mut().enumerate() {
+                    let line = block.as_ptr().wrapping_add((token - lane) * dim + 4 * d + n * second);
+                    // SAFETY: 64 bytes of elements d .. d + 16 · wide ≤ dim of 4 tokens of a block.
+                    *value = unsafe { _mm512_loadu_si512(line.cast()) };
+                    if ahead > 0 {
+                        prefetch(line.wrapping_add(ahead));
+                    }
                 }
-            }
-            for (m, sums) in sums.iter_mut().enumerate() {
-                let (high, low) = (four(high, m * BLOCK + token), four(low, m * BLOCK + token));
-                for (sums, value) in sums.iter_mut().zip(value) {
-                    sums[0] = _mm512_dpbusd_epi32(sums[0], high, value);
-                    sums[1] = _mm512_dpbusd_epi32(sums[1], low, value);
+                for (m, sums) in sums.iter_mut().enumerate() {
+                    // SAFETY: tokens token .. token + 4 ≤ 64 of row m < M.
+                    let high = unsafe { four(high.wrapping_add(m * BLOCK + token)) };
+                    // SAFETY: as above.
+                    let low = unsafe { four(low.wrapping_add(m * BLOCK + token)) };
+                    for (sums, value) in sums.iter_mut().zip(value) {
+                        sums[0] = _mm512_dpbusd_epi32(sums[0], high, value);
+                        sums[1] = _mm512_dpbusd_epi32(sums[1], low, value);
+                    }
                 }
             }
         }
