@@ -14,6 +14,7 @@ use spark_kernels::format::splitmix::SplitMix64;
 use spark_kernels::gemm::{Activations, Gemm};
 use spark_kernels::moe::Routing;
 use spark_kernels::rope::Scaling;
+use spark_kernels::swiglu::Gate;
 use spark_workloads::llm::weights::Part;
 use spark_workloads::llm::{Config, Model, Preset, Settings, Synthetic, Tensor, weights_hash};
 use std::sync::Arc;
@@ -200,6 +201,61 @@ fn another_model_gives_other_logits() {
 }
 
 #[test]
+fn a_model_without_one_of_its_features_gives_other_logits() {
+    // One detail at a time: each has to move the logits far beyond the bound, or the test above would not see it.
+    let lacking: Vec<(&str, &str, fn(&mut Config))> = vec![
+        ("mistral, window 9", "window", |c| c.window = Some(10)),
+        ("qwen2, window 11 from layer 1 on", "layers", |c| c.windowed[0] = true),
+        ("gemma3, 1 of 3 layers global", "pattern", |c| c.windowed.rotate_left(1)),
+        ("gemma3, 1 of 3 layers global", "window", |c| c.window = None),
+        ("gemma3, 1 of 3 layers global", "local base", |c| c.local_theta = Some(110.0)),
+        ("gemma3, 1 of 3 layers global", "scale", |c| c.attention_scale = None),
+        ("gemma3, 1 of 3 layers global", "gate", |c| c.gate = Gate::Silu),
+        ("gemma3, 1 of 3 layers global", "global scaling", |c| c.scaling = Scaling::None),
+        ("gemma3, scores bent, no window in reach", "softcap", |c| c.softcap = None),
+        ("gemma3, scores bent, no window in reach", "local layers", |c| c.windowed = vec![false; 3]),
+        ("granite", "embedding", |c| c.embedding_multiplier = 11.0),
+        ("granite", "residual", |c| c.residual_multiplier = 0.25),
+        ("granite", "scores", |c| c.attention_scale = None),
+        ("granite", "logits", |c| c.logits_scaling = 4.01),
+        ("phi3, three quarters of a head turned", "rotary", |c| c.rotary = 32),
+        ("llama with biases", "output bias", |c| c.output_bias = false),
+        ("gpt-oss", "limit", |c| c.gate = Gate::Clamped { limit: 7.0 }),
+        ("gpt-oss", "experts a token", |c| c.mixture.as_mut().unwrap().active = 2),
+        ("gpt-oss", "biases of experts", |c| c.mixture.as_mut().unwrap().bias = false),
+        ("gpt-oss", "yarn", |c| c.scaling = Scaling::None),
+        ("gpt-oss", "window", |c| c.windowed.rotate_left(1)),
+        ("qwen3 with experts", "weights", |c| c.mixture.as_mut().unwrap().normalised = false),
+        ("qwen3 with experts", "experts a token", |c| c.mixture.as_mut().unwrap().active = 5),
+    ];
+    for (name, what, change) in lacking {
+        let right = model(name);
+        let tokens = prompt(&right, 40, 1);
+        let mut wrong = right.clone();
+        change(&mut wrong);
+        let error = distance(wide(&engine(&right, &exact(), &tokens)), &forward(&wrong, &exact(), &tokens));
+        assert!(error > 20.0 * F32_BOUND, "{name} without its {what}: {error:e}");
+    }
+    // Sinks stand in no field of the file: the reference has them by family, the engine by flag.
+    let gpt = model("gpt-oss");
+    let tokens = prompt(&gpt, 40, 1);
+    let without = Config { sinks: false, ..gpt.clone() };
+    let error = distance(wide(&engine(&without, &exact(), &tokens)), &forward(&gpt, &exact(), &tokens));
+    assert!(error > 20.0 * F32_BOUND, "sinks: {error:e}");
+}
+
+#[test]
+fn experts_agree_with_f64_in_every_format() {
+    let config = model("gpt-oss");
+    let tokens = prompt(&config, 33, 2);
+    for format in [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0, Format::Bf16] {
+        let settings = settings(format, Format::Q8_0, Activations::F32, KvType::F32);
+        let error = distance(wide(&engine(&config, &settings, &tokens)), &forward(&config, &settings, &tokens));
+        assert!(error < F32_BOUND, "{format}: {error:e}");
+    }
+}
+
+#[test]
 fn prefill_then_decode_is_all_at_once() {
     for (name, config) in models() {
         let tokens = prompt(&config, 40, 3);
@@ -220,15 +276,20 @@ fn prefill_then_decode_is_all_at_once() {
 
 #[test]
 fn a_batch_is_its_sequences_one_by_one() {
-    let (_, config) = models().swap_remove(3);
+    for name in ["qwen2", "gemma3, 1 of 3 layers global", "gpt-oss", "qwen3 with experts"] {
+        batch_is_one_by_one(&model(name));
+    }
+}
+
+/// Sequences of different lengths, prefilled in passes that hold the end of one and the beginning of the next.
+fn batch_is_one_by_one(config: &Config) {
     let settings =
         Settings { sequences: 3, rows: 16, ..settings(Format::Mxfp4, Format::Q8_0, Activations::Int8, KvType::Bf16) };
-    let prompts: Vec<_> = [9, 30, 17].iter().zip(10..).map(|(len, seed)| prompt(&config, *len, seed)).collect();
-    let mut batch = Model::load(&config, &settings, &cpu(2)).unwrap();
+    let prompts: Vec<_> = [9, 30, 17].iter().zip(10..).map(|(len, seed)| prompt(config, *len, seed)).collect();
+    let mut batch = Model::load(config, &settings, &cpu(2)).unwrap();
     batch.prefill(&prompts.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
-    let mut alone: Vec<_> = (0..3)
-        .map(|_| Model::load(&config, &Settings { sequences: 1, ..settings.clone() }, &cpu(1)).unwrap())
-        .collect();
+    let mut alone: Vec<_> =
+        (0..3).map(|_| Model::load(config, &Settings { sequences: 1, ..settings.clone() }, &cpu(1)).unwrap()).collect();
     for (i, model) in alone.iter_mut().enumerate() {
         model.prefill(&[&prompts[i]]).unwrap();
         assert_eq!(model.logits(0).unwrap(), batch.logits(i).unwrap(), "after the prompt of {i}");
@@ -257,8 +318,14 @@ fn spread(a: &[f64], b: &[f64]) -> f64 {
 /// rounding moves the model itself: the scalar path with rounded activations from the scalar path with f32 ones.
 #[test]
 fn every_implementation_agrees_with_scalar() {
-    let config = Preset::find("tiny").unwrap().config().unwrap();
-    let tokens = prompt(&config, 40, 4);
+    for preset in ["tiny", "tiny-moe"] {
+        agrees_with_scalar(&Preset::find(preset).unwrap().config().unwrap());
+    }
+    agrees_with_scalar(&model("gemma3, 1 of 3 layers global"));
+}
+
+fn agrees_with_scalar(config: &Config) {
+    let tokens = prompt(config, 40, 4);
     let cases = [
         (Format::Mxfp4, Activations::Int8),
         (Format::Nvfp4, Activations::Int8g32),
@@ -269,9 +336,8 @@ fn every_implementation_agrees_with_scalar() {
     ];
     for (format, activations) in cases {
         let settings = settings(format, Format::Q8_0, activations, KvType::F32);
-        let scalar = wide(&engine(&config, &settings, &tokens));
-        let unrounded =
-            wide(&engine(&config, &Settings { activations: Activations::F32, ..settings.clone() }, &tokens));
+        let scalar = wide(&engine(config, &settings, &tokens));
+        let unrounded = wide(&engine(config, &Settings { activations: Activations::F32, ..settings.clone() }, &tokens));
         let exact = activations == Activations::F32;
         let bound = if exact { 4.0 * F32_BOUND } else { spread(&scalar, &unrounded) };
         assert!(
@@ -281,12 +347,12 @@ fn every_implementation_agrees_with_scalar() {
         let device = cpu(2);
         for implementation in Gemm::implementations().iter().filter(|i| i.backend() == device.backend()) {
             let how = Settings { implementation: implementation.name().into(), ..settings.clone() };
-            let op = spark_workloads::llm::Blocks::new(&config, &how).gate_up();
+            let op = spark_workloads::llm::Blocks::new(config, &how).gate_up();
             if let Err(reason) = implementation.supports(&op, &*device) {
                 println!("{format} {activations} {}: {reason}", implementation.name());
                 continue;
             }
-            let mut model = Model::load(&config, &how, &device).unwrap();
+            let mut model = Model::load(config, &how, &device).unwrap();
             model.prefill(&[&tokens[..39]]).unwrap();
             model.set_next(&tokens[39..]);
             model.decode().unwrap();
