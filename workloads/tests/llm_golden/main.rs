@@ -88,7 +88,7 @@ fn models() -> Vec<(&'static str, Config)> {
 }
 
 fn qwen3_moe(more: &str) -> Config {
-    let text = r#""model_type":"qwen3_moe","num_experts":12,"num_experts_per_tok":4,"moe_intermediate_size":48"#;
+    let text = r#""model_type":"qwen3_moe","num_experts":12,"num_experts_per_tok":4,"moe_intermediate_size":64"#;
     let normalised = if more.is_empty() { r#","norm_topk_prob":true"# } else { more };
     config(&format!("{text}{normalised}"))
 }
@@ -315,7 +315,7 @@ fn spread(a: &[f64], b: &[f64]) -> f64 {
 /// With f32 activations the bound above holds, twice for the two sides and twice for the wider model. Rounded activations make a
 /// step of what was a hair's breadth: a value between two codes may get either, and a flip upstream moves many values
 /// downstream. What is certain is that both sides are roundings of one model, so that they lie no farther from each other than
-/// rounding moves the model itself: the scalar path with rounded activations from the scalar path with f32 ones.
+/// twice what rounding moves the model itself: the scalar path with rounded activations from the scalar path with f32 ones.
 #[test]
 fn every_implementation_agrees_with_scalar() {
     for preset in ["tiny", "tiny-moe"] {
@@ -339,9 +339,9 @@ fn agrees_with_scalar(config: &Config) {
         let scalar = wide(&engine(config, &settings, &tokens));
         let unrounded = wide(&engine(config, &Settings { activations: Activations::F32, ..settings.clone() }, &tokens));
         let exact = activations == Activations::F32;
-        let bound = if exact { 4.0 * F32_BOUND } else { spread(&scalar, &unrounded) };
+        let bound = if exact { 4.0 * F32_BOUND } else { 2.0 * spread(&scalar, &unrounded) };
         assert!(
-            exact || (1e-4..0.9).contains(&bound),
+            exact || (1e-4..1.8).contains(&bound),
             "{format} {activations}: rounding moves the logits by {bound:e}"
         );
         let device = cpu(2);
