@@ -6,6 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spark_kernels::cpu::Cpu;
 use spark_kernels::embed::Embed;
 use spark_kernels::format::Format;
+use spark_kernels::moe::{Route, Routing};
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::{Rope, Scaling};
 use spark_kernels::sample::{Method, Sample};
@@ -68,6 +69,8 @@ fn small(criterion: &mut Criterion) {
         op(criterion, &cpu, &rope);
         op(criterion, &cpu, &Rope { qk_norm: true, ..rope });
         op(criterion, &cpu, &SwiGlu { rows, width: 14_336, gate: Gate::Silu });
+        let (experts, active, seed) = (128, 8, 0);
+        op(criterion, &cpu, &Route { rows, experts, active, normalised: true, routing: Routing::Router, seed });
         for format in Format::ALL {
             op(criterion, &cpu, &Embed { rows, vocab: 1024, width: 4096, format, multiplier: 1.0 });
         }

@@ -219,7 +219,8 @@ fn padded(rows: usize, group: usize) -> usize {
 impl<I: Kernels> Prepared for Ready<I> {
     fn run(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let quantise = I::quantise().here()?;
-        (I::few().here()?, I::panels().here()?);
+        I::few().here()?;
+        I::panels().here()?;
         let Self { op, gemm, plan, each, .. } = self;
         let tokens = rows_in_use(Experts::NAME, io.live, op.rows)?;
         let (n, k, active, group) = (op.n, op.k, op.active, plan.group);
