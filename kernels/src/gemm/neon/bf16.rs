@@ -13,6 +13,7 @@
 //! Subnormals are taken for 0, which moves a sum by less than 2⁻¹²⁶ (|a| + |b| + 1) a product. With FPCR.EBF set, which no program
 //! starts with, sums of pairs are fused and rounded to nearest: less than that.
 #![expect(unsafe_code, reason = "kernels compiled for bf16 matrix products")]
+#![expect(clippy::needless_range_loop, reason = "an index names the same row or output in several arrays")]
 
 use super::lanes::{VECTORS, load, load_f32, two_rows, words};
 use super::layout;

@@ -1,5 +1,6 @@
 //! Integer gemm on Arm with dot products: `sdot` sums four products for each of 4 outputs, against one word of activations.
 #![expect(unsafe_code, reason = "kernels compiled for dot products")]
+#![expect(clippy::needless_range_loop, reason = "an index names the same row or output in several arrays")]
 
 use super::lanes::*;
 use super::layout::{self, integer_plan};

@@ -1,4 +1,5 @@
 //! Packed weights to what the Arm kernels multiply, unit after unit until the panel is full.
+#![expect(clippy::needless_range_loop, reason = "an index names the same row or output in several arrays")]
 
 use super::lanes::*;
 use crate::cpu::neon_asm::prefetch;
