@@ -26,7 +26,7 @@ use std::arch::aarch64::*;
 /// totals, 2 weights, 1 activation, scales and constants fit 32 registers. A step of 4 k is 3 loads and 8 `sdot`.
 const GROUP: usize = 4;
 /// Rows that share a decoding of the weights in registers, where rows stand by themselves.
-const MOST: usize = 4;
+pub(super) const MOST: usize = 4;
 
 /// NEON with int8 dot products.
 #[derive(Debug)]
