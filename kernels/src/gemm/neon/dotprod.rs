@@ -213,7 +213,7 @@ fn few_rows<
 }
 
 /// The formats with blocks, so that one can be a parameter of a kernel.
-const BLOCKS: [Format; 4] = [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0];
+pub(super) const BLOCKS: [Format; 4] = [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0];
 
 #[target_feature(enable = "neon,dotprod")]
 fn few_of<const FORMAT: usize, const LINES: usize, const SCALES: usize, const WORDS: usize, const SCALED: bool>(
