@@ -105,7 +105,9 @@ mod tests {
     #[target_feature(enable = "neon,dotprod,i8mm")]
     fn integers(sum: &mut [i32; 4], a: &[i8; 16], b: &[i8; 16], which: usize) {
         // SAFETY: arrays of a vector's size, here and below.
-        let (s, a) = unsafe { (vld1q_s32(sum.as_ptr()), vld1q_s8(a.as_ptr())) };
+        let s = unsafe { vld1q_s32(sum.as_ptr()) };
+        // SAFETY: as above.
+        let a = unsafe { vld1q_s8(a.as_ptr()) };
         // SAFETY: as above.
         let b = unsafe { vld1q_s8(b.as_ptr()) };
         let unsigned = vreinterpretq_u8_s8(a);

@@ -66,18 +66,27 @@ fn plain(part: &mut Part<'_>) {
                     *sum = vfmaq_f32(*sum, a1, b1);
                 });
             }
-            // Below 128, which a is as a signed byte too, two products fit 16 bits.
             Operands::Int8 { a, b, sums } => {
-                let [mut a, b] = [signed_quarter(a, quarter), signed_quarter(b, quarter)];
-                burn!(sums, iterations, quarter, load_i32, store_i32, |sum| {
-                    // SAFETY: no instruction. It hides that `a` never changes: the product would be formed once and for all.
-                    unsafe { asm!("/* {0:v} */", inout(vreg) a, options(pure, nomem, nostack, preserves_flags)) };
-                    let pairs = vpaddq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)), vmull_high_s8(a, b));
-                    *sum = vpadalq_s16(*sum, pairs);
-                });
+                let [a, b] = [signed_quarter(a, quarter), signed_quarter(b, quarter)];
+                burn!(sums, iterations, quarter, load_i32, store_i32, |sum| *sum = long_dot(*sum, a, b));
             }
         }
     }
+}
+
+/// What `sdot` does, from what every CPU has. The op's a is below 128, so that it is the same as a signed byte and the sum of
+/// two products fits 16 bits. One piece of assembly, because a compiler would form the products once and for all.
+#[target_feature(enable = "neon")]
+#[inline]
+fn long_dot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+    // SAFETY: works on registers alone, with instructions of `neon`.
+    unsafe {
+        asm!("smull {low:v}.8h, {a:v}.8b, {b:v}.8b", "smull2 {high:v}.8h, {a:v}.16b, {b:v}.16b",
+            "addp {low:v}.8h, {low:v}.8h, {high:v}.8h", "sadalp {sum:v}.4s, {low:v}.8h",
+            a = in(vreg) a, b = in(vreg) b, low = out(vreg) _, high = out(vreg) _, sum = inout(vreg) sum,
+            options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
 }
 
 #[target_feature(enable = "neon,dotprod")]

@@ -162,6 +162,16 @@ pub(super) fn scales_of(format: Format, bytes: &[u8]) -> [float32x4_t; VECTORS] 
     }
 }
 
+/// Vector `v` of [`scales_of`].
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn scales_at(format: Format, bytes: &[u8], v: usize) -> float32x4_t {
+    // Four scales, and zeros where the others would be: what is made of those is dropped.
+    let (mut some, each) = ([0; 2 * LANES], bytes.len() / VECTORS);
+    some[..each].copy_from_slice(&bytes[each * v..][..each]);
+    scales_of(format, &some)[0]
+}
+
 /// Sixteen f16 to f32.
 #[inline]
 #[target_feature(enable = "neon")]

@@ -16,8 +16,7 @@ pub(super) fn add_to(total: &mut [f32; 4], panel: float32x4_t) {
     put_values(total, vaddq_f32(values(total), panel));
 }
 
-/// `micro` for one group of rows and `few_pairs` for pairs of rows that stand by themselves, over `start()`, `starts()` (two of it), `mma(sum, a, b)` and
-/// `value(sum)` of the module that calls this.
+/// `micro` for one group of rows, over `starts()` (two), `mma(sum, a, b)` and `value(sum)` of the module that calls this.
 ///
 /// LINES = 2 STEPS + 2 lines of panel and WORDS words of each row a unit. Where scales end the unit of a row they are the words
 /// from 2 STEPS on (SCALED).
@@ -66,85 +65,6 @@ macro_rules! pair_kernels {
                         add_to(&mut sums[8 * p + 2 * q + o], total[p][o]);
                     }
                 }
-            }
-        }
-
-        /// The same for P pairs of rows with O pairs of outputs at a time; WORDS words a unit of each row.
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn few_pairs<
-            const P: usize,
-            const O: usize,
-            const STEPS: usize,
-            const LINES: usize,
-            const WORDS: usize,
-            const SCALED: bool,
-        >(
-            panel: &[[u8; LINE]],
-            rows: &[&[i32]],
-            sums: &mut [[f32; LANES]],
-        ) {
-            let sums = &mut sums.as_flattened_mut().as_chunks_mut::<4>().0[..2 * VECTORS * P];
-            let mut pairs: [[&[[i32; WORDS]]; 2]; P] = [[&[]; 2]; P];
-            for p in 0..P {
-                // An odd last row is its own partner, and the partner's sums are not looked at.
-                pairs[p] = [rows[2 * p], rows[(2 * p + 1).min(rows.len() - 1)]].map(|row| row.as_chunks().0);
-            }
-            for first in (0..2 * VECTORS).step_by(O) {
-                let mut total = [[vdupq_n_f32(0.0); O]; P];
-                for (u, lines) in panel.as_chunks::<LINES>().0.iter().enumerate() {
-                    let mut exact = [[start(); O]; P];
-                    let mut acts = [[&[][..]; 2]; P];
-                    for p in 0..P {
-                        acts[p] = pairs[p].map(|row| row[u].as_chunks::<2>().0);
-                    }
-                    for s in 0..STEPS {
-                        let line = &lines[2 * s + first / VECTORS];
-                        let mut two_outputs = [vdupq_n_u8(0); O];
-                        for o in 0..O {
-                            two_outputs[o] = load(line, first % VECTORS + o);
-                        }
-                        for p in 0..P {
-                            let two_rows = vreinterpretq_u8_s32(two_rows(&acts[p][0][s], &acts[p][1][s]));
-                            for o in 0..O {
-                                exact[p][o] = mma(exact[p][o], two_rows, two_outputs[o]);
-                            }
-                        }
-                    }
-                    let line = &lines[2 * STEPS + first / VECTORS];
-                    for p in 0..P {
-                        for o in 0..O {
-                            let mut scale = load_f32(line, first % VECTORS + o);
-                            if SCALED {
-                                let a = two_rows(&acts[p][0][STEPS], &acts[p][1][STEPS]);
-                                scale = vmulq_f32(scale, vreinterpretq_f32_s32(a));
-                            }
-                            total[p][o] = vfmaq_f32(total[p][o], value(exact[p][o]), scale);
-                        }
-                    }
-                }
-                for p in 0..P {
-                    for o in 0..O {
-                        add_to(&mut sums[8 * p + first + o], total[p][o]);
-                    }
-                }
-            }
-        }
-
-        /// [`few_pairs`] of as many pairs as there are, 4 to 8 sums at a time.
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn few_of_any<const STEPS: usize, const LINES: usize, const WORDS: usize, const SCALED: bool>(
-            panel: &[[u8; LINE]],
-            rows: &[&[i32]],
-            sums: &mut [[f32; LANES]],
-        ) {
-            match rows.len().div_ceil(2) {
-                0 => {}
-                1 => few_pairs::<1, 4, STEPS, LINES, WORDS, SCALED>(panel, rows, sums),
-                2 => few_pairs::<2, 4, STEPS, LINES, WORDS, SCALED>(panel, rows, sums),
-                3 => few_pairs::<3, 2, STEPS, LINES, WORDS, SCALED>(panel, rows, sums),
-                _ => few_pairs::<4, 2, STEPS, LINES, WORDS, SCALED>(panel, rows, sums),
             }
         }
     };

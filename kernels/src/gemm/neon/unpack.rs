@@ -1,4 +1,5 @@
 //! Packed weights to what the Arm kernels multiply, unit after unit until the panel is full.
+#![expect(clippy::needless_range_loop, reason = "an index names the same row or output in several arrays")]
 
 use super::lanes::*;
 use crate::cpu::neon_asm::prefetch;
@@ -77,7 +78,7 @@ fn put_two(out: &mut [[u8; LINE]], v: usize, two: [uint8x16_t; 2]) {
 /// The words of four outputs, `a` before `b` in k, as two outputs a vector.
 #[inline]
 #[target_feature(enable = "neon")]
-fn zipped(a: uint8x16_t, b: uint8x16_t) -> [uint8x16_t; 2] {
+pub(super) fn zipped(a: uint8x16_t, b: uint8x16_t) -> [uint8x16_t; 2] {
     let (a, b) = (vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b));
     [vreinterpretq_u8_u32(vzip1q_u32(a, b)), vreinterpretq_u8_u32(vzip2q_u32(a, b))]
 }

@@ -3,6 +3,9 @@
 use crate::gemm::packed::{LANES, LINE, Tile};
 use crate::gemm::tiled::{FEW, Multiply, PASS, TILES};
 
+// Groups of 4 and of 8 rows fill a pass, and the kernels of few rows take up to 4 pairs.
+const _: () = assert!(PASS.is_multiple_of(8) && FEW <= 8);
+
 /// What a path cuts k into.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk {
