@@ -14,14 +14,11 @@ fn shapes() -> Vec<Attention> {
     let shape = |rows, depth, heads, kv_heads, head_dim, kv| Attention {
         rows,
         depth,
-        heads,
-        kv_heads,
-        head_dim,
-        sequences: 1,
         kv,
+        ..Attention::new(heads, kv_heads, head_dim)
     };
     let mut shapes = Vec::new();
-    for kv in [KvType::F32, KvType::Bf16] {
+    for &kv in KvType::ALL {
         // llama-3.2-1b, llama-3.1-8b, llama-2-7b.
         for (heads, kv_heads, head_dim) in [(32, 8, 64), (32, 8, 128), (32, 32, 128)] {
             shapes.extend([4096, 32768].map(|depth| shape(1, depth, heads, kv_heads, head_dim, kv)));

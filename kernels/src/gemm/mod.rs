@@ -33,6 +33,9 @@ mod canonical;
 #[cfg(target_arch = "x86_64")]
 mod float;
 #[cfg(target_arch = "x86_64")]
+mod grouped;
+mod grouped_scalar;
+#[cfg(target_arch = "x86_64")]
 mod integer;
 #[cfg(target_arch = "x86_64")]
 mod integer256;
@@ -41,16 +44,19 @@ mod lanes256;
 #[cfg(target_arch = "x86_64")]
 mod lanes512;
 mod list;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod packed;
 #[cfg(target_arch = "x86_64")]
 mod quantise512;
 mod reference;
 mod scalar;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiled;
 
 pub use activations::{Activations, UnknownActivations};
+pub(crate) use list::experts;
 
 use crate::format::Format;
 use crate::format::synth::{synth, synth_f32, synth_rows};

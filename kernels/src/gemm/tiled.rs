@@ -43,7 +43,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// f32 sums a worker keeps.
-    fn sums(&self, rows: usize) -> usize {
+    pub(super) fn sums(&self, rows: usize) -> usize {
         rows.min(PASS).next_multiple_of(self.group) * SETS * TILES * LANES
     }
 }

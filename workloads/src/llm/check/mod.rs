@@ -5,6 +5,8 @@
 //! the wrong layer are all seen, and each error is held against that op's own derived bound: nothing is allowed for errors that
 //! accumulate. That the whole is the model it claims to be is shown by the golden tests, against a forward pass in f64.
 
+mod mixture;
+
 use crate::llm::Config;
 use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::findings::Findings;
@@ -73,29 +75,30 @@ impl<'a> Checker<'a> {
         self.findings.add(stage, check);
     }
 
-    fn norm(
-        &mut self,
-        stage: Stage,
-        tensor: Tensor,
-        s: &RunState,
-        add: Option<&Buffer>,
-        x: &Buffer,
-        live: &Live,
-    ) -> Result<(), Fault> {
-        let (rows, width) = (live.rows(), self.config.hidden);
-        let op = RmsNorm { rows, ..self.blocks.norm(add.is_some()) };
+    fn norm(&mut self, stage: Stage, tensor: Tensor, behind: Option<Tensor>, s: &RunState) -> Result<(), Fault> {
+        let (rows, width) = (s.live.rows(), self.config.hidden);
+        let op = RmsNorm { rows, ..self.blocks.norm(behind.is_some()) };
         let h = Host::F32(self.values(&s.h, rows * width)?);
-        let now = self.values(x, rows * width)?;
+        let now = self.values(&s.x, rows * width)?;
         let before = std::mem::replace(&mut self.x, now.clone());
         let empty = Host::F32(vec![0.0; rows * width]);
-        let (input, outputs, got) = match add {
-            Some(add) => (self.values(add, rows * width)?, vec![empty, before.into()], vec![h, now.into()]),
-            None => (before, vec![empty], vec![h]),
+        let (input, outputs, got) = if behind.is_some() {
+            (self.values(&s.delta, rows * width)?, vec![empty, before.into()], vec![h, now.into()])
+        } else {
+            (before, vec![empty], vec![h])
         };
-        let weights = vec![self.weights.vector(tensor).into()];
+        let behind = behind.filter(|_| op.delta_norm);
+        let weights = [Some(tensor), behind].into_iter().flatten().map(|t| self.weights.gains(t).into()).collect();
         let example = Example { weights, inputs: vec![input.into()], outputs, live: Live::one(rows, 0) };
         self.compare(stage, &op, &example, &got);
         Ok(())
+    }
+
+    /// The biases of a matrix, if the op adds any.
+    fn bias(&self, tensor: Tensor, added: bool) -> Option<Vec<f32>> {
+        let Tensor::Layer(layer, part) = tensor else { return None };
+        let bias = part.bias().filter(|_| added)?;
+        Some(self.weights.vector(Tensor::Layer(layer, bias)))
     }
 
     /// A product at some of its rows and outputs: their weights alone are made again.
@@ -106,10 +109,9 @@ impl<'a> Checker<'a> {
         tensor: Tensor,
         from: &Buffer,
         to: &Buffer,
-        live: &Live,
+        rows: usize,
     ) -> Result<(), Fault> {
         let (format, n, k) = self.weights.matrix(tensor);
-        let rows = live.rows();
         let (x, y) = (self.values(from, rows * k)?, self.values(to, rows * n)?);
         let mut chosen_rows = vec![0, rows / 2, rows - 1];
         chosen_rows.dedup();
@@ -123,8 +125,7 @@ impl<'a> Checker<'a> {
         if format == Format::Nvfp4 {
             weights.push(vec![synth_tensor_scale(format)].into());
         }
-        if let (true, Tensor::Layer(layer, _)) = (op.bias, tensor) {
-            let bias = self.weights.vector(Tensor::Layer(layer, Part::QkvBias));
+        if let Some(bias) = self.bias(tensor, op.bias) {
             weights.push(outputs.iter().map(|&at| bias[at]).collect::<Vec<_>>().into());
         }
         let small = Gemm { m: chosen_rows.len(), n: outputs.len(), ..op.clone() };
@@ -171,24 +172,25 @@ impl<'a> Checker<'a> {
 
     fn rope(&mut self, stage: Stage, layer: usize, s: &RunState) -> Result<(), Fault> {
         let rows = s.live.rows();
-        let op = Rope { rows, ..self.blocks.rope() };
+        let op = Rope { rows, ..self.blocks.rope(self.config.windowed[layer]) };
         let gains = [Part::QueryNorm, Part::KeyNorm].map(|part| Tensor::Layer(layer, part));
-        let weights = if op.qk_norm { gains.map(|gain| self.weights.vector(gain).into()).to_vec() } else { vec![] };
+        let inputs = if op.qk_norm { gains.map(|gain| self.weights.gains(gain).into()).to_vec() } else { vec![] };
         let got = [Host::F32(self.values(&s.qkv, rows * op.row())?)];
         let outputs = vec![std::mem::take(&mut self.qkv).into()];
-        let example = Example { weights, inputs: vec![], outputs, live: s.live.clone() };
+        let example = Example { weights: vec![], inputs, outputs, live: s.live.clone() };
         self.compare(stage, &op, &example, &got);
         Ok(())
     }
 
     /// The caches are downloaded after the append: the reference takes the new tokens from its input, the old from there.
     fn attention(&mut self, stage: Stage, layer: usize, s: &RunState) -> Result<(), Fault> {
-        let (rows, op) = (s.live.rows(), self.blocks.attention());
+        let (rows, op) = (s.live.rows(), self.blocks.attention(self.config.windowed[layer]));
         let width = self.config.attention_width();
         let got = [Host::F32(self.values(&s.attended, rows * width)?)];
         let [keys, values] = &s.caches[layer];
+        let sinks = op.sinks.then(|| self.weights.vector(Tensor::Layer(layer, Part::Sinks)).into());
         let example = Example {
-            weights: vec![],
+            weights: sinks.into_iter().collect(),
             inputs: vec![self.values(&s.qkv, rows * op.input_row())?.into()],
             outputs: vec![
                 vec![0.0_f32; rows * width].into(),
@@ -201,8 +203,8 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    fn swiglu(&mut self, stage: Stage, s: &RunState, live: &Live) -> Result<(), Fault> {
-        let (rows, width) = (live.rows(), self.config.intermediate);
+    fn swiglu(&mut self, stage: Stage, s: &RunState) -> Result<(), Fault> {
+        let (rows, width) = (s.live.rows() * self.config.blocks().1 as usize, self.config.intermediate);
         let example = Example {
             weights: vec![],
             inputs: vec![self.values(&s.gate_up, rows * 2 * width)?.into()],
@@ -210,7 +212,7 @@ impl<'a> Checker<'a> {
             live: Live::one(rows, 0),
         };
         let got = [Host::F32(self.values(&s.activated, rows * width)?)];
-        self.compare(stage, &SwiGlu { rows, width }, &example, &got);
+        self.compare(stage, &SwiGlu { rows, ..self.blocks.swiglu() }, &example, &got);
         Ok(())
     }
 
@@ -271,50 +273,55 @@ impl Watch for Checker<'_> {
             self.passes += 1;
         }
         // From here on the last tokens alone are worked on, whatever pass it was.
-        let (in_tail, live) = match stage {
-            Stage::FinalNorm | Stage::Head | Stage::Sample => (true, &s.last),
-            Stage::FeedForwardNorm(l) | Stage::GateUp(l) | Stage::SwiGlu(l) | Stage::Down(l) if l == last => {
-                (true, &s.last)
-            }
-            _ => (false, &s.live),
+        let in_tail = match stage {
+            Stage::FinalNorm | Stage::Head | Stage::Sample => true,
+            Stage::FeedForwardNorm(l) | Stage::Router(l) | Stage::Route(l) => l == last,
+            Stage::GateUp(l) | Stage::SwiGlu(l) | Stage::Down(l) => l == last,
+            _ => false,
         };
         if self.passes > 1 && !in_tail && stage != Stage::Gather {
             return Ok(());
         }
-        let (x, delta) = if in_tail { (&s.last_x, &s.last_delta) } else { (&s.x, &s.delta) };
         let of = |layer, part| Tensor::Layer(layer, part);
+        let rows = s.live.rows();
         match stage {
             Stage::Embed => self.embed(s),
             Stage::AttentionNorm(l) if watched(l) => {
-                self.norm(stage, of(l, Part::AttentionNorm), s, (l > 0).then_some(delta), x, live)
+                let behind = l.checked_sub(1).map(|before| of(before, Part::PostFeedForwardNorm));
+                self.norm(stage, of(l, Part::AttentionNorm), behind, s)
             }
             Stage::Qkv(l) if watched(l) => {
-                self.qkv = self.values(&s.qkv, live.rows() * self.config.qkv_width())?;
-                self.product(stage, &self.blocks.qkv(), of(l, Part::Qkv), &s.h, &s.qkv, live)
+                self.qkv = self.values(&s.qkv, rows * self.config.qkv_width())?;
+                self.product(stage, &self.blocks.qkv(), of(l, Part::Qkv), &s.h, &s.qkv, rows)
             }
             Stage::Rope(l) if watched(l) => self.rope(stage, l, s),
             Stage::Attention(l) if watched(l) => self.attention(stage, l, s),
             Stage::Output(l) if watched(l) => {
-                self.product(stage, &self.blocks.output(), of(l, Part::Output), &s.attended, delta, live)
+                self.product(stage, &self.blocks.output(), of(l, Part::Output), &s.attended, &s.delta, rows)
             }
             Stage::Gather => self.gather(s),
             Stage::FeedForwardNorm(l) if watched(l) => {
-                self.norm(stage, of(l, Part::FeedForwardNorm), s, Some(delta), x, live)
+                self.norm(stage, of(l, Part::FeedForwardNorm), Some(of(l, Part::PostAttentionNorm)), s)
             }
             // The norm of the next layer is compared with the stream as this one left it.
             Stage::FeedForwardNorm(_) => {
-                self.x = self.values(x, live.rows() * self.config.hidden)?;
+                self.x = self.values(&s.x, rows * self.config.hidden)?;
                 Ok(())
             }
+            Stage::Router(l) | Stage::Route(l) | Stage::GateUp(l) | Stage::Down(l)
+                if watched(l) && self.config.mixture.is_some() =>
+            {
+                self.mixture(stage, l, s)
+            }
             Stage::GateUp(l) if watched(l) => {
-                self.product(stage, &self.blocks.gate_up(), of(l, Part::GateUp), &s.h, &s.gate_up, live)
+                self.product(stage, &self.blocks.gate_up(), of(l, Part::GateUp), &s.h, &s.gate_up, rows)
             }
-            Stage::SwiGlu(l) if watched(l) => self.swiglu(stage, s, live),
+            Stage::SwiGlu(l) if watched(l) => self.swiglu(stage, s),
             Stage::Down(l) if watched(l) => {
-                self.product(stage, &self.blocks.down(), of(l, Part::Down), &s.activated, delta, live)
+                self.product(stage, &self.blocks.down(), of(l, Part::Down), &s.activated, &s.delta, rows)
             }
-            Stage::FinalNorm => self.norm(stage, Tensor::FinalNorm, s, Some(delta), x, live),
-            Stage::Head => self.product(stage, &self.blocks.head(), Tensor::Head, &s.h, &s.logits, live),
+            Stage::FinalNorm => self.norm(stage, Tensor::FinalNorm, Some(of(last, Part::PostFeedForwardNorm)), s),
+            Stage::Head => self.product(stage, &self.blocks.head(), Tensor::Head, &s.h, &s.logits, rows),
             Stage::Sample => self.sample(s),
             _ => Ok(()),
         }
@@ -322,52 +329,4 @@ impl Watch for Checker<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::llm::choose::BEST;
-    use crate::llm::{Model, Preset};
-    use spark_kernels::attention::KvType;
-    use spark_kernels::cpu::Cpu;
-
-    fn settings() -> Settings {
-        Settings {
-            format: Format::Mxfp4,
-            head: Format::Q8_0,
-            activations: Settings::usual_activations(Format::Mxfp4),
-            kv: KvType::F32,
-            rows: 8,
-            capacity: 64,
-            sequences: 1,
-            seed: 1,
-            implementation: BEST.into(),
-        }
-    }
-
-    /// The share of its bound that the worst op takes, if a checker of another config or seed watches the model.
-    fn share(change: impl Fn(&mut Config), seed: u64) -> (String, f64) {
-        let config = Preset::find("tiny").unwrap().config().unwrap();
-        let device: Arc<dyn Device> = Arc::new(Cpu::new(Some(1), 0));
-        let mut model = Model::load(&config, &settings(), &device).unwrap();
-        let (mut believed, settings) = (config, settings());
-        change(&mut believed);
-        let weights = Synthetic::new(&believed, settings.format, settings.head, seed);
-        let mut checker = Checker::new(&believed, &settings, weights, &device);
-        model.prefill_watched(&[&[5, 6, 7, 8, 9, 10, 11, 12, 13, 14]], &mut checker).unwrap();
-        let (stage, worst) = checker.findings.worst.unwrap();
-        (stage, worst.max_error / worst.tolerance)
-    }
-
-    #[test]
-    fn the_right_model_passes_and_a_wrong_one_does_not() {
-        let (stage, right) = share(|_| (), 1);
-        assert!(right <= 1.0, "{stage}: {right}");
-        for (what, (stage, wrong)) in [
-            ("weights", share(|_| (), 2)),
-            ("theta", share(|c| c.theta = 11_000.0, 1)),
-            ("eps", share(|c| c.eps = 1e-2, 1)),
-            ("depth", share(|c| c.layers = 3, 1)),
-        ] {
-            assert!(wrong > 1.0, "{what} {stage}: {wrong}");
-        }
-    }
-}
+mod tests;
