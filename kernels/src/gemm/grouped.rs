@@ -19,11 +19,14 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// How experts are packed for one instruction set.
+type Prepare = fn(&Experts, &[Buffer], &dyn Device) -> Result<Box<dyn Prepared>, Fault>;
+
 /// A gemm's implementation, for experts.
 #[derive(Debug)]
 pub(super) struct Grouped {
     gemm: &'static dyn Implementation<Gemm>,
-    prepare: fn(&Experts, &[Buffer], &dyn Device) -> Result<Box<dyn Prepared>, Fault>,
+    prepare: Prepare,
 }
 
 pub(super) static AVX512_VNNI: Grouped = Grouped {

@@ -24,7 +24,7 @@ fn element(op: &Rope, example: &Example, positions: &[usize], at: usize) -> Expe
         return Expected { value: x(i), scale: x(i).abs() };
     }
     let (mine, other) = (x(i), x((i + half) % op.rotary));
-    let frequency = op.scaling.frequency(i % half, op.rotary, op.theta, |base, power| base.powf(power));
+    let frequency = op.scaling.frequency(i % half, op.rotary, op.theta, f64::powf);
     let magnitude = op.scaling.magnitude();
     let (sin, cos) = (positions[row] as f64 * frequency).sin_cos();
     let (sin, cos) = (sin * magnitude, cos * magnitude);

@@ -165,8 +165,7 @@ mod tests {
             magnitude: 1.25,
         };
         let ratio = |truncate, i: usize| {
-            let power = |base: f64, power: f64| base.powf(power);
-            yarn(truncate).frequency(i, 64, 150_000.0, power) / 150_000_f64.powf(-(i as f64) / 32.0)
+            yarn(truncate).frequency(i, 64, 150_000.0, f64::powf) / 150_000_f64.powf(-(i as f64) / 32.0)
         };
         assert_eq!((ratio(false, 0), ratio(false, 8)), (1.0, 1.0));
         assert!((ratio(false, 18) - 1.0 / 32.0).abs() < 1e-12 && (ratio(false, 31) - 1.0 / 32.0).abs() < 1e-12);

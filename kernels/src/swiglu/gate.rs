@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// The steepness of [`Gate::Clamped`]: `g · sigmoid(1.702 g)` stays near the exact GELU.
 pub const CLAMPED_ALPHA: f32 = 1.702;
 /// 2·√(2/π): twice the factor inside the tanh of [`Gate::GeluTanh`], for `0.5·(1 + tanh z) = 1 / (1 + e^(-2z))`.
-pub(super) const GELU_LINEAR: f32 = 1.595_769_1;
+pub(super) const GELU_LINEAR: f32 = 1.595_769;
 /// 0.044715 · 2·√(2/π).
 pub(super) const GELU_CUBIC: f32 = 0.071_354_82;
 

@@ -7,10 +7,13 @@ use spark_kernels::rope::Scaling;
 use spark_kernels::swiglu::Gate;
 use spark_workloads::llm::Config;
 
+/// A model, what it is robbed of, and how.
+type Lack = (&'static str, &'static str, fn(&mut Config));
+
 #[test]
 fn a_model_without_one_of_its_features_gives_other_logits() {
     // One detail at a time: each has to move the logits far beyond the bound, or the test above would not see it.
-    let lacking: Vec<(&str, &str, fn(&mut Config))> = vec![
+    let lacking: Vec<Lack> = vec![
         ("mistral, window 9", "window", |c| c.window = Some(10)),
         ("qwen2, window 11 from layer 1 on", "layers", |c| c.windowed[0] = true),
         ("gemma3, 1 of 3 layers global", "pattern", |c| c.windowed.rotate_left(1)),

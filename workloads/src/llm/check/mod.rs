@@ -81,6 +81,11 @@ impl<'a> Checker<'a> {
         let h = Host::F32(self.values(&s.h, rows * width)?);
         let now = self.values(&s.x, rows * width)?;
         let before = std::mem::replace(&mut self.x, now.clone());
+        if before.len() != now.len() {
+            // The pass is at another place than the model's definition puts it: nothing here is what it should be.
+            self.findings.add(stage, Check { max_error: f64::INFINITY, tolerance: op.tolerance(), compared: 0 });
+            return Ok(());
+        }
         let empty = Host::F32(vec![0.0; rows * width]);
         let (input, outputs, got) = if behind.is_some() {
             (self.values(&s.delta, rows * width)?, vec![empty, before.into()], vec![h, now.into()])

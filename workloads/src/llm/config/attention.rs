@@ -13,7 +13,7 @@ pub(super) fn rotary(family: Family, fields: &Fields<'_>, head_dim: usize) -> Re
     }
     // Cut to whole elements, as the published code does.
     let rotary = (head_dim as f64 * factor) as usize;
-    if rotary < 2 || rotary % 2 != 0 || rotary > head_dim {
+    if rotary < 2 || !rotary.is_multiple_of(2) || rotary > head_dim {
         let what = format!("{factor} of head_dim {head_dim} makes {rotary}");
         return Err(fields.error(name, &what, "positions turn pairs: make it even, from 2 to head_dim"));
     }
