@@ -260,9 +260,18 @@ impl Op for Gemm {
             (F::F32, A::F32),
             (F::F32, A::Bf16),
         ];
-        // One row and one output; a tail in every direction; several tiles a worker; more than one chunk of k and of rows.
-        let shapes =
-            [(1, 1, 32), (3, 17, 32), (1, 49, 96), (9, 33, 544), (5, 16, 1056), (29, 100, 64), (70, 150, 1120)];
+        // One row and one output; a tail in every direction; several tiles a worker, and several steps of them; more than one
+        // chunk of k and of rows.
+        let shapes = [
+            (1, 1, 32),
+            (3, 17, 32),
+            (1, 49, 96),
+            (9, 33, 544),
+            (2, 177, 160),
+            (5, 16, 1056),
+            (29, 100, 64),
+            (70, 150, 1120),
+        ];
         let mut all = Vec::new();
         for (weights, activations) in pairs {
             for (at, (m, n, k)) in shapes.into_iter().enumerate() {
