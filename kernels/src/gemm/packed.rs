@@ -20,7 +20,6 @@ use crate::cpu::pool::Pool;
 use crate::cpu::split::Split;
 use crate::format::Format;
 use crate::{Buffer, Fault};
-use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::ops::Range;
 
 /// Outputs a tile: f32 lanes of a 512-bit vector.
@@ -113,8 +112,7 @@ impl Packed {
         for t in tiles.take(4) {
             let Tile { codes, scales } = self.tile(t);
             for line in codes.chunks(LINE).take(BEGIN / LINE).chain(scales.chunks(LINE).take(BEGIN / 4 / LINE)) {
-                // SAFETY: every x86-64 has the instruction, and it reads nothing.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+                ask_for(line);
             }
         }
     }
@@ -184,4 +182,16 @@ fn pack_nibbles(elements: &[u8], lane: usize, lines: &mut [[u8; LINE]]) {
         let word = u32::from_le_bytes([a, b, c, d]) | u32::from_le_bytes([e, f, g, h]) << 4;
         line[4 * lane..][..4].copy_from_slice(&word.to_le_bytes());
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn ask_for(line: &[u8]) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: every x86-64 has the instruction, and it reads nothing.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+}
+
+#[cfg(target_arch = "aarch64")]
+fn ask_for(line: &[u8]) {
+    crate::cpu::neon_asm::prefetch(line.as_ptr());
 }
