@@ -70,6 +70,7 @@ impl Implementation<Gemm> for NeonBf16 {
         let plan = Plan {
             group: GROUP,
             row_words: walk.units * walk.words,
+            grouped_words: walk.units * walk.words,
             panel: TILES * walk.panel * walk.lines * LINE,
             factor: layout::factor(op.weights, false),
             codes: 0,

@@ -31,6 +31,7 @@ pub(super) fn plan(op: &Gemm) -> Plan {
     Plan {
         group: GROUP,
         row_words: op.k,
+        grouped_words: op.k,
         panel: TILES * PANEL * LINE,
         factor: layout::factor(op.weights, false),
         codes: 0,

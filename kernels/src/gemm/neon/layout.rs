@@ -38,6 +38,7 @@ pub(super) fn integer_plan(op: &Gemm, group: usize, copies: usize) -> Plan {
     Plan {
         group,
         row_words: blocks * integer_words(block),
+        grouped_words: blocks * integer_words(block),
         panel: TILES * PANEL_K / block * (block * LANES + copies * LINE),
         factor: factor(op.weights, true),
         codes: op.k,
