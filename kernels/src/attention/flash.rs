@@ -48,6 +48,7 @@ pub(super) struct Part<'a, T> {
     /// \[64\]\[dim\] for keys, as much for values: a block in f32.
     pub(super) panel: &'a mut [f32],
     /// \[vectors\]\[2·dim + 2·64\] bytes, and 8 for each vector: queries and probabilities as integers.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only x86 has a kernel for integers"))]
     pub(super) codes: &'a mut [u8],
     pub(super) queries: Queries<'a>,
 }

@@ -105,6 +105,7 @@ impl Packed {
         Ok(Self { buffer: Arc::new(buffer), shape, first: 0, tiles })
     }
     /// Some of the tiles, in the same memory.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only x86 has kernels for many experts"))]
     pub(super) fn part(&self, tiles: std::ops::Range<usize>) -> Self {
         assert!(tiles.end <= self.tiles, "{tiles:?} is inside 0..{}", self.tiles);
         Self { buffer: self.buffer.clone(), shape: self.shape, first: self.first + tiles.start, tiles: tiles.len() }
