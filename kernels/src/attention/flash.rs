@@ -224,7 +224,7 @@ impl<I: Attends<T>, T: Stored> Prepared for Ready<I, T> {
         let (qkv, out) = (operands.qkv, Split::new(operands.out));
         let caches = Caches::<T>::new(op.layout(), operands.keys, operands.values);
         let scratch = Split::new(self.scratch.slice_mut::<f32>());
-        let schedule = Schedule::new(&op, spans, self.pool.threads());
+        let schedule = Schedule::new(&op, spans, self.pool.threads(), self.pool.shares());
         let codes = Split::new(self.codes.slice_mut::<u8>());
         let kernel = I::kernel().here()?;
         let window = op.window.unwrap_or(usize::MAX);

@@ -15,13 +15,15 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_vnni;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod flash;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod panel;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod schedule;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod strip;
 
 pub use kv::KvType;
@@ -120,11 +122,17 @@ impl Attention {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] =
-    &[&avx512_vnni::Avx512Vnni, &avx512::Avx512, &avx2::Avx2, &scalar::Scalar];
-#[cfg(not(target_arch = "x86_64"))]
-static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[&scalar::Scalar];
+static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[
+    #[cfg(target_arch = "x86_64")]
+    &avx512_vnni::Avx512Vnni,
+    #[cfg(target_arch = "x86_64")]
+    &avx512::Avx512,
+    #[cfg(target_arch = "x86_64")]
+    &avx2::Avx2,
+    #[cfg(target_arch = "aarch64")]
+    &neon::Neon,
+    &scalar::Scalar,
+];
 
 impl Op for Attention {
     const NAME: &'static str = "attention";
