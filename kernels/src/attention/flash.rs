@@ -2,6 +2,12 @@
 //!
 //! A tile of query vectors meets the keys 64 at a time and keeps, for each vector, the largest score so far, Σp and Σp·v
 //! relative to it; a larger score rescales the sums. Scores are in powers of two: queries are scaled by log2(e)/√head_dim once.
+//!
+//! Bounds and figures, Emerald Rapids, 2 threads, 32/8 heads. Prefill: of a row and block, 2 · 64 · d/16 multiply-adds stand beside about
+//! 60 instructions of softmax on the same two ports, so that 0.94 of the f32 peak is the most for d = 128 and 0.90 for d = 64; reached
+//! 0.77 at 4096 rows, 0.64 at 512 (d = 128), 0.69 to 0.73 at 512 rows after 4096 (d = 64), 0.88 through int8. Decode, cold, after 4096
+//! tokens: 0.81 of the read roof over bf16 and 0.80 over int8 (d = 128), 0.77 and 0.72 (d = 64); some 10 µs of a call are two barriers and
+//! the first lines of each head, which weigh 2 to 8 % there.
 #![expect(unsafe_code, reason = "workers write disjoint parts of scratch and output")]
 
 use super::append::Caches;
@@ -94,9 +100,6 @@ impl Sees {
         first.start / LANES * LANES..last.end
     }
 }
-
-/// A weight of a value's codes below it, beside the largest probability, 1, may be taken for 0: 65535 over less overflows.
-pub(super) const LEAST_WEIGHT: f32 = 1e-33;
 
 /// The running sums of a tile.
 #[derive(Debug)]

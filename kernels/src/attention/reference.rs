@@ -35,8 +35,8 @@ const CAPPING: f64 = 2.0 * 10.0;
 const QUERY_STEP: f64 = 0.5 / 32512.0;
 /// Over int8 a probability times its value's scale may be rounded to this part of the largest of [`NEIGHBOURS`]: 16 bits, half a step.
 const WEIGHT_STEP: f64 = 0.5 / 65535.0;
-/// Such weights below it may be lost.
-const LEAST_WEIGHT: f64 = super::flash::LEAST_WEIGHT as f64;
+/// Such a weight below it, beside the largest probability, 1, may be taken for 0: 65535 over less overflows.
+pub(super) const LEAST_WEIGHT: f32 = 1e-33;
 /// Tokens whose weights are rounded together: 64, from a multiple of 64 on.
 const NEIGHBOURS: usize = 64;
 
@@ -227,7 +227,7 @@ impl Probabilities {
             if op.kv == KvType::Int8 && token.step() > 0.0 {
                 weight = weight.max(p * token.step());
                 codes += (element / token.step()).abs();
-                lost += LEAST_WEIGHT * (element / token.step()).abs();
+                lost += f64::from(LEAST_WEIGHT) * (element / token.step()).abs();
             }
             if slot % NEIGHBOURS == NEIGHBOURS - 1 || slot == self.first + self.p.len() - 1 {
                 lost += WEIGHT_STEP * weight * codes;
