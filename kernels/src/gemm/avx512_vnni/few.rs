@@ -137,8 +137,8 @@ fn steps<
         let now = some(at);
         let next = if at + 2 * T <= tiles.end { some(at + T) } else { now.map(last) };
         let sums = step::<F, L, S, W, R, T, SCALED>(now, next, acts);
-        for t in 0..T {
-            finish(call.op.n, row + R, call.bias, call.row_scales, call.y, at + t, row, &sums[t]);
+        for (t, sums) in sums.iter().enumerate() {
+            finish(call.op.n, row + R, call.bias, call.row_scales, call.y, at + t, row, sums);
         }
         at += T;
     }
