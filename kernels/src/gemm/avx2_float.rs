@@ -153,6 +153,7 @@ const HALF: usize = float::GROUP / 2;
 #[target_feature(enable = "avx2,fma,f16c")]
 fn tiles_of<const G: usize>(call: &mut Multiply<'_>) {
     let (k, rows) = (call.op.k, call.rows);
+    let stride = call.acts.len() / rows.div_ceil(G).max(1);
     for t in call.tiles.clone() {
         for pass in (0..rows).step_by(PASS) {
             let groups = (rows - pass).min(PASS).div_ceil(G);
@@ -163,7 +164,7 @@ fn tiles_of<const G: usize>(call: &mut Multiply<'_>) {
                 let panel = &mut call.panel.as_chunks_mut::<LINE>().0[..some];
                 unpack(call.op.weights, call.packed.tile(t), from, panel);
                 for (group, sums) in sums.chunks_exact_mut(G).enumerate() {
-                    let acts = &call.acts[((pass / G + group) * k + from) * G..][..some * G];
+                    let acts = &call.acts[(pass / G + group) * stride + from * G..][..some * G];
                     if G == 1 {
                         micro::<1, 4, 1, 0>(panel, acts, sums);
                     } else {

@@ -36,7 +36,7 @@ impl Implementation<Gemm> for Avx512 {
     }
     fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
         self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, float::plan(op, 1))
+        tiled::prepare::<Self>(op, weights, device, float::plan(op, WIDTH))
     }
 }
 
@@ -54,6 +54,9 @@ impl Kernels for Avx512 {
         unsafe { Kernel::new(AVX512, panels) }
     }
 }
+
+/// Elements of k a word.
+const WIDTH: usize = 1;
 
 /// Whether packed lines are multiplied as they are.
 fn stored(format: Format) -> bool {

@@ -37,7 +37,7 @@ impl Implementation<Gemm> for Avx512Bf16 {
     }
     fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
         self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, float::plan(op, 2))
+        tiled::prepare::<Self>(op, weights, device, float::plan(op, WIDTH))
     }
 }
 
@@ -55,6 +55,9 @@ impl Kernels for Avx512Bf16 {
         unsafe { Kernel::new(AVX512_BF16, panels) }
     }
 }
+
+/// Elements of k a word.
+const WIDTH: usize = 2;
 
 /// Whether packed lines are multiplied as they are.
 fn stored(format: Format) -> bool {
@@ -120,7 +123,7 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
 /// Rows of x as pairs of bf16.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn round(call: &mut Quantise<'_>) {
-    float::put_words::<GROUP>(call, 2, |x| {
+    float::put_words::<GROUP>(call, WIDTH, |x| {
         let high = x.get(1).map_or(0, |x| bf16::encode(*x));
         (u32::from(bf16::encode(x[0])) | u32::from(high) << 16).cast_signed()
     });

@@ -4,7 +4,7 @@
 //! chunk of words sums start at 0 and are added to the total at its end, which keeps the error of long sums small.
 
 use super::packed::{LANES, LINE};
-use super::tiled::{Plan, Quantise, TILES};
+use super::tiled::{FEW, Plan, Quantise, TILES};
 use super::{Activations, Gemm};
 use crate::format::{Format, bf16};
 
@@ -14,12 +14,19 @@ pub(super) const GROUP: usize = 8;
 pub(super) const PANEL_WORDS: usize = 128;
 const _: () = assert!(2 * PANEL_WORDS <= super::CHUNK);
 
+/// Words a row of a group takes: an odd number of panels. At a power of two, one panel's words of all groups would fall on the
+/// same few sets of the caches, and what is to be read again for every panel would be gone.
+const fn apart(words: usize) -> usize {
+    (words.div_ceil(PANEL_WORDS) | 1) * PANEL_WORDS
+}
+
 /// Scratch of a float path whose words hold `width` elements.
 pub(super) fn plan(op: &Gemm, width: usize) -> Plan {
     Plan {
+        few: FEW,
         group: GROUP,
         row_words: op.k.div_ceil(width),
-        grouped_words: op.k.div_ceil(width),
+        grouped_words: apart(op.k.div_ceil(width)),
         panel: TILES * PANEL_WORDS * LINE,
         // E4M3 scales are read as f16, whose exponent bias is 8 more.
         factor: if op.weights == Format::Nvfp4 { 256.0 } else { 1.0 },
@@ -35,21 +42,29 @@ const _: () = assert!(LANES * size_of::<f32>() == LINE);
 pub(super) fn put_words<const GROUP: usize>(call: &mut Quantise<'_>, width: usize, word: impl Fn(&[f32]) -> i32) {
     let (k, first) = (call.op.k, call.rows.start);
     let words = k.div_ceil(width);
-    if call.grouped {
-        // Rows that are missing in the last group are multiplied too, and not stored.
-        call.out[call.rows.len() / GROUP * GROUP * words..].fill(0);
-    }
-    for row in call.rows.clone() {
-        let (at, x) = (row - first, &call.x[row * k..][..k]);
-        call.row_scales[at] = call.factor;
-        if call.grouped {
-            let out = call.out[at / GROUP * GROUP * words..].as_chunks_mut::<GROUP>().0;
-            for (out, x) in out.iter_mut().zip(x.chunks(width)) {
-                out[at % GROUP] = word(x);
-            }
-        } else {
-            for (out, x) in call.out[at * words..][..words].iter_mut().zip(x.chunks(width)) {
+    call.row_scales.fill(call.factor);
+    if !call.grouped {
+        for (row, out) in call.rows.clone().zip(call.out.chunks_exact_mut(words)) {
+            for (out, x) in out.iter_mut().zip(call.x[row * k..][..k].chunks(width)) {
                 *out = word(x);
+            }
+        }
+        return;
+    }
+    for (group, out) in call.out.chunks_exact_mut(GROUP * apart(words)).enumerate() {
+        let rows = first + group * GROUP..call.rows.end.min(first + (group + 1) * GROUP);
+        let out = &mut out.as_chunks_mut::<GROUP>().0[..words];
+        if rows.len() < GROUP {
+            // Rows that are missing in the last group are multiplied too, and not stored.
+            out.fill([0; GROUP]);
+        }
+        // By panels, so that what all rows write to stays in L1.
+        for (panel, out) in out.chunks_mut(PANEL_WORDS).enumerate() {
+            for (r, row) in rows.clone().enumerate() {
+                let x = call.x[row * k..][..k][panel * PANEL_WORDS * width..].chunks(width);
+                for (out, x) in out.iter_mut().zip(x) {
+                    out[r] = word(x);
+                }
             }
         }
     }
@@ -146,6 +161,18 @@ macro_rules! float_kernels {
             }
         }
 
+        /// Brings one of `shares` of what the panel of words `from ..` will be decoded from into L2.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn fetch(codes: &[u8], words: usize, from: usize, share: usize, shares: usize) {
+            let to = (from + PANEL_WORDS).min(words);
+            let (start, end) = (codes.len() * from / words, codes.len() * to / words);
+            let some = (end - start).div_ceil(shares).next_multiple_of(LINE);
+            for at in (start + share * some..end.min(start + (share + 1) * some)).step_by(LINE) {
+                _mm_prefetch::<_MM_HINT_T1>(codes.as_ptr().wrapping_add(at).cast());
+            }
+        }
+
         /// Adds the products of one panel (T tiles) with one group of rows to `sums`.
         #[inline(never)]
         #[target_feature(enable = $features)]
@@ -174,7 +201,8 @@ macro_rules! float_kernels {
         #[target_feature(enable = $features)]
         fn panels(call: &mut Multiply<'_>) {
             let acts = call.acts.as_chunks::<GROUP>().0;
-            let words = acts.len() / call.rows.div_ceil(GROUP);
+            let stride = acts.len() / call.rows.div_ceil(GROUP);
+            let words = call.op.k.div_ceil(WIDTH);
             let (tiles, rows) = (call.tiles.clone(), call.rows);
             let sums = call.sums.as_chunks_mut::<LANES>().0;
             for pass in (0..rows).step_by(PASS) {
@@ -191,8 +219,16 @@ macro_rules! float_kernels {
                                 unpack(call.op.weights, call.packed.tile(at + t), from, t, width, panel);
                             }
                             let sums = &mut sums[set * groups * GROUP * TILES..];
+                            let next = match (at + width < last, from + some < words) {
+                                (true, _) => (at + width..(at + width + TILES).min(last), from),
+                                (_, true) => (first..(first + TILES).min(last), from + some),
+                                _ => (last..(last + TILES).min(tiles.end), 0),
+                            };
                             for group in 0..groups {
-                                let acts = &acts[(pass / GROUP + group) * words + from..][..some];
+                                for t in next.0.clone() {
+                                    fetch(call.packed.tile(t).codes, words, next.1, group, groups);
+                                }
+                                let acts = &acts[(pass / GROUP + group) * stride + from..][..some];
                                 let sums = &mut sums[group * GROUP * width..];
                                 match width {
                                     1 => micro::<1>(panel, acts, sums),

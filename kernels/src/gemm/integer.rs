@@ -5,7 +5,7 @@
 
 use super::Gemm;
 use super::packed::LANES;
-use super::tiled::{Plan, Quantise, TILES};
+use super::tiled::{FEW, Plan, Quantise, TILES};
 use crate::format::Format;
 
 /// Rows that the panel kernel takes at a time: GROUP × TILES i32 sums, as many f32 sums and TILES weights fit 32 registers.
@@ -31,6 +31,7 @@ pub(super) const fn offset(format: Format) -> i32 {
 pub(super) fn plan(op: &Gemm) -> Plan {
     let (block, blocks) = (op.block(), op.k / op.block());
     Plan {
+        few: FEW,
         group: GROUP,
         row_words: blocks * words(block),
         grouped_words: blocks * words(block),

@@ -271,10 +271,10 @@ impl Op for Gemm {
             (3, 17, 32),
             (1, 49, 96),
             (9, 33, 544),
-            (2, 177, 160),
             (5, 16, 1056),
             (29, 100, 64),
             (70, 150, 1120),
+            (2, 177, 160),
         ];
         let mut all = Vec::new();
         for (weights, activations) in pairs {

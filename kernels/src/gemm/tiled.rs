@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Up to this many rows the weights are decoded once for all of them; above, into panels that serve group after group.
+/// Up to this many rows the weights are decoded once for all of them.
 pub(super) const FEW: usize = 8;
 /// Tiles a panel: with a group's rows, the sums and one weight of each tile fit 32 registers.
 pub(super) const TILES: usize = 3;
@@ -25,6 +25,8 @@ pub(super) const PASS: usize = 512;
 /// What a path needs to know of an op: sizes of its scratch, and what stands outside its sums.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
+    /// Up to this many rows the kernel for few is taken; above, weights are decoded into panels that serve group after group.
+    pub(super) few: usize,
     /// Rows that the panel kernel takes at a time, interleaved in memory word by word.
     pub(super) group: usize,
     /// Words (i32) of one row of rounded activations that stands by itself.
@@ -90,7 +92,7 @@ pub(super) struct Multiply<'a> {
 pub(super) trait Kernels: std::fmt::Debug + Send + Sync + 'static {
     /// Rounds rows of activations.
     fn quantise<'a>() -> Kernel<Quantise<'a>>;
-    /// Multiplies at most [`FEW`] rows, each by itself in memory.
+    /// Multiplies at most [`Plan::few`] rows, each by itself in memory.
     fn few<'a>() -> Kernel<Multiply<'a>>;
     /// Multiplies any number of rows, grouped in memory.
     fn panels<'a>() -> Kernel<Multiply<'a>>;
@@ -153,7 +155,7 @@ impl<I: Kernels> Prepared for Ready<I> {
         let (quantise, few, panels) = (I::quantise().here()?, I::few().here()?, I::panels().here()?);
         let Self { op, packed, plan, tensor_scale, .. } = self;
         let (x, y, rows) = operands(op, io);
-        let grouped = rows > FEW;
+        let grouped = rows > plan.few;
         let grain = if grouped { plan.group } else { 1 };
         // One row is rounded by every worker for itself: sooner done than waited for and fetched from another's cache.
         let alone = rows == 1;

@@ -4,7 +4,7 @@
 //! eight dependent dot products of a block (8 × 5 cycles) fill the scheduler. Several tiles block by block in turn are as many
 //! streams and as many chains. Measured on Emerald Rapids, 2 threads, n = 8192, k = 28672, cold, as a share of `read` right
 //! before and after: mxfp4 0.95, nvfp4 0.96, q8_0 0.97 at one row; 0.91, 0.91, 0.97 at four; 0.78, 0.61, 0.84 at eight, where the
-//! two ports that do all 512-bit arithmetic bind: nvfp4 × 8 rows needs 72 operations a block of 32 dot products.
+//! two ports that do all 512-bit arithmetic bind: nvfp4 × 8 rows needs about 72 operations a block of 32 dot products.
 
 use super::UNSIGNED_E2M1;
 use crate::format::Format;
@@ -23,6 +23,9 @@ const IN_FLIGHT: usize = 8192;
 fn ahead(now: &[u8], next: &[u8], at: usize) -> *const u8 {
     if at < now.len() { now.as_ptr().wrapping_add(at) } else { next.as_ptr().wrapping_add(at - now.len()) }
 }
+
+/// Bytes of tiles that several passes share: half of the smallest L2 in use.
+const STAY: usize = 512 << 10;
 
 /// T tiles with R rows: L lines of codes and S bytes of scales a block, W words a block of each row.
 #[inline]
@@ -122,17 +125,20 @@ fn steps<
     const T: usize,
     const SCALED: bool,
 >(
-    call: &mut Multiply<'_>,
+    call: &Multiply<'_>,
     tiles: Range<usize>,
+    row: usize,
 ) -> Range<usize> {
+    let a_row = call.acts.len() / call.rows;
+    let acts = &call.acts[row * a_row..(row + R) * a_row];
     let mut at = tiles.start;
     while at + T <= tiles.end {
         let some = |at: usize| std::array::from_fn(|t| call.packed.tile(at + t));
         let now = some(at);
         let next = if at + 2 * T <= tiles.end { some(at + T) } else { now.map(last) };
-        let sums = step::<F, L, S, W, R, T, SCALED>(now, next, call.acts);
-        for t in 0..T {
-            finish(call.op.n, call.rows, call.bias, call.row_scales, call.y, at + t, 0, &sums[t]);
+        let sums = step::<F, L, S, W, R, T, SCALED>(now, next, acts);
+        for (t, sums) in sums.iter().enumerate() {
+            finish(call.op.n, row + R, call.bias, call.row_scales, call.y, at + t, row, sums);
         }
         at += T;
     }
@@ -150,33 +156,55 @@ fn rows<
     const T: usize,
     const SCALED: bool,
 >(
-    call: &mut Multiply<'_>,
+    call: &Multiply<'_>,
+    tiles: Range<usize>,
+    row: usize,
 ) {
-    let rest = steps::<F, L, S, W, R, T, SCALED>(call, call.tiles.clone());
-    steps::<F, L, S, W, R, 1, SCALED>(call, rest);
+    let rest = steps::<F, L, S, W, R, T, SCALED>(call, tiles, row);
+    steps::<F, L, S, W, R, 1, SCALED>(call, rest, row);
 }
 
 /// The tiles of a step are those that measured fastest. R · T sums have to stay in registers; as many totals may be spilled,
 /// which costs loads and stores on ports that are idle.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn few_of<const F: u8, const L: usize, const S: usize, const W: usize, const SCALED: bool>(call: &mut Multiply<'_>) {
+fn pass<const F: u8, const L: usize, const S: usize, const W: usize, const SCALED: bool>(
+    call: &Multiply<'_>,
+    tiles: Range<usize>,
+    some: Range<usize>,
+) {
     const { assert!(FEW == 8) };
-    match call.rows {
+    let row = some.start;
+    match some.len() {
         0 => {}
         // Lines of q8_0 are twice as many a block: fewer tiles have as much on its way.
-        1 if F == Q8_0 => rows::<F, L, S, W, 1, 3, SCALED>(call),
-        2 if F == Q8_0 => rows::<F, L, S, W, 2, 3, SCALED>(call),
-        1 => rows::<F, L, S, W, 1, 4, SCALED>(call),
-        2 => rows::<F, L, S, W, 2, 4, SCALED>(call),
-        3 => rows::<F, L, S, W, 3, 3, SCALED>(call),
-        4 => rows::<F, L, S, W, 4, 3, SCALED>(call),
-        5 => rows::<F, L, S, W, 5, 3, SCALED>(call),
-        6 => rows::<F, L, S, W, 6, 3, SCALED>(call),
-        7 if F == NVFP4 => rows::<F, L, S, W, 7, 2, SCALED>(call),
-        7 => rows::<F, L, S, W, 7, 3, SCALED>(call),
-        8 => rows::<F, L, S, W, 8, 2, SCALED>(call),
-        rows => unreachable!("{rows} rows are not few"),
+        1 if F == Q8_0 => rows::<F, L, S, W, 1, 3, SCALED>(call, tiles, row),
+        2 if F == Q8_0 => rows::<F, L, S, W, 2, 3, SCALED>(call, tiles, row),
+        1 => rows::<F, L, S, W, 1, 4, SCALED>(call, tiles, row),
+        2 => rows::<F, L, S, W, 2, 4, SCALED>(call, tiles, row),
+        3 => rows::<F, L, S, W, 3, 3, SCALED>(call, tiles, row),
+        4 => rows::<F, L, S, W, 4, 3, SCALED>(call, tiles, row),
+        5 => rows::<F, L, S, W, 5, 3, SCALED>(call, tiles, row),
+        6 => rows::<F, L, S, W, 6, 3, SCALED>(call, tiles, row),
+        7 if F == NVFP4 => rows::<F, L, S, W, 7, 2, SCALED>(call, tiles, row),
+        7 => rows::<F, L, S, W, 7, 3, SCALED>(call, tiles, row),
+        8 => rows::<F, L, S, W, 8, 2, SCALED>(call, tiles, row),
+        rows => unreachable!("{rows} rows are more than a pass takes"),
+    }
+}
+
+/// Rows beyond [`FEW`] go in passes of about as many rows each, over tiles that stay in L2 meanwhile.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn few_of<const F: u8, const L: usize, const S: usize, const W: usize, const SCALED: bool>(call: &mut Multiply<'_>) {
+    let passes = call.rows.div_ceil(FEW);
+    let a_tile = call.packed.bytes() / call.packed.tiles;
+    let step = if passes > 1 { (STAY / a_tile).next_multiple_of(6).max(6) } else { call.tiles.len().max(1) };
+    for from in call.tiles.clone().step_by(step) {
+        for at in 0..passes {
+            let some = call.rows * at / passes..call.rows * (at + 1) / passes;
+            pass::<F, L, S, W, SCALED>(call, from..call.tiles.end.min(from + step), some);
+        }
     }
 }
 
