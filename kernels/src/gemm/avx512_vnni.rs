@@ -5,6 +5,7 @@ mod few;
 pub(super) mod layout;
 mod micro;
 mod panels;
+mod shifted;
 mod unpack;
 
 use super::Gemm;

@@ -4,6 +4,7 @@ use super::layout::{
     ALIGNED, CODES, FP4, GROUPED, INTEGER, PLAIN, ROW, SPAN, TABLE, Words, blocks, kind, lines, panel, spans,
 };
 use super::micro::{Ahead, Lines, Sums, apart, shared, whole};
+use super::shifted::LookUp;
 use super::unpack::unpack_any;
 use crate::gemm::integer::GROUP;
 use crate::gemm::lanes512::*;
@@ -120,11 +121,11 @@ fn one_panel<const P: u8, const A: u8, const L: usize, const W: usize, const T: 
     at: usize,
 ) {
     let decoded = call.panel.as_chunks_mut::<LINE>().0.as_chunks_mut::<L>().0.as_chunks_mut::<T>().0;
-    let mut ways = [[false; T]; MOST_SPANS];
+    let (mut ways, look_up) = ([[false; T]; MOST_SPANS], LookUp::here());
     for t in 0..T {
         let weights = call.packed.tile(tile + t);
         for (s, out) in decoded[..some].iter_mut().enumerate() {
-            ways[s][t] = unpack_any::<P>(call.op.weights, weights, from + s, &mut out[t]);
+            ways[s][t] = unpack_any::<P>(look_up, call.op.weights, weights, from + s, &mut out[t]);
         }
     }
     let stride = call.packed.layout().codes * blocks(P) / CODES;
