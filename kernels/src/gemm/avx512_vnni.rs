@@ -5,7 +5,6 @@ mod few;
 pub(super) mod layout;
 mod micro;
 mod panels;
-mod shifted;
 mod unpack;
 
 use super::Gemm;

@@ -1,9 +1,8 @@
 //! Weights into panels: codes decoded to unsigned bytes, scales brought to what a whole span can share.
 #![expect(unsafe_code, reason = "vector stores")]
 
-use super::decode;
 use super::layout::{ALIGNED, CODES, INTEGER, PLAIN, SPAN, TABLE, blocks, lines};
-use super::shifted::{LookUp, lanes, store};
+use super::{UNSIGNED_E2M1, decode};
 use crate::format::Format;
 use crate::gemm::lanes512::*;
 use crate::gemm::packed::{LANES, LINE, Tile};
@@ -20,8 +19,22 @@ const SHIFTS: u8 = 3;
 const fn spread(panel: u8) -> u8 {
     if panel == TABLE { 6 } else { 9 }
 }
-const _: () = assert!(24384_i64 * 15 * 8 << spread(INTEGER) < 1 << 31 && 15 << spread(INTEGER) < 1 << 15);
-const _: () = assert!(18432_i64 * 225 * 8 << spread(TABLE) < 1 << 31 && 225 << spread(TABLE) < 1 << 15);
+const _: () = assert!((24384_i64 * 15 * 8) << spread(INTEGER) < 1 << 31 && 15 << spread(INTEGER) < 1 << 15);
+const _: () = assert!((18432_i64 * 225 * 8) << spread(TABLE) < 1 << 31 && 225 << spread(TABLE) < 1 << 15);
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn store(line: &mut [u8; LINE], v: __m512i) {
+    // SAFETY: a line is 64 bytes.
+    unsafe { _mm512_storeu_si512(line.as_mut_ptr().cast(), v) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn lanes(bytes: &[u8; LANES]) -> __m128i {
+    // SAFETY: 16 bytes are there.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+}
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
@@ -60,8 +73,8 @@ fn align(codes: &[[u8; LINE]], scales: &[[u8; LANES]; 4]) -> Option<([__m128i; 4
         // Nothing but zeros in a lane: any finite scale.
         least = _mm_mask_mov_epi8(least, _mm_cmplt_epu8_mask(most, least), _mm_setzero_si128());
     }
-    for b in 0..4 {
-        of[b] = _mm_min_epu8(_mm_subs_epu8(of[b], least), limit);
+    for of in &mut of {
+        *of = _mm_min_epu8(_mm_subs_epu8(*of, least), limit);
     }
     Some((of, least))
 }
@@ -69,7 +82,7 @@ fn align(codes: &[[u8; LINE]], scales: &[[u8; LANES]; 4]) -> Option<([__m128i; 4
 /// One span of mxfp4; whether its blocks share a scale.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn aligned(look_up: LookUp, codes: &[[u8; LINE]], scales: &[[u8; LANES]; 4], out: &mut [[u8; LINE]]) -> bool {
+fn aligned(codes: &[[u8; LINE]], scales: &[[u8; LANES]; 4], out: &mut [[u8; LINE]]) -> bool {
     let aligned = align(codes, scales);
     let shifts = match aligned {
         Some((shifts, least)) => {
@@ -83,7 +96,19 @@ fn aligned(look_up: LookUp, codes: &[[u8; LINE]], scales: &[[u8; LANES]; 4], out
             [_mm_setzero_si128(); 4]
         }
     };
-    look_up.decode(codes, &shifts, out);
+    let (low, table) = (_mm512_set1_epi8(15), load(&UNSIGNED_E2M1));
+    for ((codes, shift), out) in codes.chunks_exact(4).zip(shifts).zip(out.chunks_exact_mut(8)) {
+        let shift = _mm512_cvtepu8_epi32(shift);
+        // A code plus 12, shifted, stays inside its byte; then 12 · 2^shift is made 96.
+        let rest = _mm512_sub_epi8(_mm512_set1_epi8(96), _mm512_sllv_epi32(_mm512_set1_epi8(12), shift));
+        for (line, out) in codes.iter().zip(out.as_chunks_mut::<2>().0) {
+            let both = load(line);
+            for (nibbles, out) in [both, _mm512_srli_epi16::<4>(both)].into_iter().zip(out) {
+                let plus_12 = _mm512_shuffle_epi8(table, _mm512_and_si512(nibbles, low));
+                store(out, _mm512_add_epi8(_mm512_sllv_epi32(plus_12, shift), rest));
+            }
+        }
+    }
     aligned.is_some()
 }
 
@@ -157,7 +182,6 @@ fn integers<const P: u8>(scales: &[[u8; LANES]; 8], out: &mut [[u8; LINE]]) -> b
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 fn unpack<const F: u8, const P: u8, const STEPS: usize, const B: usize>(
-    look_up: LookUp,
     tile: Tile<'_>,
     span: usize,
     out: &mut [[u8; LINE]],
@@ -184,7 +208,7 @@ fn unpack<const F: u8, const P: u8, const STEPS: usize, const B: usize>(
     scales[..some].copy_from_slice(&there[..some]);
     if P == ALIGNED {
         let (scales, _) = scales.as_chunks::<4>();
-        return aligned(look_up, codes, &scales[0], out);
+        return aligned(codes, &scales[0], out);
     }
     for (codes, out) in codes.chunks_exact(lines_a_block).zip(out.chunks_exact_mut(STEPS)) {
         put::<F, STEPS>(codes, out);
@@ -203,18 +227,12 @@ fn put<const F: u8, const STEPS: usize>(codes: &[[u8; LINE]], out: &mut [[u8; LI
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-pub(super) fn unpack_any<const P: u8>(
-    look_up: LookUp,
-    format: Format,
-    tile: Tile<'_>,
-    span: usize,
-    out: &mut [[u8; LINE]],
-) -> bool {
+pub(super) fn unpack_any<const P: u8>(format: Format, tile: Tile<'_>, span: usize, out: &mut [[u8; LINE]]) -> bool {
     match (P, format) {
-        (ALIGNED, _) => unpack::<MXFP4, ALIGNED, 8, 4>(look_up, tile, span, out),
-        (INTEGER, _) => unpack::<NVFP4, INTEGER, 4, 8>(look_up, tile, span, out),
-        (TABLE, _) => unpack::<NVFP4, TABLE, 4, 8>(look_up, tile, span, out),
-        (_, Format::Q8_0) => unpack::<Q8_0, PLAIN, 8, 4>(look_up, tile, span, out),
-        _ => unpack::<Q4_0, PLAIN, 8, 4>(look_up, tile, span, out),
+        (ALIGNED, _) => unpack::<MXFP4, ALIGNED, 8, 4>(tile, span, out),
+        (INTEGER, _) => unpack::<NVFP4, INTEGER, 4, 8>(tile, span, out),
+        (TABLE, _) => unpack::<NVFP4, TABLE, 4, 8>(tile, span, out),
+        (_, Format::Q8_0) => unpack::<Q8_0, PLAIN, 8, 4>(tile, span, out),
+        _ => unpack::<Q4_0, PLAIN, 8, 4>(tile, span, out),
     }
 }
