@@ -120,6 +120,7 @@ fn lines_csv_and_sql_read_back() {
     for row in &rows {
         assert_eq!(row["model_type"], "tiny mxfp4 (synthetic, head bf16, activations f32, 2 sequences)");
         assert_eq!((row["n_sequences"].as_u64(), row["status"].as_str()), (Some(2), Some("measured")));
+        assert!(row["test"].as_str().is_some_and(|test| test.ends_with(" @ b2")), "{row}");
         assert!(row["weights"].as_str().is_some_and(|w| w.starts_with("synthetic")), "{row}");
         assert!(row["energy_j"].is_number() != row["energy_reason"].is_string(), "a number or the reason: {row}");
         let tokens = 2 * (row["n_prompt"].as_u64().unwrap_or(0) + row["n_gen"].as_u64().unwrap_or(0));

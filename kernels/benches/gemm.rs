@@ -5,6 +5,8 @@
 //! what is multiplied, so that one can be run: `cargo bench -p spark-kernels --bench gemm -- 'gemm/mxfp4×int8/'`, or one row of
 //! it with its id.
 
+mod roof;
+
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
@@ -120,6 +122,10 @@ fn fault_reason(fault: &spark_kernels::Fault) -> spark_kernels::Unsupported {
 #[expect(clippy::print_stderr, reason = "a bench talks to whoever runs it")]
 fn gemm(criterion: &mut Criterion) {
     let cpu = Cpu::new(None, 0);
+    roof::beside(&cpu, || shapes_on(&cpu, criterion));
+}
+
+fn shapes_on(cpu: &Cpu, criterion: &mut Criterion) {
     let mut pairs: Vec<(Format, Activations)> = Gemm::nasty().iter().map(|op| (op.weights, op.activations)).collect();
     pairs.dedup();
     for &(weights, activations) in &pairs {
@@ -131,13 +137,13 @@ fn gemm(criterion: &mut Criterion) {
             group.throughput(Throughput::Elements(flops));
             for implementation in Gemm::implementations() {
                 let too_slow = implementation.name() == "scalar" && flops > SCALAR_FLOPS;
-                if too_slow || implementation.supports(&op, &cpu).is_err() {
+                if too_slow || implementation.supports(&op, cpu).is_err() {
                     continue;
                 }
                 // Made at the first call, which a filter may keep from coming.
                 let mut ready = None;
                 group.bench_function(BenchmarkId::new(implementation.name(), id(&op)), |bencher| {
-                    let ready = ready.get_or_insert_with(|| Ready::new(&op, *implementation, &cpu));
+                    let ready = ready.get_or_insert_with(|| Ready::new(&op, *implementation, cpu));
                     bencher.iter(|| ready.run());
                 });
                 if let Some(ready) = &mut ready {

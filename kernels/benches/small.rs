@@ -6,10 +6,11 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spark_kernels::cpu::Cpu;
 use spark_kernels::embed::Embed;
 use spark_kernels::format::Format;
+use spark_kernels::moe::{Route, Routing};
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::{Rope, Scaling};
 use spark_kernels::sample::{Method, Sample};
-use spark_kernels::swiglu::SwiGlu;
+use spark_kernels::swiglu::{Gate, SwiGlu};
 use spark_kernels::{AxisValue, Buffer, Device, Fault, Host, Implementation, Io, Op, parity};
 
 /// Times each implementation of `op` that this machine has and that the reference agrees with.
@@ -60,15 +61,18 @@ impl Bench {
 fn small(criterion: &mut Criterion) {
     let cpu = Cpu::new(None, 0);
     for rows in [1, 512] {
-        op(criterion, &cpu, &RmsNorm { rows, width: 4096, residual: true, eps: 1e-5 });
+        op(criterion, &cpu, &RmsNorm::plain(rows, 4096, true, 1e-5));
         let (heads, kv_heads, head_dim, capacity) = (32, 8, 128, 4096);
         let (theta, scaling, eps) = (5e5, Scaling::None, 1e-6);
-        let rope = Rope { rows, heads, kv_heads, head_dim, capacity, theta, scaling, qk_norm: false, eps };
+        let rope =
+            Rope { rows, heads, kv_heads, head_dim, rotary: head_dim, capacity, theta, scaling, qk_norm: false, eps };
         op(criterion, &cpu, &rope);
         op(criterion, &cpu, &Rope { qk_norm: true, ..rope });
-        op(criterion, &cpu, &SwiGlu { rows, width: 14_336 });
+        op(criterion, &cpu, &SwiGlu { rows, width: 14_336, gate: Gate::Silu });
+        let (experts, active, seed) = (128, 8, 0);
+        op(criterion, &cpu, &Route { rows, experts, active, normalised: true, routing: Routing::Router, seed });
         for format in Format::ALL {
-            op(criterion, &cpu, &Embed { rows, vocab: 1024, width: 4096, format });
+            op(criterion, &cpu, &Embed { rows, vocab: 1024, width: 4096, format, multiplier: 1.0 });
         }
     }
     for method in [Method::Greedy, Method::TopP { temperature: 0.8, top_p: 0.95, seed: 0 }] {

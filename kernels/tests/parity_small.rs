@@ -9,7 +9,7 @@ use spark_kernels::format::Format;
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::Rope;
 use spark_kernels::sample::{Method, Sample};
-use spark_kernels::swiglu::SwiGlu;
+use spark_kernels::swiglu::{Gate, SwiGlu};
 use spark_kernels::{Device, Example, Fault, Host, Implementation, Index, Io, Live, Op, Span, parity};
 
 #[test]
@@ -93,12 +93,13 @@ fn holds<O: Op>(op: &O, spans: &[(usize, usize)]) {
 }
 
 fn shapes() -> (RmsNorm, Rope, SwiGlu, Embed, Sample) {
-    let rope = Rope { rows: 9, heads: 4, kv_heads: 2, head_dim: 128, capacity: 40, ..Rope::nasty()[0].clone() };
+    let rope =
+        Rope { rows: 9, heads: 4, kv_heads: 2, head_dim: 128, rotary: 128, capacity: 40, ..Rope::nasty()[0].clone() };
     (
-        RmsNorm { rows: 9, width: 4100, residual: true, eps: 1e-5 },
+        RmsNorm::plain(9, 4100, true, 1e-5),
         rope,
-        SwiGlu { rows: 9, width: 1000 },
-        Embed { rows: 9, vocab: 20, width: 4096, format: Format::Nvfp4 },
+        SwiGlu { rows: 9, width: 1000, gate: Gate::Silu },
+        Embed { rows: 9, vocab: 20, width: 4096, format: Format::Nvfp4, multiplier: 1.0 },
         Sample { rows: 9, vocab: 20_000, method: Method::TopP { temperature: 0.7, top_p: 0.9, seed: 5 } },
     )
 }
@@ -110,6 +111,8 @@ fn only_the_rows_in_use_are_computed() {
         holds(&rmsnorm, spans);
         holds(&rope, spans);
         holds(&Rope { qk_norm: true, ..rope.clone() }, spans);
+        holds(&Rope { rotary: 96, ..rope.clone() }, spans);
+        holds(&RmsNorm { delta_norm: true, multiplier: 0.5, ..rmsnorm.clone() }, spans);
         holds(&swiglu, spans);
         holds(&embed, spans);
         holds(&sample, spans);
@@ -193,18 +196,21 @@ fn the_bits_depend_on_neither_threads_nor_instructions_where_that_is_promised() 
     }
     let (rmsnorm, rope, swiglu, _, sample) = shapes();
     same(&rmsnorm, |name| name == "scalar");
+    same(&RmsNorm { delta_norm: true, ..rmsnorm.clone() }, |name| name == "scalar");
     same(&Rope { qk_norm: true, ..rope }, |name| name == "scalar");
     same(&swiglu, |_| true);
+    same(&SwiGlu { gate: Gate::GeluTanh, ..swiglu.clone() }, |_| true);
+    same(&SwiGlu { gate: Gate::Clamped { limit: 2.0 }, ..swiglu.clone() }, |_| true);
     same(&sample, |_| true);
     for format in Format::ALL {
-        same(&Embed { rows: 5, vocab: 9, width: 8192, format }, |_| true);
+        same(&Embed { rows: 5, vocab: 9, width: 8192, format, multiplier: 1.0 }, |_| true);
     }
 }
 
 #[test]
 fn a_token_outside_the_vocabulary_is_named_and_nothing_is_read_or_written() {
     for format in Format::ALL {
-        let op = Embed { rows: 3, vocab: 20, width: 64, format };
+        let op = Embed { rows: 3, vocab: 20, width: 64, format, multiplier: 1.0 };
         for bad in [20, 21, u32::MAX] {
             let mut example = op.example(1);
             example.inputs[0] = vec![1, bad, 2].into();
@@ -278,7 +284,7 @@ fn the_drawn_tokens_are_pinned() {
 
 #[test]
 fn extreme_gates_give_their_limits() {
-    let op = SwiGlu { rows: 1, width: 17 };
+    let op = SwiGlu { rows: 1, width: 17, gate: Gate::Silu };
     let gates = [0.0, -0.0, 200.0, -200.0, f32::MAX, -1e30, 1e-40];
     let want = [0.0, 0.0, 200.0, 0.0, f32::MAX, 0.0, 5e-41];
     let mut input = vec![1.0_f32; 34];
@@ -297,6 +303,37 @@ fn extreme_gates_give_their_limits() {
     });
 }
 
+/// The other gates at the ends of f32, and NaN, which no clamp may hide.
+#[test]
+fn extreme_gates_of_every_kind_give_their_limits() {
+    let gates = [0.0, -0.0, 200.0, -200.0, -1e30, f32::NAN];
+    for (gate, want) in [
+        (Gate::GeluTanh, [0.0, 0.0, 200.0, 0.0, 0.0, f32::NAN]),
+        // Of 7·sigmoid(1.702·7): 1/(1 + e^-11.914) = 0.99999330.
+        (Gate::Clamped { limit: 7.0 }, [0.0, 0.0, 2.0 * 6.999_953, 0.0, 0.0, f32::NAN]),
+    ] {
+        let op = SwiGlu { rows: 1, width: 17, gate };
+        let mut input = vec![1.0_f32; 34];
+        input[..6].copy_from_slice(&gates);
+        input[11..17].copy_from_slice(&gates);
+        let example = Example { inputs: vec![input.clone().into()], ..op.example(1) };
+        input[17] = f32::NAN;
+        let other = Example { inputs: vec![input.into()], ..op.example(1) };
+        here(&op, |implementation, threads| {
+            let got = run(&op, implementation, threads, &example, 1).unwrap();
+            for (i, want) in want.into_iter().enumerate() {
+                for at in [i, 11 + i] {
+                    let got = got[0].slice::<f32>()[at];
+                    let right = got.is_nan() && want.is_nan() || (got - want).abs() <= 1e-4;
+                    assert!(right, "{} {gate:?}: gate {}: {got}", implementation.name(), gates[i]);
+                }
+            }
+            let got = run(&op, implementation, threads, &other, 1).unwrap();
+            assert!(got[0].slice::<f32>()[0].is_nan(), "{} {gate:?}: a NaN beside the gate", implementation.name());
+        });
+    }
+}
+
 #[test]
 fn invalid_shapes_say_what_does_not_hold() {
     fn says<O: Op>(op: &O, word: &str) {
@@ -305,11 +342,17 @@ fn invalid_shapes_say_what_does_not_hold() {
     }
     let (rmsnorm, rope, swiglu, embed, sample) = shapes();
     says(&RmsNorm { width: 0, ..rmsnorm.clone() }, "width 0");
+    says(&RmsNorm { multiplier: f32::INFINITY, ..rmsnorm.clone() }, "multiplier inf");
+    says(&RmsNorm { residual: false, delta_norm: true, ..rmsnorm.clone() }, "set residual");
     says(&RmsNorm { eps: f32::NAN, ..rmsnorm }, "eps NaN");
+    says(&Rope { rotary: 7, ..rope.clone() }, "rotary 7");
+    says(&Rope { rotary: 130, ..rope.clone() }, "rotary 130");
     says(&Rope { head_dim: 7, ..rope.clone() }, "head_dim 7");
     says(&Rope { theta: 0.0, ..rope.clone() }, "theta 0");
     says(&Rope { capacity: usize::MAX, ..rope }, "capacity");
+    says(&SwiGlu { gate: Gate::Clamped { limit: 0.0 }, ..swiglu.clone() }, "limit 0");
     says(&SwiGlu { rows: 0, ..swiglu }, "rows 0");
+    says(&Embed { multiplier: 0.0, ..embed.clone() }, "multiplier 0");
     says(&Embed { width: 40, ..embed.clone() }, "width 40");
     says(&Embed { vocab: 0, ..embed }, "vocab 0");
     let method = |temperature, top_p| Method::TopP { temperature, top_p, seed: 0 };

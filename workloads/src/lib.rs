@@ -25,6 +25,8 @@ pub static ALL: &[&dyn Workload] = &[
     &ops::RMSNORM,
     &ops::ROPE,
     &ops::SWIGLU,
+    &ops::ROUTE,
+    &ops::EXPERTS,
     &ops::EMBED,
     &ops::SAMPLE,
     &llm::PREFILL,

@@ -8,12 +8,13 @@ use spark_kernels::copy::Copy;
 use spark_kernels::embed::Embed;
 use spark_kernels::format::Format;
 use spark_kernels::gemm::{Activations, Gemm};
+use spark_kernels::moe::{Experts, Route, Routing};
 use spark_kernels::peak::Peak;
 use spark_kernels::read::Read;
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::{Rope, Scaling};
 use spark_kernels::sample::{Method, Sample};
-use spark_kernels::swiglu::SwiGlu;
+use spark_kernels::swiglu::{Gate, SwiGlu};
 use spark_kernels::triad::Triad;
 use spark_kernels::working_set::WorkingSet;
 use spark_kernels::write::Write;
@@ -144,6 +145,27 @@ pub(crate) fn kv_type(axes: &Axes) -> Result<KvType, BadRequest> {
     })
 }
 
+/// Whether `axis` says yes.
+fn yes(axes: &Axes, axis: &str) -> Result<bool, BadRequest> {
+    match name(axes, axis)?.as_str() {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        other => Err(BadRequest(format!("{axis} is '{}'; it is yes or no", spark_results::machine::clean(other)))),
+    }
+}
+
+/// The number on `axis`, or `None` for 0.
+fn factor(axes: &Axes, axis: &str) -> Result<Option<f32>, BadRequest> {
+    let asked = name(axes, axis)?;
+    match asked.parse::<f32>() {
+        Ok(factor) => Ok(Some(factor).filter(|factor| *factor != 0.0)),
+        Err(_) => {
+            let asked = spark_results::machine::clean(&asked);
+            Err(BadRequest(format!("{axis} is '{asked}'; it has to be a number, 0 for none")))
+        }
+    }
+}
+
 /// `gemm`.
 pub static GEMM: Micro<Gemm> = Micro {
     about: "matrix multiplication with weights in the number formats of inference",
@@ -179,8 +201,12 @@ pub static ATTENTION: Micro<Attention> = Micro {
         axis("head_dim", "elements a head", "128"),
         axis("depth", "tokens in the cache before the call", "4096"),
         axis("rows", "tokens the call adds", "1"),
-        axis("kv", "type of the cache: f32 or bf16", "bf16"),
+        axis("kv", "type of the cache: f32, bf16 or int8", "bf16"),
         axis("sequences", "sequences in the batch", "1"),
+        axis("window", "tokens a row sees at most; 0 for all", "0"),
+        axis("sinks", "a learned score a head that no value belongs to: yes or no", "no"),
+        axis("softcap", "what scores are bent to by a tanh; 0 for none", "0"),
+        axis("scale", "what scores are multiplied by; 0 for 1/√head_dim", "0"),
     ],
     parse: |axes, _| {
         let (rows, sequences) = (size(axes, "rows")?, size(axes, "sequences")?);
@@ -196,6 +222,10 @@ pub static ATTENTION: Micro<Attention> = Micro {
             head_dim: size(axes, "head_dim")?,
             sequences,
             kv: kv_type(axes)?,
+            window: Some(count(axes, "window")?).filter(|window| *window > 0),
+            sinks: yes(axes, "sinks")?,
+            softcap: factor(axes, "softcap")?,
+            scale: factor(axes, "scale")?,
         })
     },
     cold: None,
@@ -210,7 +240,7 @@ const ROWS: Axis = axis("rows", "tokens", "1");
 pub static RMSNORM: Micro<RmsNorm> = Micro {
     about: "residual addition and root-mean-square norm",
     axes: &[ROWS, axis("width", "elements a row", "4096")],
-    parse: |axes, _| Ok(RmsNorm { rows: size(axes, "rows")?, width: size(axes, "width")?, residual: true, eps: 1e-5 }),
+    parse: |axes, _| Ok(RmsNorm::plain(size(axes, "rows")?, size(axes, "width")?, true, 1e-5)),
     cold: Some(false),
     roof: false,
     instruction: None,
@@ -227,12 +257,13 @@ pub static ROPE: Micro<Rope> = Micro {
         axis("head_dim", "elements a head", "128"),
     ],
     parse: |axes, _| {
-        let rows = size(axes, "rows")?;
+        let (rows, head_dim) = (size(axes, "rows")?, size(axes, "head_dim")?);
         Ok(Rope {
             rows,
             heads: size(axes, "heads")?,
             kv_heads: size(axes, "kv_heads")?,
-            head_dim: size(axes, "head_dim")?,
+            head_dim,
+            rotary: head_dim,
             capacity: rows.max(4096),
             theta: 500_000.0,
             scaling: Scaling::None,
@@ -248,10 +279,78 @@ pub static ROPE: Micro<Rope> = Micro {
 
 /// `swiglu`.
 pub static SWIGLU: Micro<SwiGlu> = Micro {
-    about: "the gated activation silu(gate)·up",
-    axes: &[ROWS, axis("width", "elements a row of the output", "14336")],
-    parse: |axes, _| Ok(SwiGlu { rows: size(axes, "rows")?, width: size(axes, "width")? }),
+    about: "the gated activation silu(gate)·up, or another gate",
+    axes: &[
+        axis("gate", "silu, gelu, or clamped:7 (gpt-oss)", "silu"),
+        ROWS,
+        axis("width", "elements a row of the output", "14336"),
+    ],
+    parse: |axes, _| {
+        Ok(SwiGlu { rows: size(axes, "rows")?, width: size(axes, "width")?, gate: named::<Gate>(axes, "gate")? })
+    },
     cold: Some(false),
+    roof: false,
+    instruction: None,
+    items: None,
+};
+
+/// `route`.
+pub static ROUTE: Micro<Route> = Micro {
+    about: "the choice of experts from a router's logits",
+    axes: &[
+        axis("active", "experts a token is given to", "4"),
+        axis("experts", "experts there are", "32"),
+        ROWS,
+        axis("normalised", "whether the weights of a token sum to 1: yes or no", "yes"),
+        axis("routing", ROUTING, "router"),
+    ],
+    parse: |axes, _| {
+        Ok(Route {
+            rows: size(axes, "rows")?,
+            experts: size(axes, "experts")?,
+            active: size(axes, "active")?,
+            normalised: yes(axes, "normalised")?,
+            routing: named::<Routing>(axes, "routing")?,
+            seed: 0,
+        })
+    },
+    cold: Some(false),
+    roof: false,
+    instruction: None,
+    items: None,
+};
+
+const ROUTING: &str = "which experts: router (here dealt out evenly), or drawn: uniform or zipf";
+
+/// `experts`.
+pub static EXPERTS: Micro<Experts> = Micro {
+    about: "a projection of many experts, of which each token takes a few; one expert's weights are read once a call",
+    axes: &[
+        axis("activations", "f32, bf16, int8, int8g32, mxfp4, nvfp4", "int8"),
+        axis("active", "experts a token is given to", "4"),
+        axis("combine", "whether the choices of a token are summed: yes or no", "no"),
+        axis("experts", "experts there are", "32"),
+        axis("format", "of the weights: mxfp4, nvfp4, q8_0, q4_0, bf16, f32", "mxfp4"),
+        axis("k", "the reduction", "2880"),
+        axis("n", "outputs of an expert", "5760"),
+        axis("routing", ROUTING, "router"),
+        ROWS,
+    ],
+    parse: |axes, _| {
+        Ok(Experts {
+            rows: size(axes, "rows")?,
+            experts: size(axes, "experts")?,
+            active: size(axes, "active")?,
+            n: size(axes, "n")?,
+            k: size(axes, "k")?,
+            weights: named::<Format>(axes, "format")?,
+            activations: named::<Activations>(axes, "activations")?,
+            bias: false,
+            combine: yes(axes, "combine")?,
+            routing: named::<Routing>(axes, "routing")?,
+        })
+    },
+    cold: None,
     roof: false,
     instruction: None,
     items: None,
@@ -272,6 +371,7 @@ pub static EMBED: Micro<Embed> = Micro {
             vocab: size(axes, "vocab")?,
             width: size(axes, "width")?,
             format: named::<Format>(axes, "format")?,
+            multiplier: 1.0,
         })
     },
     cold: Some(false),

@@ -19,20 +19,41 @@ const PUBLISHED: &[(&str, u64)] = &[
     ("qwen3-8b", 8_190_735_360),
     ("qwen3-32b", 32_762_123_264),
     ("mistral-7b", 7_248_023_552),
+    ("mistral-7b-v0.1", 7_241_732_096),
+    ("gemma-3-4b", 3_880_263_168),
+    ("gemma-3-27b", 27_009_346_304),
+    ("phi-4", 14_659_507_200),
+    ("granite-3.3-8b", 8_170_864_640),
+    ("gpt-oss-20b", 20_914_757_184),
+    ("gpt-oss-120b", 116_829_156_672),
+    ("qwen3-30b-a3b", 30_532_122_624),
 ];
+
+/// Active parameters as the makers publish them, in billions: OpenAI's model card counts the head and not the embedding, Qwen's
+/// page says 3.3, which is 3.35 with both tables, cut off.
+const ACTIVE: &[(&str, f64, bool)] =
+    &[("gpt-oss-20b", 3.61, false), ("gpt-oss-120b", 5.13, false), ("qwen3-30b-a3b", 3.35, true)];
 
 #[test]
 fn every_preset_has_its_published_number_of_parameters() {
     for preset in PRESETS {
         let config = preset.config().unwrap();
-        if preset.name == "tiny" {
-            assert!(config.param_count() < 5_000_000, "{}", config.param_count());
+        if preset.name.starts_with("tiny") {
+            assert!(config.param_count() < 15_000_000, "{}", config.param_count());
             continue;
         }
         let (_, published) = PUBLISHED.iter().find(|(name, _)| *name == preset.name).unwrap();
         assert_eq!(config.param_count(), *published, "{}", preset.name);
     }
-    assert_eq!(PRESETS.len(), PUBLISHED.len() + 1);
+    assert_eq!(PRESETS.len(), PUBLISHED.len() + 2);
+    for (name, billions, embedding) in ACTIVE {
+        let config = Preset::find(name).unwrap().config().unwrap();
+        let table = if *embedding { (config.vocab * config.hidden) as u64 } else { 0 };
+        let active = (config.active_param_count() + table) as f64 / 1e9;
+        assert!((active - billions).abs() < 0.005, "{name}: {active}");
+    }
+    let dense = Preset::find("llama-3.1-8b").unwrap().config().unwrap();
+    assert_eq!(dense.param_count() - dense.active_param_count(), 128_256 * 4096, "all but the embedding");
 }
 
 #[test]
@@ -97,7 +118,10 @@ fn lies_are_refused_with_field_and_mend() {
         ("rope_theta", "0.5"),
         ("rope_theta", "true"),
         ("tie_word_embeddings", "1"),
-        ("attention_bias", "true"),
+        ("attention_bias", "1"),
+        ("final_logit_softcapping", "30.0"),
+        ("attn_logit_softcapping", "50.0"),
+        ("n_shared_experts", "1"),
         ("mlp_bias", "true"),
         ("hidden_act", "\"gelu\""),
         ("partial_rotary_factor", "0.5"),
@@ -110,7 +134,15 @@ fn lies_are_refused_with_field_and_mend() {
         assert!(error.starts_with("config.json") && error.contains(';') && about, "{field}={value}: {error}");
     }
     for (scaling, word) in [
-        (r#"{"rope_type":"yarn","factor":4.0}"#, "'yarn'"),
+        (r#"{"rope_type":"longrope","factor":4.0}"#, "'longrope'"),
+        (r#"{"rope_type":"dynamic","factor":4.0}"#, "'dynamic'"),
+        (r#"{"rope_type":"yarn","factor":4.0}"#, "original_max_position_embeddings"),
+        (r#"{"rope_type":"yarn","original_max_position_embeddings":4096}"#, "rope_scaling.factor"),
+        (
+            r#"{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":4096,"beta_fast":1,"beta_slow":32}"#,
+            "beta_fast",
+        ),
+        (r#"{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":4096,"mscale":1.0}"#, "mscale"),
         (r#"{"rope_type":"llama3"}"#, "rope_scaling.factor"),
         (r#"{"factor":4.0}"#, "rope_scaling.rope_type"),
         (r#"{"rope_type":"linear","factor":0}"#, "rope_scaling.factor"),
@@ -138,10 +170,118 @@ fn other_spellings_mean_the_same() {
         "vocab_size":32,"rope_parameters":{"rope_type":"default","rope_theta":5000.0}}"#;
     let config = Config::parse(json).unwrap();
     assert_eq!((config.theta, config.kv_heads, config.head_dim), (5000.0, 4, 128));
-    let windowed = with("sliding_window", "4096").unwrap();
-    assert_eq!(windowed.context, 4096);
-    assert!(windowed.notes[0].contains("4096 limits the context"));
-    assert_eq!(with("sliding_window", "1000000").unwrap().context, 131_072);
+    let ignored = with("sliding_window", "4096").unwrap();
+    assert_eq!((ignored.context, ignored.window), (131_072, None));
+    assert!(ignored.notes[0].contains("nothing that llama models read"));
+    // A model that sees pictures keeps its decoder inside, with most of it left out: Gemma 3 4B's file has no more than this.
+    let outer = r#"{"model_type":"gemma3","vision_config":{},"text_config":{"hidden_size":2560,"intermediate_size":10240,
+        "model_type":"gemma3_text","num_hidden_layers":34,"rope_scaling":{"factor":8.0,"rope_type":"linear"},
+        "sliding_window":1024}}"#;
+    assert_eq!(Config::parse(outer).unwrap(), Preset::find("gemma-3-4b").unwrap().config().unwrap());
+    let error = Config::parse(&outer.replace("2560", "-1")).unwrap_err().to_string();
+    assert!(error.contains("text_config.hidden_size"), "{error}");
+    // The newer spelling of two bases.
+    let both = outer.replace(
+        r#""rope_scaling":{"factor":8.0,"rope_type":"linear"}"#,
+        r#""rope_parameters":{"full_attention":{"rope_type":"linear","factor":8.0,"rope_theta":1000000.0},
+            "sliding_attention":{"rope_type":"default","rope_theta":10000.0}}"#,
+    );
+    assert_eq!(Config::parse(&both).unwrap(), Config::parse(outer).unwrap());
+}
+
+#[test]
+fn windows_are_where_each_family_has_them() {
+    let of = |name: &str| Preset::find(name).unwrap().config().unwrap();
+    let windowed = |config: &Config| config.windowed.iter().filter(|windowed| **windowed).count();
+    let mistral = of("mistral-7b-v0.1");
+    assert_eq!((mistral.window, windowed(&mistral), mistral.context), (Some(4096), 32, 32_768));
+    let gemma = of("gemma-3-27b");
+    // Layers 6, 12 … 60 see all: ten of 62.
+    assert_eq!((gemma.window, windowed(&gemma), gemma.local_theta), (Some(1024), 52, Some(10_000.0)));
+    assert!(!gemma.windowed[5] && gemma.windowed[4] && gemma.windowed[61]);
+    assert_eq!(
+        (gemma.attention_scale, gemma.seen(0, 5000), gemma.seen(5, 5000)),
+        (Some(168_f32.powf(-0.5)), 1024, 5000)
+    );
+    assert_eq!(of("gemma-3-4b").attention_scale, None, "√256 is that of its heads");
+    let gpt = of("gpt-oss-20b");
+    assert_eq!((gpt.window, windowed(&gpt), gpt.windowed[0], gpt.windowed[1]), (Some(128), 12, true, false));
+    let granite = of("granite-3.3-8b");
+    assert_eq!((granite.window, granite.attention_scale, granite.logits_scaling), (None, Some(0.007_812_5), 16.0));
+    let phi = of("phi-4");
+    assert_eq!((phi.rotary, phi.head_dim, phi.window), (128, 128, None));
+    let listed = r#""layer_types":["sliding_attention"]"#;
+    let error = Config::parse(&PRESETS.iter().find(|p| p.name == "gpt-oss-20b").unwrap().json.replacen(
+        '{',
+        &format!("{{{listed},"),
+        1,
+    ));
+    assert!(error.unwrap_err().to_string().contains("1 entries for 24 layers"));
+}
+
+/// A good config of a family with one field replaced, for what other families have.
+#[test]
+fn what_a_family_does_not_compute_is_refused_by_name() {
+    for (preset, field, value) in [
+        ("gpt-oss-20b", "num_local_experts", "0"),
+        ("gpt-oss-20b", "num_local_experts", "null"),
+        ("gpt-oss-20b", "num_experts_per_tok", "33"),
+        ("gpt-oss-20b", "swiglu_limit", "-7"),
+        ("gpt-oss-20b", "hidden_act", "\"relu\""),
+        ("qwen3-30b-a3b", "decoder_sparse_step", "2"),
+        ("qwen3-30b-a3b", "mlp_only_layers", "[0]"),
+        ("qwen3-30b-a3b", "mlp_only_layers", "0"),
+        ("qwen3-30b-a3b", "shared_expert_intermediate_size", "768"),
+        ("qwen3-30b-a3b", "moe_intermediate_size", "null"),
+        ("gemma-3-4b", "hidden_activation", "\"silu\""),
+        ("gemma-3-4b", "final_logit_softcapping", "30.0"),
+        ("gemma-3-4b", "partial_rotary_factor", "0.5"),
+        ("gemma-3-4b", "query_pre_attn_scalar", "0"),
+        ("granite-3.3-8b", "attention_multiplier", "-1"),
+        ("granite-3.3-8b", "mlp_bias", "true"),
+        ("phi-4", "partial_rotary_factor", "0.01"),
+        ("phi-4", "partial_rotary_factor", "2.0"),
+    ] {
+        let mut json: serde_json::Value = serde_json::from_str(Preset::find(preset).unwrap().json).unwrap();
+        json[field] = serde_json::from_str(value).unwrap();
+        let error = Config::parse(&json.to_string()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("config.json") && error.contains(field) && error.contains(';'),
+            "{field}={value}: {error}"
+        );
+    }
+}
+
+#[test]
+fn bytes_and_operations_of_other_families_done_by_hand() {
+    let of = |name: &str| Preset::find(name).unwrap().config().unwrap();
+    let storage = Storage { format: Format::Mxfp4, head: Format::Q8_0, kv: KvType::Bf16 };
+    // gpt-oss-20b: a layer's attention, router in bf16, vectors, and 4 of 32 experts.
+    let gpt = of("gpt-oss-20b");
+    let attention = (5120 * 2880 + 2880 * 4096) * 17 / 32 + 4 * (5120 + 2880 + 64 + 2 * 2880);
+    let router = 32 * 2880 * 2 + 4 * 32;
+    let expert = 3 * 2880 * 2880 * 17 / 32 + 4 * 3 * 2880;
+    assert_eq!(gpt.block_bytes(Format::Mxfp4), expert);
+    let (head, row) = (201_088 * 2880 * 34 / 32 + 4 * 2880, 2880 * 34 / 32);
+    // Keys and values: 2·8·64·2 bytes a token and layer, of which 12 layers see 128 tokens and 12 all.
+    let kv = 2048 * (12 * 1001 + 12 * 128);
+    let step = 24 * (attention + router + 4 * expert) + head + row + kv;
+    assert_eq!(gpt.bytes_per_token(1000, storage), step);
+    assert_eq!(gpt.bytes_of_step(&[1000, 0], 24 * 7, storage), step + 24 * 3 * expert + row + 2048 * 24);
+    // Four tokens are expected to touch 32·(1 − (28/32)^4) = 13.24 experts a layer.
+    assert_eq!(gpt.expected_blocks(4), 318);
+    let products = 5120 * 2880 + 2880 * 4096 + 32 * 2880 + 4 * 3 * 2880 * 2880_u64;
+    let flops = 24 * 2 * products + 2 * 201_088 * 2880 + 4 * 64 * 64 * (12 * 1001 + 12 * 128);
+    assert_eq!(gpt.decode_flops(1000), flops);
+    // Gemma 3 4B: 29 layers of 34 see 1024 tokens.
+    let gemma = of("gemma-3-4b");
+    let layer = (4096 * 2560 + 2560 * 2048 + 20_480 * 2560 + 2560 * 10_240) * 17 / 32 + 4 * (4 * 2560 + 2 * 256);
+    let kv = 2 * 4 * 256 * 2 * (5 * 3001 + 29 * 1024);
+    let head = 262_208 * 2560 * 34 / 32 + 4 * 2560;
+    assert_eq!(gemma.bytes_per_token(3000, storage), 34 * layer + head + 2560 * 34 / 32 + kv);
+    // The sum over positions is that of counting them one by one, across the window's edge.
+    let each: u64 = (1020..1030).map(|depth| gemma.decode_flops(depth)).sum();
+    assert_eq!(gemma.generating_flops(10, 1020), each);
 }
 
 /// Any JSON, a few levels deep.
@@ -180,6 +320,8 @@ proptest! {
             "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
             "vocab_size", "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "tie_word_embeddings",
             "max_position_embeddings", "attention_bias", "sliding_window", "use_sliding_window", "layer_types", "model_type",
+            "num_local_experts", "num_experts", "num_experts_per_tok", "moe_intermediate_size", "sliding_window_pattern",
+            "partial_rotary_factor", "query_pre_attn_scalar", "text_config", "max_window_layers",
         ]), any_json()), 1..4),
     ) {
         let mut json: serde_json::Value = serde_json::from_str(PRESETS[preset].json).unwrap();
@@ -189,7 +331,8 @@ proptest! {
         if let Ok(config) = Config::parse(&json.to_string()) {
             let storage = Storage { format: Format::F32, head: Format::F32, kv: KvType::F32 };
             prop_assert!(config.param_count() > 0);
-            let _ = config.bytes_per_step(1 << 20, 4096, storage);
+            let _ = (config.bytes_per_step(1 << 20, 4096, storage), config.active_param_count());
+            let _ = (config.generating_flops(1 << 20, 1 << 20), config.expected_blocks(4096));
             let _ = (config.decode_flops(1 << 20), config.prefill_flops(1 << 20, 1 << 20));
             let _ = config.weight_bytes(Format::F32, Format::F32);
         }

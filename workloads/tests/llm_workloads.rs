@@ -3,10 +3,12 @@
 #![expect(clippy::print_stdout, reason = "what was compared, for --nocapture")]
 
 use spark_kernels::Device;
+use spark_kernels::attention::KvType;
 use spark_kernels::cpu::Cpu;
+use spark_kernels::format::Format;
 use spark_results::record::Cache;
 use spark_workloads::axis::list;
-use spark_workloads::llm::{DECODE, PREFILL};
+use spark_workloads::llm::{DECODE, PREFILL, Preset, Storage};
 use spark_workloads::{Body, Decline, Request, Step, Workload};
 use std::sync::Arc;
 
@@ -50,6 +52,14 @@ fn ids_hold_what_was_asked_for_and_leave_out_what_is_usual() {
         ids[0].to_string(),
         "prefill/cpu/scalar?activations=f32&batch=2&depth=0&format=mxfp4&head=bf16&kv=f32&model=tiny&n_prompt=512&threads=1"
     );
+    let moe =
+        [("model", "tiny-moe"), ("batch", "2"), ("depth", "9"), ("depths", "same,ragged"), ("routing", "router,zipf")];
+    let ids = DECODE.cases(&Request { implementation: "scalar".into(), ..request(&moe) }, &*device).unwrap();
+    let shown: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    let plain = "decode/cpu/scalar?batch=2&depth=9&format=mxfp4&model=tiny-moe&n_gen=128";
+    assert_eq!(shown[0], plain);
+    let ragged = "decode/cpu/scalar?batch=2&depth=9&depths=ragged&format=mxfp4&model=tiny-moe&n_gen=128&routing=zipf";
+    assert!(shown.len() == 4 && shown.iter().any(|id| id == ragged), "{shown:?}");
     let best = DECODE.cases(&Request::default(), &*device).unwrap();
     assert_ne!(best[0].implementation, "best", "an id names what runs");
     assert!(DECODE.implementations(&*device).iter().any(|(name, why)| name == "scalar" && why.is_none()));
@@ -67,6 +77,10 @@ fn what_cannot_be_is_refused_with_the_mend() {
         ("kv", "f16", "bf16"),
         ("activations", "int7", "int8"),
         ("batch", "0", "at least 1"),
+        ("routing", "random", "uniform or zipf"),
+        ("routing", "zipf", "no experts"),
+        ("depths", "many", "ragged"),
+        ("depths", "ragged", "a batch of at least 2"),
         ("batch", "100000", "4096"),
         ("n_gen", "0", "at least 1"),
         ("n_gen", "x", "whole number"),
@@ -185,4 +199,76 @@ fn a_prompt_and_an_answer_in_one_sample() {
     assert!(DECODE.cases(&nothing, &*device).unwrap_err().to_string().contains("n_gen"));
     let alone = step(&PREFILL, &[("n_prompt", "40")], "scalar", &device).work();
     assert!(both.work().flops > alone.flops && both.work().bytes > alone.bytes);
+}
+
+/// What a decode of `tiny-moe` from depth 0 reads beside its experts.
+fn without_experts(n_gen: usize, batch: usize) -> u64 {
+    let config = Preset::find("tiny-moe").unwrap().config().unwrap();
+    let storage = Storage { format: Format::Mxfp4, head: Format::Q8_0, kv: KvType::Bf16 };
+    let each = (0..n_gen).map(|depth| config.bytes_of_step(&vec![depth; batch], 0, storage));
+    each.sum::<u64>() / n_gen as u64
+}
+
+#[test]
+fn experts_are_checked_run_and_counted_as_they_are_touched() {
+    let device = cpu(2);
+    let config = Preset::find("tiny-moe").unwrap().config().unwrap();
+    let expert = config.block_bytes(Format::Mxfp4);
+    for how in ["scalar", "best"] {
+        // One token goes through two experts a layer, whichever they are.
+        let mut decode = step(&DECODE, &[("model", "tiny-moe"), ("n_gen", "4")], how, &device);
+        assert_eq!(decode.work().bytes, without_experts(4, 1) + 4 * 2 * expert);
+        let check = decode.check().unwrap().unwrap();
+        assert!(check.max_error <= check.tolerance && check.compared > 1000, "{how}: {check:?}");
+        (0..4).for_each(|_| decode.run().unwrap());
+        assert_eq!(decode.work().bytes, without_experts(4, 1) + 4 * 2 * expert, "{how}");
+        assert!(decode.facts()["experts"].contains("2 of 16 a token"), "{:?}", decode.facts());
+        // Eight tokens touch 2 to 16 experts a layer; skewed routing fewer than level routing.
+        let mut touched = Vec::new();
+        for routing in ["router", "uniform", "zipf"] {
+            let axes = [("model", "tiny-moe"), ("n_gen", "8"), ("batch", "8"), ("routing", routing)];
+            let mut decode = step(&DECODE, &axes, how, &device);
+            let check = decode.check().unwrap().unwrap();
+            assert!(check.max_error <= check.tolerance, "{how} {routing}: {check:?}");
+            (0..8).for_each(|_| decode.run().unwrap());
+            let (work, facts) = (decode.work(), decode.facts());
+            let a_layer: f64 = facts["experts_touched"].split(' ').next().unwrap().parse().unwrap();
+            assert!((2.0..=16.0).contains(&a_layer), "{facts:?}");
+            let read = (work.bytes - without_experts(8, 8)) as f64 / expert as f64;
+            assert!((read / 4.0 - a_layer).abs() < 0.3, "{how} {routing}: {read} experts, {a_layer} a layer");
+            touched.push(a_layer);
+        }
+        assert!(touched[2] < touched[1], "zipf touches fewer: {touched:?}");
+        println!("{how}: {touched:?} experts a layer by router, uniform, zipf");
+        let axes = [("model", "tiny-moe"), ("n_prompt", "300"), ("routing", "zipf")];
+        let mut prefill = step(&PREFILL, &axes, how, &device);
+        let check = prefill.check().unwrap().unwrap();
+        assert!(check.max_error <= check.tolerance, "{how} prefill: {check:?}");
+        prefill.run().unwrap();
+        assert!(prefill.facts()["experts_touched"].contains("of 16"), "{:?}", prefill.facts());
+    }
+}
+
+#[test]
+fn sequences_may_have_depths_of_their_own() {
+    let device = cpu(2);
+    for model in ["tiny", "tiny-moe"] {
+        let of = |depths| {
+            let axes = [("model", model), ("n_gen", "3"), ("depth", "300"), ("batch", "5"), ("depths", depths)];
+            step(&DECODE, &axes, "best", &device)
+        };
+        let (mut same, mut ragged) = (of("same"), of("ragged"));
+        for decode in [&mut same, &mut ragged] {
+            let check = decode.check().unwrap().unwrap();
+            assert!(check.max_error <= check.tolerance, "{model}: {check:?}");
+            for _ in 0..2 {
+                decode.reset().unwrap();
+                (0..3).for_each(|_| decode.run().unwrap());
+                assert!(decode.run().is_err(), "the longest sequence is full");
+            }
+        }
+        assert!(ragged.facts()["kv"].contains("300]"), "the last one has all: {}", ragged.facts()["kv"]);
+        assert!(ragged.work().flops < same.work().flops && ragged.work().bytes < same.work().bytes);
+        assert_eq!(ragged.work().items, 5);
+    }
 }

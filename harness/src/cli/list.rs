@@ -115,12 +115,15 @@ fn rows(what: What, place: &common::Place) -> anyhow::Result<(&'static str, Valu
     })
 }
 
-/// A preset with its size: parameters, and bytes of all weights with embedding and head in q8_0, as they are run by default.
+/// A preset with its config.json and its size: parameters, and bytes of all weights with embedding and head in q8_0, as they
+/// are run by default.
 fn model(preset: &Preset) -> anyhow::Result<Value> {
     let config = preset.config()?;
     let bytes = FORMATS.map(|format| (format.name(), config.weight_bytes(format, Format::Q8_0)));
     let told: Vec<_> = bytes.iter().map(|(format, bytes)| format!("{format} {}", size(*bytes))).collect();
-    let about = format!("{} parameters; {}", si(config.param_count() as f64, ""), told.join(", "));
+    let active = config.mixture.map(|_| format!(", {} active", si(config.active_param_count() as f64, "")));
+    let parameters = si(config.param_count() as f64, "");
+    let about = format!("{parameters} parameters{}; {}", active.unwrap_or_default(), told.join(", "));
     let bytes: serde_json::Map<_, _> =
         bytes.iter().map(|(format, bytes)| ((*format).to_owned(), json!(bytes))).collect();
     Ok(json!({
@@ -129,8 +132,10 @@ fn model(preset: &Preset) -> anyhow::Result<Value> {
         "source": preset.source,
         "family": config.family.name(),
         "parameters": config.param_count(),
+        "active_parameters": config.active_param_count(),
         "layers": config.layers,
         "context": config.context,
         "weight_bytes": bytes,
+        "config": serde_json::from_str::<Value>(preset.json)?,
     }))
 }

@@ -41,10 +41,16 @@ pub(super) struct Args {
     /// Sequences run together; also written -npl [default: 1]
     #[arg(long, value_name = "LIST")]
     batch: Vec<String>,
+    /// Depths of a batch: same, or ragged, seeded from 0 to the depth asked for [default: same]
+    #[arg(long, value_name = "LIST")]
+    depths: Vec<String>,
+    /// Which experts tokens are given to, where a model has any: router, or drawn: uniform or zipf [default: router]
+    #[arg(long, value_name = "LIST")]
+    routing: Vec<String>,
     /// How often each test is repeated
     #[arg(long, short, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     repetitions: u64,
-    /// Type of cached keys: bf16 or f32; also written -ctk [default: bf16]
+    /// Type of cached keys: bf16, f32 or int8 (also q8_0); also written -ctk [default: bf16]
     #[arg(long, value_name = "LIST")]
     cache_type_k: Vec<String>,
     /// Type of cached values, the same as that of the keys; also written -ctv

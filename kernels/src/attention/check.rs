@@ -44,3 +44,17 @@ pub(super) fn operands<'a>(op: &Attention, io: &'a mut Io<'_>) -> Result<Operand
     }
     Ok(Operands { qkv: qkv.slice(), out: out.slice_mut(), keys, values })
 }
+
+/// Weight operand 0, a sink's score a query head; empty for an `op` without sinks. Errors: too many, too few, too short.
+pub(super) fn sinks<'a>(op: &Attention, weights: &'a [Buffer]) -> Result<&'a [f32], Fault> {
+    match (op.sinks, weights) {
+        (false, []) => Ok(&[]),
+        (true, [sinks]) if sinks.of() == crate::Type::F32 && sinks.len() == op.heads => Ok(sinks.slice()),
+        _ => {
+            let wanted = if op.sinks { format!("one: {} f32 sinks", op.heads) } else { "none".to_owned() };
+            let got: Vec<_> = weights.iter().map(|w| format!("{} {:?}", w.len(), w.of())).collect();
+            let got = if got.is_empty() { "none".to_owned() } else { got.join(", ") };
+            Err(Fault::Device(format!("attention: it takes as weights {wanted}; given: {got}")))
+        }
+    }
+}

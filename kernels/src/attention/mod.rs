@@ -1,22 +1,34 @@
 //! Grouped-query causal attention over a key-value cache: prefill and decode.
 
+mod append;
 mod check;
+mod kv;
 mod layout;
+mod nasty;
 mod reference;
 mod scalar;
+mod stored;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod avx512_vnni;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod flash;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod panel;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod schedule;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod strip;
 
+pub use kv::KvType;
 pub use layout::Layout;
+pub use stored::fill_int8;
 
 use crate::format::synth::synth_f32;
 use crate::{
@@ -24,49 +36,25 @@ use crate::{
 };
 use half::bf16;
 
+/// With more, a dot product of 8 by 16 bits, 127 · 32512 · head_dim, would not fit in 32 bits.
+const MOST_INT8_DIM: usize = 512;
 /// More sequences than any batch has; each takes a span at every call.
 const MOST_SEQUENCES: usize = 1 << 20;
-
-/// The number type that keys and values are stored in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KvType {
-    /// binary32, as computed.
-    F32,
-    /// bfloat16, rounded to nearest even on the way in.
-    Bf16,
-}
-
-impl KvType {
-    /// Every type there is.
-    pub const ALL: &'static [KvType] = &[KvType::F32, KvType::Bf16];
-    /// Its name in ids.
-    pub const fn name(self) -> &'static str {
-        match self {
-            KvType::F32 => "f32",
-            KvType::Bf16 => "bf16",
-        }
-    }
-    /// The element type of the caches.
-    pub const fn element(self) -> Type {
-        match self {
-            KvType::F32 => Type::F32,
-            KvType::Bf16 => Type::Bf16,
-        }
-    }
-}
 
 /// Causal attention of new tokens over a cache that they are appended to; `heads / kv_heads` query heads share one key head.
 ///
 /// | operand | type | shape |
 /// |---|---|---|
+/// | weight 0, with `sinks` only: a score a query head | f32 | \[heads\] |
 /// | input 0: q, k, v of the new tokens, rotated | f32 | \[rows, (heads + 2·kv_heads)·head_dim\]: all query heads, all key heads, all value heads |
 /// | output 0 | f32 | \[rows, heads·head_dim\] |
 /// | output 1: key cache, read and appended to | `kv` | see [`Layout::key`] |
 /// | output 2: value cache, read and appended to | `kv` | see [`Layout::value`] |
 ///
 /// Span i of [`Live`] is sequence i: its rows stand after those of the spans before it, and its cache holds `past` tokens. Row r
-/// of a span sees `past + r + 1` tokens. A call writes the live rows of output 0, the live tokens of the caches, nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// of a span sees `past + r + 1` tokens, with a window the last `window` of them. A score is q·k·scale, with a softcap
+/// cap·tanh(q·k·scale ÷ cap); a sink is one more score of the softmax, that no value belongs to. A call writes the live rows of output 0, the live tokens of the caches, nothing else.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attention {
     /// Most rows (new tokens) of one call, over all sequences together.
     pub rows: usize,
@@ -82,9 +70,37 @@ pub struct Attention {
     pub sequences: usize,
     /// What keys and values are stored in.
     pub kv: KvType,
+    /// A sliding window: how many tokens a row sees at most, its own among them.
+    pub window: Option<usize>,
+    /// Whether each query head has a learned score that takes weight from all tokens (gpt-oss).
+    pub sinks: bool,
+    /// Scores are bent to ±softcap by a tanh (Gemma 2).
+    pub softcap: Option<f32>,
+    /// What scores are multiplied by, if not 1/√head_dim (Gemma, Granite).
+    pub scale: Option<f32>,
 }
 
 impl Attention {
+    /// Plain causal attention of one row of one sequence after nothing, over bf16: what shapes are made of.
+    pub const fn new(heads: usize, kv_heads: usize, head_dim: usize) -> Self {
+        Self {
+            rows: 1,
+            depth: 0,
+            heads,
+            kv_heads,
+            head_dim,
+            sequences: 1,
+            kv: KvType::Bf16,
+            window: None,
+            sinks: false,
+            softcap: None,
+            scale: None,
+        }
+    }
+    /// What scores are multiplied by.
+    pub fn scale(&self) -> f32 {
+        self.scale.unwrap_or_else(|| 1.0 / (self.head_dim as f32).sqrt())
+    }
     /// Most tokens a sequence's cache holds: `depth + rows`.
     pub fn capacity(&self) -> usize {
         self.depth.saturating_add(self.rows)
@@ -97,16 +113,26 @@ impl Attention {
     pub fn layout(&self) -> Layout {
         Layout::of(self)
     }
+    fn sink_bytes(&self) -> u64 {
+        if self.sinks { (self.heads * size_of::<f32>()) as u64 } else { 0 }
+    }
     /// Elements of one row of input 0.
     pub fn input_row(&self) -> usize {
         (self.heads + 2 * self.kv_heads) * self.head_dim
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[&avx512::Avx512, &avx2::Avx2, &scalar::Scalar];
-#[cfg(not(target_arch = "x86_64"))]
-static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[&scalar::Scalar];
+static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[
+    #[cfg(target_arch = "x86_64")]
+    &avx512_vnni::Avx512Vnni,
+    #[cfg(target_arch = "x86_64")]
+    &avx512::Avx512,
+    #[cfg(target_arch = "x86_64")]
+    &avx2::Avx2,
+    #[cfg(target_arch = "aarch64")]
+    &neon::Neon,
+    &scalar::Scalar,
+];
 
 impl Op for Attention {
     const NAME: &'static str = "attention";
@@ -129,10 +155,24 @@ impl Op for Attention {
         if !head_dim.is_multiple_of(2) {
             return invalid(format!("head_dim = {head_dim} is odd; choose an even one"));
         }
+        if self.kv == KvType::Int8 && !(head_dim.is_multiple_of(4) && head_dim <= MOST_INT8_DIM) {
+            return invalid(format!(
+                "head_dim = {head_dim} with an int8 cache; choose a multiple of 4 up to {MOST_INT8_DIM}, or another cache"
+            ));
+        }
         if sequences > MOST_SEQUENCES {
             return invalid(format!(
                 "sequences = {sequences} is more than any batch has; choose at most {MOST_SEQUENCES}"
             ));
+        }
+        if self.window == Some(0) {
+            return invalid("window = 0: a row sees at least itself; choose at least 1, or no window".to_owned());
+        }
+        for (name, factor) in [("softcap", self.softcap), ("scale", self.scale)] {
+            // A normal number, so that neither it nor its inverse overflows a score.
+            if factor.is_some_and(|factor| !(1e-30..=1e30).contains(&factor)) {
+                return invalid(format!("{name} = {factor:?}; choose one from 1e-30 to 1e30, or none"));
+            }
         }
         // Every count below has to fit: the cache, the rows of q, k and v, and 4 operations an element of head and token seen.
         let product = |parts: &[usize]| parts.iter().try_fold(1, |all: usize, part| all.checked_mul(*part));
@@ -162,6 +202,16 @@ impl Op for Attention {
         if self.sequences != 1 {
             axes.push(("sequences", self.sequences.into()));
         }
+        // What most models have not is left out of ids.
+        if let Some(window) = self.window {
+            axes.push(("window", window.into()));
+        }
+        if self.sinks {
+            axes.push(("sinks", "yes".into()));
+        }
+        for (name, factor) in [("softcap", self.softcap), ("scale", self.scale)] {
+            axes.extend(factor.map(|factor| (name, factor.to_string().as_str().into())));
+        }
         axes
     }
 
@@ -170,16 +220,23 @@ impl Op for Attention {
     }
 
     fn flops(&self, live: &Live) -> u64 {
-        // Row r sees past + r + 1 tokens: rows·past + rows·(rows + 1)/2 over a span; q·k and p·v are 2·head_dim each.
-        let seen: usize = live.spans.iter().map(|s| s.rows * s.past + s.rows * (s.rows + 1) / 2).sum();
-        (4 * self.heads * self.head_dim * seen) as u64
+        // Row r sees past + r + 1 tokens, at most the window: the first `rising` rows less than it. q·k and p·v are 2·head_dim each.
+        let window = self.window.unwrap_or(usize::MAX);
+        let seen = |span: &Span| {
+            let rising = window.saturating_sub(span.past).min(span.rows);
+            let rest = if rising < span.rows { (span.rows - rising) * window } else { 0 };
+            rising * span.past + rising * (rising + 1) / 2 + rest
+        };
+        (4 * self.heads * self.head_dim * live.spans.iter().map(seen).sum::<usize>()) as u64
     }
 
     fn bytes(&self, live: &Live) -> u64 {
-        let token = 2 * self.kv_heads * self.head_dim * self.kv.element().size();
-        let past: usize = live.spans.iter().map(|s| s.past).sum();
+        let token = 2 * self.kv_heads * self.kv.bytes(self.head_dim);
+        // Of the past, the first row's window reaches furthest.
+        let before = self.window.map_or(usize::MAX, |window| window - 1);
+        let past: usize = live.spans.iter().filter(|s| s.rows > 0).map(|s| s.past.min(before)).sum();
         let row = (self.input_row() + self.heads * self.head_dim) * size_of::<f32>() + token;
-        (live.rows() * row + past * token) as u64
+        (live.rows() * row + past * token) as u64 + self.sink_bytes()
     }
 
     fn outputs(&self) -> Vec<Shape> {
@@ -188,7 +245,7 @@ impl Op for Attention {
     }
 
     fn operand_bytes(&self) -> u64 {
-        (self.rows * self.input_row() * size_of::<f32>()) as u64
+        (self.rows * self.input_row() * size_of::<f32>()) as u64 + self.sink_bytes()
     }
 
     fn live(&self) -> Live {
@@ -201,14 +258,21 @@ impl Op for Attention {
         // A deviation of 1 in q, k and v gives scores of deviation 1 after the division by √head_dim, as trained models have.
         let values = |len: usize, stream: u64| synth_f32(len, seed.wrapping_mul(4).wrapping_add(stream), 1.0);
         let cache = |stream| -> Host {
-            let values = values(self.layout().len(), stream);
+            let values = values(self.sequences * self.kv_heads * self.layout().slots() * self.head_dim, stream);
             match self.kv {
                 KvType::F32 => values.into(),
                 KvType::Bf16 => values.into_iter().map(bf16::from_f32).collect::<Vec<_>>().into(),
+                KvType::Int8 => {
+                    let mut cache = vec![0; self.layout().len()];
+                    fill_int8(&mut cache, self.head_dim, stream == 2, |token, row| {
+                        row.copy_from_slice(&values[token * self.head_dim..][..self.head_dim]);
+                    });
+                    cache.into()
+                }
             }
         };
         Example {
-            weights: Vec::new(),
+            weights: if self.sinks { vec![values(self.heads, 0).into()] } else { Vec::new() },
             inputs: vec![values(self.rows * self.input_row(), 1).into()],
             outputs: vec![vec![0.0_f32; self.rows * self.heads * self.head_dim].into(), cache(2), cache(3)],
             live: self.live(),
@@ -224,39 +288,6 @@ impl Op for Attention {
     }
 
     fn nasty() -> Vec<Self> {
-        let mut ops = Vec::new();
-        for &kv in KvType::ALL {
-            let shapes = [
-                // rows, depth, heads, kv_heads, head_dim, sequences
-                (1, 0, 1, 1, 16, 1),
-                (1, 0, 8, 1, 64, 1),
-                (1, 1, 4, 4, 64, 1),
-                (1, 15, 6, 2, 80, 1),
-                (1, 63, 7, 1, 128, 1),
-                (1, 64, 8, 1, 128, 1),
-                (1, 517, 4, 2, 96, 1),
-                (3, 0, 2, 2, 64, 1),
-                (3, 130, 5, 1, 48, 1),
-                (17, 0, 8, 1, 64, 1),
-                (17, 47, 4, 2, 256, 1),
-                (65, 0, 2, 1, 64, 1),
-                (131, 33, 3, 3, 32, 1),
-                (4, 70, 4, 2, 64, 4),
-                (7, 29, 6, 3, 64, 3),
-                (2, 40, 64, 1, 16, 2),
-                (3, 5, 2, 1, 6, 1),
-                (5, 100, 3, 1, 10, 2),
-            ];
-            ops.extend(shapes.map(|(rows, depth, heads, kv_heads, head_dim, sequences)| Self {
-                rows,
-                depth,
-                heads,
-                kv_heads,
-                head_dim,
-                sequences,
-                kv,
-            }));
-        }
-        ops
+        nasty::shapes()
     }
 }

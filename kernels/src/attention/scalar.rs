@@ -1,8 +1,10 @@
 //! Attention in plain Rust: one fixed order of f32 operations, bit for bit the same on every machine and thread count.
 #![expect(unsafe_code, reason = "workers write disjoint parts of scratch and output")]
 
-use super::check::operands;
-use super::layout::{Caches, LANES, Stored};
+use super::append::Caches;
+use super::check::{operands, sinks};
+use super::layout::LANES;
+use super::stored::Stored;
 use super::{Attention, KvType};
 use crate::cpu::Cpu;
 use crate::cpu::pool::Pool;
@@ -28,14 +30,15 @@ impl Implementation<Attention> for Scalar {
         op.validate().map_err(|invalid| Unsupported(invalid.0))?;
         Cpu::of(device).map(drop)
     }
-    fn prepare(&self, op: &Attention, _weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+    fn prepare(&self, op: &Attention, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
         self.supports(op, device)?;
         let pool = Cpu::of(device)?.pool().clone();
         let scores = Buffer::host(Type::F32, pool.threads() * op.layout().slots(), Placement::Fast)?;
-        let op = *op;
+        let (op, sinks) = (*op, sinks(op, weights)?.to_vec());
         Ok(match op.kv {
-            KvType::F32 => Box::new(Ready::<f32> { op, pool, scores, kv: PhantomData }),
-            KvType::Bf16 => Box::new(Ready::<bf16> { op, pool, scores, kv: PhantomData }),
+            KvType::F32 => Box::new(Ready::<f32> { op, pool, scores, sinks, kv: PhantomData }),
+            KvType::Bf16 => Box::new(Ready::<bf16> { op, pool, scores, sinks, kv: PhantomData }),
+            KvType::Int8 => Box::new(Ready::<u8> { op, pool, scores, sinks, kv: PhantomData }),
         })
     }
 }
@@ -46,6 +49,8 @@ struct Ready<T> {
     pool: Arc<Pool>,
     /// One row of scores a worker, as long as a region has slots.
     scores: Buffer,
+    /// A score a head; empty without sinks.
+    sinks: Vec<f32>,
     kv: PhantomData<T>,
 }
 
@@ -55,6 +60,7 @@ impl<T: Stored> Prepared for Ready<T> {
         let operands = operands(&op, io)?;
         let caches = Caches::<T>::new(op.layout(), operands.keys, operands.values);
         let (qkv, out, slots) = (operands.qkv, Split::new(operands.out), op.layout().slots());
+        let sinks = self.sinks.as_slice();
         let scores = Split::new(self.scores.slice_mut::<f32>());
         self.pool.run(&|worker| {
             caches.append(&op, &worker, qkv, spans);
@@ -74,7 +80,8 @@ impl<T: Stored> Prepared for Ready<T> {
                     let at = (row * op.heads + head) * op.head_dim;
                     // SAFETY: each (row, head) belongs to one worker.
                     let out = unsafe { out.part(at..at + op.head_dim) };
-                    attend(q, keys, values, &mut scores[..seen.next_multiple_of(LANES)], seen, out);
+                    let sink = sinks.get(head).copied();
+                    attend(&op, q, keys, values, &mut scores[..seen.next_multiple_of(LANES)], seen, sink, out);
                 }
             }
         });
@@ -91,35 +98,53 @@ fn rows(spans: &[crate::Span]) -> impl Iterator<Item = (usize, usize)> + '_ {
 }
 
 /// One query head of one row.
-fn attend<T: Stored>(q: &[f32], keys: &[T], values: &[T], scores: &mut [f32], seen: usize, out: &mut [f32]) {
-    let (dim, pair) = (q.len(), T::PAIR);
-    let scale = 1.0 / (dim as f32).sqrt();
-    for (scores, keys) in scores.as_chunks_mut::<LANES>().0.iter_mut().zip(keys.chunks_exact(LANES * dim)) {
+#[expect(clippy::too_many_arguments, reason = "the operands of attention")]
+fn attend<T: Stored>(
+    op: &Attention,
+    q: &[f32],
+    keys: &[T],
+    values: &[T],
+    scores: &mut [f32],
+    seen: usize,
+    sink: Option<f32>,
+    out: &mut [f32],
+) {
+    let (dim, scale) = (q.len(), op.scale());
+    let first = seen.saturating_sub(op.window.unwrap_or(usize::MAX));
+    let blocks = scores.as_chunks_mut::<LANES>().0.iter_mut().zip(keys.chunks_exact(T::block(dim)));
+    for (scores, keys) in blocks.skip(first / LANES) {
         let mut sums = [0.0_f32; LANES];
         for (d, q) in q.iter().enumerate() {
-            let keys = &keys[d / pair * LANES * pair..][..LANES * pair];
             for (lane, sum) in sums.iter_mut().enumerate() {
-                *sum += q * keys[lane * pair + d % pair].widen();
+                *sum += q * T::key(keys, dim, lane, d);
             }
         }
         for (score, sum) in scores.iter_mut().zip(sums) {
-            *score = sum * scale;
+            *score = softcapped(sum * scale, op.softcap);
         }
     }
-    let scores = &mut scores[..seen];
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut total = 0.0_f32;
+    let scores = &mut scores[first..seen];
+    let max = scores.iter().copied().fold(sink.unwrap_or(f32::NEG_INFINITY), f32::max);
+    let mut total = sink.map_or(0.0, |sink| exp_f32(sink - max));
     for score in &mut *scores {
         *score = exp_f32(*score - max);
         total += *score;
     }
     out.fill(0.0);
-    for (p, value) in scores.iter().zip(values.chunks_exact(dim)) {
-        for (out, value) in out.iter_mut().zip(value) {
-            *out += p * value.widen();
+    for (p, slot) in scores.iter().zip(first..) {
+        let block = &values[slot / LANES * T::block(dim)..][..T::block(dim)];
+        for (d, out) in out.iter_mut().enumerate() {
+            *out += p * T::value(block, dim, slot % LANES, d);
         }
     }
     for out in out {
         *out /= total;
     }
+}
+
+/// cap·tanh(score/cap), with tanh = (1 − t)/(1 + t), t = e^(−2·|score|/cap).
+fn softcapped(score: f32, cap: Option<f32>) -> f32 {
+    let Some(cap) = cap else { return score };
+    let t = exp_f32(-2.0 * (score / cap).abs());
+    cap * ((1.0 - t) / (1.0 + t)).copysign(score)
 }

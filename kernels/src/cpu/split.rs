@@ -22,6 +22,12 @@ impl<'a, T> Split<'a, T> {
     pub(crate) fn new(whole: &'a mut [T]) -> Self {
         Self { at: whole.as_mut_ptr(), len: whole.len(), whole: PhantomData }
     }
+    /// A part that can be split further: it gives out nothing by itself. Panics if `range` is not inside.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "for experts on vector instructions"))]
+    pub(crate) fn within(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.len, "{range:?} is inside 0..{}", self.len);
+        Self { at: self.at.wrapping_add(range.start), len: range.len(), whole: PhantomData }
+    }
     /// The elements in `range`, borrowed as long as the slice is. Panics if it is not inside the slice.
     ///
     /// # Safety

@@ -10,7 +10,7 @@ pub(super) fn reference(op: &Embed, example: &Example, indices: &[Index]) -> Vec
     let element = |&Index { at, .. }: &Index| {
         let (row, column) = (at / op.width, at % op.width);
         let value = if row < example.live.rows() {
-            op.format.decode(table, scale, tokens[row] as usize * op.width + column)
+            op.format.decode(table, scale, tokens[row] as usize * op.width + column) * f64::from(op.multiplier)
         } else {
             example.outputs[0].value(at)
         };

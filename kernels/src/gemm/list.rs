@@ -1,9 +1,12 @@
-//! Every implementation of the gemm, fastest first.
+//! Every implementation of the gemm, and of a gemm for each expert, fastest first.
 
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::{Gemm, scalar};
 #[cfg(target_arch = "x86_64")]
-use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni};
+use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni, grouped};
 use crate::Implementation;
+use crate::moe::Experts;
 
 #[cfg(target_arch = "x86_64")]
 static BF16_FIRST: &[&dyn Implementation<Gemm>] = &[
@@ -25,19 +28,64 @@ static F32_FIRST: &[&dyn Implementation<Gemm>] = &[
     &scalar::Scalar,
 ];
 
+#[cfg(target_arch = "x86_64")]
+static EXPERTS_BF16_FIRST: &[&dyn Implementation<Experts>] = &[
+    &grouped::AVX512_VNNI,
+    &grouped::AVX512_BF16,
+    &grouped::AVX512,
+    &grouped::AVX2_VNNI,
+    &grouped::AVX2,
+    &scalar::Scalar,
+];
+
+#[cfg(target_arch = "x86_64")]
+static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] = &[
+    &grouped::AVX512_VNNI,
+    &grouped::AVX512,
+    &grouped::AVX512_BF16,
+    &grouped::AVX2_VNNI,
+    &grouped::AVX2,
+    &scalar::Scalar,
+];
+
 /// Where `vpdpbusd` has a whole port pair and `vdpbf16ps` a quarter of one, bf16 gemms are faster in f32.
 ///
 /// Measured on Emerald Rapids: 0.45 of the f32 multiply-add peak through `vdpbf16ps`, 0.8 through f32. Zen 4 and 5 run it at
 /// twice the f32 rate. The maker decides, not a timing: an order that changes from run to run would change the ids of records.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] {
+    if intel() { F32_FIRST } else { BF16_FIRST }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn intel() -> bool {
     let maker = std::arch::x86_64::__cpuid(0);
-    let intel = [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel";
-    if intel { F32_FIRST } else { BF16_FIRST }
+    [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
+}
+
+/// The same for the projections of experts.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
+    if intel() { EXPERTS_F32_FIRST } else { EXPERTS_BF16_FIRST }
 }
 
 /// Plain Rust alone, until this architecture has kernels.
 #[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
+    static PLAIN: &[&dyn Implementation<Experts>] = &[&scalar::Scalar];
+    PLAIN
+}
+
+/// Matrix products before dot products: they do twice the work in one instruction.
+#[cfg(target_arch = "aarch64")]
+pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] {
+    static ARM: &[&dyn Implementation<Gemm>] =
+        &[&neon::i8mm::NeonI8mm, &neon::bf16::NeonBf16, &neon::dotprod::NeonDotprod, &neon::Neon, &scalar::Scalar];
+    ARM
+}
+
+/// Plain Rust alone, until this architecture has kernels.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] {
     static PLAIN: &[&dyn Implementation<Gemm>] = &[&scalar::Scalar];
     PLAIN

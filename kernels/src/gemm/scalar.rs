@@ -8,6 +8,7 @@ use crate::cpu::pool::Pool;
 use crate::cpu::split::Split;
 use crate::format::{Format, e2m1, e4m3, e8m0, f16};
 use crate::{Backend, Buffer, Device, Fault, Implementation, Io, Op, Prepared, Unsupported};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Plain Rust.
@@ -26,6 +27,13 @@ impl Implementation<Gemm> for Scalar {
         Cpu::of(device).map(drop)
     }
     fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+        Ok(Box::new(Ready::new(op, weights, device)?))
+    }
+}
+
+impl Ready {
+    /// Packs and allocates for `op.m` rows. Errors: operands that do not fit, no memory left.
+    pub(super) fn new(op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Self, Fault> {
         let pool = Cpu::of(device)?.pool().clone();
         let given = Canonical::of(op, weights)?;
         let row_bytes = op.weights.bytes(op.k);
@@ -55,7 +63,7 @@ impl Implementation<Gemm> for Scalar {
         let (blocks, threads) = (op.k / op.block(), pool.threads());
         let codes = if op.integer() { op.k } else { 0 };
         let floats = if op.integer() { 0 } else { op.k };
-        Ok(Box::new(Ready {
+        Ok(Self {
             op: op.clone(),
             stored,
             tensor_scale: given.tensor_scale,
@@ -69,12 +77,12 @@ impl Implementation<Gemm> for Scalar {
             worker_bytes: scratch::<u8>(threads * blocks)?,
             worker_floats: scratch::<f32>(threads * floats)?,
             pool,
-        }))
+        })
     }
 }
 
 #[derive(Debug)]
-struct Ready {
+pub(super) struct Ready {
     op: Gemm,
     pool: Arc<Pool>,
     /// n rows of canonical bytes.
@@ -100,11 +108,7 @@ struct Ready {
 impl Prepared for Ready {
     fn run(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let (x, y, rows) = operands(&self.op, io);
-        if self.op.integer() {
-            self.integer(x, y, rows);
-        } else {
-            self.float(x, y, rows);
-        }
+        self.multiply(x, y, rows, 0..self.op.n);
         Ok(())
     }
     fn buffers(&self) -> Vec<&Buffer> {
@@ -116,9 +120,18 @@ impl Prepared for Ready {
 }
 
 impl Ready {
-    fn integer(&mut self, x: &[f32], y: &mut [f32], rows: usize) {
+    /// `rows` of x times `outputs` of the weights; y has as many elements a row as there are outputs.
+    pub(super) fn multiply(&mut self, x: &[f32], y: &mut [f32], rows: usize, outputs: Range<usize>) {
+        if self.op.integer() {
+            self.integer(x, y, rows, outputs);
+        } else {
+            self.float(x, y, rows, outputs);
+        }
+    }
+
+    fn integer(&mut self, x: &[f32], y: &mut [f32], rows: usize, outputs: Range<usize>) {
         let Self { op, tensor_scale, .. } = self;
-        let (k, n, block, grouped) = (op.k, op.n, op.block(), op.activations.grouped());
+        let (k, n, block, grouped) = (op.k, outputs.len(), op.block(), op.activations.grouped());
         let blocks = k / block;
         let (stored, bias) = (self.stored.slice::<u8>(), self.bias.slice::<f32>());
         let (y, codes) = (Split::new(y), Split::new(self.codes.slice_mut::<i8>()));
@@ -146,7 +159,8 @@ impl Ready {
             let w_scales = unsafe { w_scales.part(me * blocks..(me + 1) * blocks) };
             let row_bytes = op.weights.bytes(k);
             for j in worker.share(n, 1) {
-                codes_of(op.weights, &stored[j * row_bytes..][..row_bytes], w_codes, w_scales);
+                let weight = outputs.start + j;
+                codes_of(op.weights, &stored[weight * row_bytes..][..row_bytes], w_codes, w_scales);
                 for r in 0..rows {
                     // SAFETY: behind the barrier the activations are only read.
                     let a = unsafe { codes.read(r * k..(r + 1) * k) };
@@ -164,15 +178,15 @@ impl Ready {
                     let row_scale = unsafe { row_scales.read(r..r + 1) }[0];
                     // SAFETY: output (r, j) belongs to the worker whose share holds j.
                     let out = unsafe { y.part(r * n + j..r * n + j + 1) };
-                    out[0] = sum * row_scale + bias[j];
+                    out[0] = sum * row_scale + bias[weight];
                 }
             }
         });
     }
 
-    fn float(&mut self, x: &[f32], y: &mut [f32], rows: usize) {
+    fn float(&mut self, x: &[f32], y: &mut [f32], rows: usize, outputs: Range<usize>) {
         let Self { op, tensor_scale, .. } = self;
-        let (k, n) = (op.k, op.n);
+        let (k, n) = (op.k, outputs.len());
         let (stored, bias) = (self.stored.slice::<u8>(), self.bias.slice::<f32>());
         let (y, floats) = (Split::new(y), Split::new(self.floats.slice_mut::<f32>()));
         let w_floats = Split::new(self.worker_floats.slice_mut());
@@ -187,13 +201,14 @@ impl Ready {
             let w = unsafe { w_floats.part(worker.index * k..(worker.index + 1) * k) };
             let row_bytes = op.weights.bytes(k);
             for j in worker.share(n, 1) {
-                op.weights.dequantize(&stored[j * row_bytes..][..row_bytes], 1.0, w);
+                let weight = outputs.start + j;
+                op.weights.dequantize(&stored[weight * row_bytes..][..row_bytes], 1.0, w);
                 for r in 0..rows {
                     // SAFETY: behind the barrier the activations are only read.
                     let a = unsafe { floats.read(r * k..(r + 1) * k) };
                     // SAFETY: output (r, j) belongs to the worker whose share holds j.
                     let out = unsafe { y.part(r * n + j..r * n + j + 1) };
-                    out[0] = dot(a, w) * *tensor_scale + bias[j];
+                    out[0] = dot(a, w) * *tensor_scale + bias[weight];
                 }
             }
         });

@@ -1,29 +1,28 @@
 //! RMS normalisation in plain f32: sixteen partial sums, added as a tree, the same on every machine.
 
 use super::{Args, RmsNorm, inverse_root};
-use crate::cpu::kernel::Kernel;
-use crate::cpu::variant::{Variant, portable};
+use crate::cpu::variant::Variant;
 
-#[derive(Debug)]
-pub(super) struct Scalar;
-
-impl Variant<RmsNorm> for Scalar {
-    const NAME: &'static str = "scalar";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        portable(rows)
-    }
-}
+pub(super) static SCALAR: Variant<RmsNorm> = Variant::<RmsNorm>::scalar(rows);
 
 fn rows(args: &mut Args<'_>) {
-    let (gain, eps, width) = (args.gain, args.eps, args.gain.len());
+    let Args { gain, delta_gain, multiplier, eps, .. } = *args;
+    let width = gain.len();
     for (i, y) in args.y.chunks_exact_mut(width).enumerate() {
         let input = &args.input[i * width..][..width];
         if args.state.is_empty() {
             normalise(input, gain, eps, y);
         } else {
             let x = &mut args.state[i * width..][..width];
-            for (x, delta) in x.iter_mut().zip(input) {
-                *x += delta;
+            if delta_gain.is_empty() {
+                for (x, delta) in x.iter_mut().zip(input) {
+                    *x += delta * multiplier;
+                }
+            } else {
+                let inverse = inverse_root(sum_of_squares(input), width, eps) * multiplier;
+                for ((x, delta), gain) in x.iter_mut().zip(input).zip(delta_gain) {
+                    *x += delta * inverse * gain;
+                }
             }
             normalise(x, gain, eps, y);
         }

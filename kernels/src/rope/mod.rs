@@ -2,25 +2,24 @@
 //!
 //! | operand | type | shape |
 //! |---|---|---|
-//! | weights\[0\], \[1\] gains of q and k, with `qk_norm` only | f32 | head_dim each |
+//! | inputs\[0\], \[1\] gains of q and k, with `qk_norm` only | f32 | head_dim each |
 //! | outputs\[0\] qkv, read and written; v stays as it is | f32 | rows × (heads + 2·kv_heads)·head_dim |
 //!
-//! Elements i and i + head_dim/2 of a head turn by position × frequency i (Hugging Face's `rotate_half` order); the position
-//! of row r of a span is `past + r`. With `qk_norm` (Qwen3) each head of q and k is first RMS-normalised over head_dim.
+//! Elements i and i + rotary/2 of a head turn by position × frequency i (Hugging Face's `rotate_half` order), those from
+//! `rotary` on stay; the position of row r of a span is `past + r`. With `qk_norm` (Qwen3, Gemma 3) each head of q and k is
+//! first RMS-normalised over head_dim. The gains are inputs, so that one table serves all layers.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod reference;
 mod scalar;
 mod table;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 pub use table::Scaling;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, Entry, fits, no_weights, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -46,9 +45,11 @@ pub struct Rope {
     pub kv_heads: usize,
     /// Elements a head, even.
     pub head_dim: usize,
+    /// Elements of a head that turn, its first ones: even, head_dim in most models.
+    pub rotary: usize,
     /// Positions run from 0 to this, exclusive.
     pub capacity: usize,
-    /// Base of the frequencies: frequency i is `theta^(-2i / head_dim)`.
+    /// Base of the frequencies: frequency i is `theta^(-2i / rotary)`.
     pub theta: f64,
     /// How a longer context stretches them.
     pub scaling: Scaling,
@@ -60,10 +61,12 @@ pub struct Rope {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<Rope>] = &[
     #[cfg(target_arch = "x86_64")]
-    &On::<avx512::Avx512>::new(),
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &On::<avx2::Avx2>::new(),
-    &On::<scalar::Scalar>::new(),
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
+    &scalar::SCALAR,
 ];
 
 impl Rope {
@@ -71,9 +74,13 @@ impl Rope {
     pub fn row(&self) -> usize {
         (self.heads + 2 * self.kv_heads) * self.head_dim
     }
-    /// Elements a row that are turned: q and k.
+    /// Elements a row of q and k together.
     fn turned(&self) -> usize {
         (self.heads + self.kv_heads) * self.head_dim
+    }
+    /// Elements a row that change: all of q and k where heads are normalised, else what turns.
+    fn changed(&self) -> usize {
+        (self.heads + self.kv_heads) * if self.qk_norm { self.head_dim } else { self.rotary }
     }
 }
 
@@ -84,13 +91,16 @@ impl Op for Rope {
         IMPLEMENTATIONS
     }
     fn validate(&self) -> Result<(), Invalid> {
-        let Self { rows, heads, kv_heads, head_dim, capacity, theta, eps, .. } = *self;
+        let Self { rows, heads, kv_heads, head_dim, rotary, capacity, theta, eps, .. } = *self;
         let invalid = |what: String| Err(Invalid(format!("rope: {what}")));
         if rows == 0 || heads == 0 || kv_heads == 0 {
             return invalid(format!("rows {rows}, heads {heads} and kv_heads {kv_heads} have to be at least 1"));
         }
         if head_dim == 0 || head_dim % 2 != 0 {
             return invalid(format!("head_dim {head_dim} has to be even and at least 2: elements turn in pairs"));
+        }
+        if rotary == 0 || rotary % 2 != 0 || rotary > head_dim {
+            return invalid(format!("rotary {rotary} has to be even, at least 2 and at most head_dim {head_dim}"));
         }
         if capacity == 0 || capacity > MOST_POSITIONS {
             return invalid(format!("capacity {capacity} has to be 1 to {MOST_POSITIONS} positions"));
@@ -114,6 +124,9 @@ impl Op for Rope {
             ("head_dim", self.head_dim.into()),
             ("capacity", self.capacity.into()),
         ];
+        if self.rotary != self.head_dim {
+            axes.push(("rotary", self.rotary.into()));
+        }
         if self.theta != USUAL_THETA {
             axes.push(("theta", AxisValue::Text(self.theta.to_string())));
         }
@@ -133,12 +146,13 @@ impl Op for Rope {
     }
     /// Four products, a sum and a difference for each pair; square and add, scale and gain before, with `qk_norm`.
     fn flops(&self, live: &Live) -> u64 {
-        (live.rows() * self.turned() * if self.qk_norm { 7 } else { 3 }) as u64
+        let each_head = 3 * self.rotary + if self.qk_norm { 4 * self.head_dim } else { 0 };
+        (live.rows() * (self.heads + self.kv_heads) * each_head) as u64
     }
-    /// q and k read and written, one row of the table for each row, the gains once.
+    /// What changes of q and k read and written, one row of the table for each row, the gains once.
     fn bytes(&self, live: &Live) -> u64 {
         let gains = if self.qk_norm { 2 * self.head_dim } else { 0 };
-        ((live.rows() * (2 * self.turned() + self.head_dim) + gains) * 4) as u64
+        ((live.rows() * (2 * self.changed() + self.rotary) + gains) * 4) as u64
     }
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::F32, len: self.rows * self.row() }]
@@ -165,9 +179,9 @@ impl Op for Rope {
             let signs = synth_f32(self.head_dim, derive(seed, of), 1.0);
             signs.iter().map(|x| size.copysign(*x)).collect::<Vec<_>>().into()
         };
-        let weights = if self.qk_norm { vec![gain(0, 1.25), gain(1, 0.75)] } else { vec![] };
+        let inputs = if self.qk_norm { vec![gain(0, 1.25), gain(1, 0.75)] } else { vec![] };
         let qkv = synth_f32(self.rows * self.row(), derive(seed, 2), 1.0);
-        Example { weights, inputs: vec![], outputs: vec![qkv.into()], live: self.live() }
+        Example { weights: vec![], inputs, outputs: vec![qkv.into()], live: self.live() }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
         reference::reference(self, example, indices)
@@ -186,6 +200,7 @@ impl Op for Rope {
             heads: 1,
             kv_heads: 1,
             head_dim: 2,
+            rotary: 2,
             capacity: 1,
             theta: USUAL_THETA,
             scaling: Scaling::None,
@@ -193,6 +208,15 @@ impl Op for Rope {
             eps: USUAL_EPS,
         };
         let llama3 = Scaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 8192.0 };
+        // gpt-oss's own numbers.
+        let yarn = Scaling::Yarn {
+            factor: 32.0,
+            fast: 32.0,
+            slow: 1.0,
+            original: 4096.0,
+            truncate: false,
+            magnitude: 1.346_573_590_279_972_7,
+        };
         let mut all = vec![plain.clone()];
         for (rows, heads, kv_heads, head_dim, capacity) in [
             (1, 3, 1, 6, 5),
@@ -202,12 +226,16 @@ impl Op for Rope {
             (4, 5, 1, 80, 100),
             (7, 8, 2, 128, 131_072),
         ] {
-            let shape = Self { rows, heads, kv_heads, head_dim, capacity, ..plain.clone() };
+            let shape = Self { rows, heads, kv_heads, head_dim, rotary: head_dim, capacity, ..plain.clone() };
+            // Three quarters, as Phi-4-mini has it, and what that leaves of the smallest heads.
+            let rotary = (head_dim * 3 / 8 * 2).max(2);
+            all.push(Self { rotary, qk_norm: rows % 2 == 0, ..shape.clone() });
+            all.push(Self { scaling: yarn, theta: 1.5e5, ..shape.clone() });
             all.push(Self { qk_norm: true, theta: 1e6, ..shape.clone() });
             all.push(Self { scaling: llama3, theta: 5e5, ..shape.clone() });
             all.push(shape);
         }
-        all.push(Self { rows: 3, capacity: 50, head_dim: 32, scaling: Scaling::Linear(4.0), ..plain });
+        all.push(Self { rows: 3, capacity: 50, head_dim: 32, rotary: 32, scaling: Scaling::Linear(4.0), ..plain });
         all
     }
 }
@@ -216,7 +244,9 @@ impl Op for Rope {
 #[derive(Debug)]
 pub(crate) struct Args<'a> {
     op: &'a Rope,
-    ready: &'a Ready,
+    table: &'a [f32],
+    /// Of q and k, with `qk_norm`.
+    gains: Option<[&'a [f32]; 2]>,
     live: &'a Live,
     /// Its first row, counted over all spans.
     first: usize,
@@ -226,9 +256,9 @@ pub(crate) struct Args<'a> {
 /// What a head is turned by.
 #[derive(Clone, Copy, Debug)]
 struct Turn<'a> {
-    /// head_dim/2.
+    /// rotary/2.
     cos: &'a [f32],
-    /// head_dim/2.
+    /// rotary/2.
     sin: &'a [f32],
     /// head_dim: the gain of the norm that comes first.
     gain: Option<&'a [f32]>,
@@ -238,51 +268,32 @@ impl Args<'_> {
     /// Runs `turn` on each head of q and k.
     #[inline]
     fn each_head(&mut self, mut turn: impl FnMut(&mut [f32], Turn<'_>)) {
-        let (op, half) = (self.op, self.op.head_dim / 2);
+        let (op, half) = (self.op, self.op.rotary / 2);
         let positions = self.live.spans.iter().flat_map(|span| span.past..span.past + span.rows).skip(self.first);
         for (row, position) in self.qkv.chunks_exact_mut(op.row()).zip(positions) {
-            let (cos, sin) = self.ready.table.slice::<f32>()[position * op.head_dim..][..op.head_dim].split_at(half);
+            let (cos, sin) = self.table[position * op.rotary..][..op.rotary].split_at(half);
             for (i, head) in row[..op.turned()].chunks_exact_mut(op.head_dim).enumerate() {
-                let gain = self.ready.gains.as_ref().map(|gains| gains[usize::from(i >= op.heads)].as_slice());
+                let gain = self.gains.map(|gains| gains[usize::from(i >= op.heads)]);
                 turn(head, Turn { cos, sin, gain });
             }
         }
     }
 }
 
-/// The table and the gains of q and k.
-#[derive(Debug)]
-pub(crate) struct Ready {
-    /// capacity × (head_dim/2 cosines, head_dim/2 sines).
-    table: Buffer,
-    gains: Option<[Vec<f32>; 2]>,
-}
-
 impl CpuOp for Rope {
     type Args<'a> = Args<'a>;
-    type Ready = Ready;
+    /// capacity × (rotary/2 cosines, rotary/2 sines).
+    type Ready = Buffer;
 
-    fn ready(&self, weights: &[Buffer], pool: &Pool) -> Result<Ready, Fault> {
-        let gains = match (self.qk_norm, weights) {
-            (false, []) => None,
-            (true, [q, k]) if q.len() == self.head_dim && k.len() == self.head_dim => {
-                Some([q.slice::<f32>().to_vec(), k.slice::<f32>().to_vec()])
-            }
-            _ => {
-                return Err(operands(
-                    Self::NAME,
-                    "no weights, or with qk_norm the gains of q and k, head_dim elements each",
-                ));
-            }
-        };
-        Ok(Ready { table: table::table(self, pool)?, gains })
+    fn ready(&self, weights: &[Buffer], pool: &Pool) -> Result<Buffer, Fault> {
+        no_weights(Self::NAME, weights)?;
+        table::table(self, pool)
     }
-    fn resident(ready: &Ready) -> u64 {
-        (ready.table.bytes() + ready.gains.iter().flatten().map(|gain| size_of_val(gain.as_slice())).sum::<usize>())
-            as u64
+    fn resident(table: &Buffer) -> u64 {
+        table.bytes() as u64
     }
-    fn run<V: Variant<Self>>(&self, ready: &mut Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
-        let kernel = V::kernel().here()?;
+    fn run(&self, table: &mut Buffer, pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let live = io.live;
         if let Some(span) = live.spans.iter().find(|span| span.past + span.rows > self.capacity) {
@@ -291,11 +302,19 @@ impl CpuOp for Rope {
                 span.rows, span.past, self.capacity
             )));
         }
-        let [qkv] = &mut *io.outputs else { return Err(operands(Self::NAME, "no input and one output, qkv")) };
-        let (ready, row) = (&*ready, self.row());
+        let [qkv] = &mut *io.outputs else { return Err(operands(Self::NAME, "one output, qkv")) };
+        let gains = match (self.qk_norm, io.inputs) {
+            (false, []) => None,
+            (true, [q, k]) if q.len() == self.head_dim && k.len() == self.head_dim => Some([q.slice(), k.slice()]),
+            _ => {
+                let expected = "no inputs, or with qk_norm the gains of q and k, head_dim elements each";
+                return Err(operands(Self::NAME, expected));
+            }
+        };
+        let (table, row) = (table.slice::<f32>(), self.row());
         let grain = ((8 << 10) / row).max(1);
         share(pool, (rows, grain), (qkv.slice_mut::<f32>(), nothing()), (row, 0), &|range, qkv, _| {
-            kernel.call(&mut Args { op: self, ready, live, first: range.start, qkv });
+            kernel.call(&mut Args { op: self, table, gains, live, first: range.start, qkv });
         });
         Ok(())
     }

@@ -9,7 +9,7 @@ pub(super) fn reference(op: &Rope, example: &Example, indices: &[Index]) -> Vec<
 }
 
 fn element(op: &Rope, example: &Example, positions: &[usize], at: usize) -> Expected {
-    let (d, half) = (op.head_dim, op.head_dim / 2);
+    let (d, half) = (op.head_dim, op.rotary / 2);
     let (row, within) = (at / op.row(), at % op.row());
     let qkv = &example.outputs[0];
     if row >= positions.len() || within >= op.turned() {
@@ -17,15 +17,20 @@ fn element(op: &Rope, example: &Example, positions: &[usize], at: usize) -> Expe
     }
     let (head, i) = (within / d, within % d);
     let start = at - i;
-    let gain = op.qk_norm.then(|| &example.weights[usize::from(head >= op.heads)]);
+    let gain = op.qk_norm.then(|| &example.inputs[usize::from(head >= op.heads)]);
     let root = gain.map_or(1.0, |_| root_mean_square(qkv, start, d, f64::from(op.eps)));
     let x = |i: usize| qkv.value(start + i) / root * gain.map_or(1.0, |gain| gain.value(i));
-    let (mine, other) = (x(i), x((i + half) % d));
-    let frequency = op.scaling.apply(op.theta.powf(-2.0 * (i % half) as f64 / d as f64));
+    if i >= op.rotary {
+        return Expected { value: x(i), scale: x(i).abs() };
+    }
+    let (mine, other) = (x(i), x((i + half) % op.rotary));
+    let frequency = op.scaling.frequency(i % half, op.rotary, op.theta, f64::powf);
+    let magnitude = op.scaling.magnitude();
     let (sin, cos) = (positions[row] as f64 * frequency).sin_cos();
-    // The first half of a head is (x·cos − y·sin), the second (y·cos + x·sin) with y itself.
+    let (sin, cos) = (sin * magnitude, cos * magnitude);
+    // The first half of what turns is (x·cos − y·sin), the second (y·cos + x·sin) with y itself.
     let value = mine * cos + if i < half { -other * sin } else { other * sin };
-    let scale = (mine * cos).abs() + (other * sin).abs() + (mine.abs() + other.abs()) / 128.0;
+    let scale = (mine * cos).abs() + (other * sin).abs() + magnitude * (mine.abs() + other.abs()) / 128.0;
     Expected { value, scale }
 }
 

@@ -25,6 +25,22 @@ pub enum Scaling {
     },
     /// Every frequency divided by this.
     Linear(f64),
+    /// `rope_type: yarn`: frequencies that turn often in the trained context kept, seldom ones divided by `factor`, a ramp over
+    /// the indices in between; and cosine and sine multiplied with `magnitude`.
+    Yarn {
+        /// `factor`.
+        factor: f64,
+        /// `beta_fast`: turns in the trained context from which on a frequency is kept.
+        fast: f64,
+        /// `beta_slow`: turns up to which it is divided.
+        slow: f64,
+        /// `original_max_position_embeddings`.
+        original: f64,
+        /// Whether the ends of the ramp are whole indices.
+        truncate: bool,
+        /// `attention_factor`, 0.1 · ln(factor) + 1 where the config gives none.
+        magnitude: f64,
+    },
 }
 
 impl Scaling {
@@ -36,16 +52,24 @@ impl Scaling {
             Self::Llama3 { factor, low, high, original } => {
                 positive(factor) && positive(low) && positive(original) && high.is_finite() && high > low
             }
+            Self::Yarn { factor, fast, slow, original, magnitude, .. } => {
+                [factor, slow, original, magnitude].into_iter().all(positive) && fast.is_finite() && fast > slow
+            }
         };
         if holds {
             return Ok(());
         }
         Err(Invalid(format!(
-            "rope: scaling {self} needs positive finite numbers and high_freq_factor > low_freq_factor"
+            "rope: scaling {self} needs positive finite numbers, high_freq_factor > low_freq_factor and beta_fast > beta_slow"
         )))
     }
-    /// The changed frequency, in radians a position.
-    pub(super) fn apply(self, frequency: f64) -> f64 {
+    /// What cosine and sine are multiplied with.
+    pub(super) fn magnitude(self) -> f64 {
+        if let Self::Yarn { magnitude, .. } = self { magnitude } else { 1.0 }
+    }
+    /// Frequency `i` of `rotary`/2, in radians a position, changed; `power` is the power function to form it with.
+    pub(super) fn frequency(self, i: usize, rotary: usize, theta: f64, power: impl Fn(f64, f64) -> f64) -> f64 {
+        let frequency = power(theta, -2.0 * i as f64 / rotary as f64);
         match self {
             Self::None => frequency,
             Self::Linear(factor) => frequency / factor,
@@ -60,6 +84,18 @@ impl Scaling {
                     (1.0 - kept) * (frequency / factor) + kept * frequency
                 }
             }
+            Self::Yarn { factor, fast, slow, original, truncate, .. } => {
+                let last = rotary as f64 - 1.0;
+                // The index whose frequency makes so many turns in the trained context.
+                let index = |turns: f64| rotary as f64 * math::ln(original / (turns * TAU)) / (2.0 * math::ln(theta));
+                let (low, high) = (index(fast), index(slow));
+                let (low, high) = if truncate { (low.floor(), high.ceil()) } else { (low, high) };
+                let (low, high) = (low.max(0.0), high.min(last));
+                // As in the published code, which keeps the ramp from being a step that way.
+                let high = if low == high { high + 0.001 } else { high };
+                let slowed = ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
+                frequency / factor * slowed + frequency * (1.0 - slowed)
+            }
         }
     }
 }
@@ -70,22 +106,27 @@ impl fmt::Display for Scaling {
             Self::None => f.write_str("none"),
             Self::Linear(factor) => write!(f, "linear:{factor}"),
             Self::Llama3 { factor, low, high, original } => write!(f, "llama3:{factor}:{low}:{high}:{original}"),
+            Self::Yarn { factor, fast, slow, original, truncate, magnitude } => {
+                let cut = if *truncate { ":truncated" } else { "" };
+                write!(f, "yarn:{factor}:{fast}:{slow}:{original}:{magnitude}{cut}")
+            }
         }
     }
 }
 
-/// capacity × (head_dim/2 cosines, then head_dim/2 sines).
+/// capacity × (rotary/2 cosines, then rotary/2 sines).
 pub(super) fn table(op: &Rope, pool: &Pool) -> Result<Buffer, Fault> {
-    let (half, log) = (op.head_dim / 2, math::ln(op.theta));
-    let frequencies: Vec<f64> =
-        (0..half).map(|i| op.scaling.apply(math::exp(-(i as f64 / half as f64) * log))).collect();
-    let mut table = Buffer::host(Type::F32, op.capacity * op.head_dim, Placement::Fast)?;
-    share(pool, (op.capacity, 16), (table.slice_mut::<f32>(), nothing()), (op.head_dim, 0), &|positions, rows, _| {
-        for (position, row) in positions.zip(rows.chunks_exact_mut(op.head_dim)) {
+    let half = op.rotary / 2;
+    let power = |base: f64, power: f64| math::exp(power * math::ln(base));
+    let frequencies: Vec<f64> = (0..half).map(|i| op.scaling.frequency(i, op.rotary, op.theta, power)).collect();
+    let magnitude = op.scaling.magnitude();
+    let mut table = Buffer::host(Type::F32, op.capacity * op.rotary, Placement::Fast)?;
+    share(pool, (op.capacity, 16), (table.slice_mut::<f32>(), nothing()), (op.rotary, 0), &|positions, rows, _| {
+        for (position, row) in positions.zip(rows.chunks_exact_mut(op.rotary)) {
             let (cos, sin) = row.split_at_mut(half);
             for ((cos, sin), frequency) in cos.iter_mut().zip(sin).zip(&frequencies) {
                 let exact = math::sin_cos(position as f64 * frequency);
-                (*sin, *cos) = (exact.0 as f32, exact.1 as f32);
+                (*sin, *cos) = ((exact.0 * magnitude) as f32, (exact.1 * magnitude) as f32);
             }
         }
     });
@@ -100,13 +141,39 @@ mod tests {
     fn llama3_keeps_short_waves_slows_long_ones_and_blends_between() {
         let scaling = Scaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 8192.0 };
         let of_wave = |length: f64| TAU / length;
-        assert_eq!(scaling.apply(of_wave(100.0)), of_wave(100.0));
-        assert_eq!(scaling.apply(of_wave(20_000.0)), of_wave(20_000.0) / 8.0);
+        // A power that is its base makes any number the frequency.
+        let apply = |frequency: f64| scaling.frequency(1, 2, frequency, |base, _| base);
+        assert_eq!(apply(of_wave(100.0)), of_wave(100.0));
+        assert_eq!(apply(of_wave(20_000.0)), of_wave(20_000.0) / 8.0);
         let (at_high, at_low) = (of_wave(2048.0), of_wave(8192.0));
-        assert!((scaling.apply(at_high) / at_high - 1.0).abs() < 1e-12);
-        assert!((scaling.apply(at_low) / at_low - 0.125).abs() < 1e-12);
+        assert!((apply(at_high) / at_high - 1.0).abs() < 1e-12);
+        assert!((apply(at_low) / at_low - 0.125).abs() < 1e-12);
         // 8192/3276.8 = 2.5 waves, half way from 1 to 4: (1/8 + 1)/2.
-        assert!((scaling.apply(of_wave(3276.8)) / of_wave(3276.8) - 0.5625).abs() < 1e-12);
+        assert!((apply(of_wave(3276.8)) / of_wave(3276.8) - 0.5625).abs() < 1e-12);
+    }
+
+    #[test]
+    fn yarn_keeps_the_fast_divides_the_slow_and_ramps_between() {
+        // 64 elements, base 150000, 4096 trained positions: index(32) = 8.093, index(1) = 17.398, by hand from
+        // 64·ln(4096/(32·2π))/(2·ln 150000) = 64·3.0141/23.8368 and 64·ln(4096/2π)/23.8368 = 64·6.4798/23.8368.
+        let yarn = |truncate| Scaling::Yarn {
+            factor: 32.0,
+            fast: 32.0,
+            slow: 1.0,
+            original: 4096.0,
+            truncate,
+            magnitude: 1.25,
+        };
+        let ratio = |truncate, i: usize| {
+            yarn(truncate).frequency(i, 64, 150_000.0, f64::powf) / 150_000_f64.powf(-(i as f64) / 32.0)
+        };
+        assert_eq!((ratio(false, 0), ratio(false, 8)), (1.0, 1.0));
+        assert!((ratio(false, 18) - 1.0 / 32.0).abs() < 1e-12 && (ratio(false, 31) - 1.0 / 32.0).abs() < 1e-12);
+        let slowed = (12.0 - 8.0927) / (17.3977 - 8.0927);
+        assert!((ratio(false, 12) - (slowed / 32.0 + 1.0 - slowed)).abs() < 1e-4, "{}", ratio(false, 12));
+        // Cut to 8 and 18: 12 is four tenths of the way.
+        assert!((ratio(true, 12) - (0.4 / 32.0 + 0.6)).abs() < 1e-12);
+        assert_eq!(yarn(true).magnitude(), 1.25);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The gated activation of a feed-forward block: `y = silu(gate) · up`, with `silu(g) = g / (1 + e^-g)`.
+//! The gated activation of a feed-forward block: `y = silu(gate) · up`, with `silu(g) = g / (1 + e^-g)`, or another [`Gate`].
 //!
 //! | operand | type | shape |
 //! |---|---|---|
@@ -7,36 +7,41 @@
 //!
 //! All implementations give the same bits: the vector exponential repeats the scalar one's operations.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
+mod gate;
 mod reference;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
+
+pub use gate::{CLAMPED_ALPHA, Gate, UnknownGate};
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, Entry, fits, no_weights, operands, rows_in_use};
 use crate::format::synth::synth_f32;
 use crate::{
     Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
 };
 
 /// The operation at one shape; see the module for its operands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SwiGlu {
     /// Rows at most.
     pub rows: usize,
     /// Elements a row of the output.
     pub width: usize,
+    /// What is done to gate and up.
+    pub gate: Gate,
 }
 
 static IMPLEMENTATIONS: &[&dyn Implementation<SwiGlu>] = &[
     #[cfg(target_arch = "x86_64")]
-    &On::<avx512::Avx512>::new(),
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &On::<avx2::Avx2>::new(),
-    &On::<scalar::Scalar>::new(),
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
+    &scalar::SCALAR,
 ];
 
 /// Elements of an output cache line, so that no two workers write one line, times what is worth a hand-over.
@@ -50,20 +55,25 @@ impl Op for SwiGlu {
     }
     fn validate(&self) -> Result<(), Invalid> {
         if self.rows == 0 || self.width == 0 {
-            let Self { rows, width } = self;
+            let Self { rows, width, .. } = self;
             return Err(Invalid(format!("swiglu: rows {rows} and width {width} have to be at least 1")));
         }
+        self.gate.validate()?;
         fits(Self::NAME, &[self.rows, 2, self.width])
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
-        vec![("rows", self.rows.into()), ("width", self.width.into())]
+        let mut axes = vec![("rows", self.rows.into()), ("width", self.width.into())];
+        if self.gate != Gate::Silu {
+            axes.push(("gate", AxisValue::Text(self.gate.to_string())));
+        }
+        axes
     }
     fn arithmetic(&self) -> Arithmetic {
         Arithmetic::F32
     }
-    /// Negation, exponential, sum, quotient and product, each counted as one.
+    /// Negation, exponential, sum, quotient and product, and what the gate has beside them, each counted as one.
     fn flops(&self, live: &Live) -> u64 {
-        (live.rows() * self.width * 5) as u64
+        (live.rows() * self.width * self.gate.flops()) as u64
     }
     fn bytes(&self, live: &Live) -> u64 {
         (live.rows() * self.width * 3 * 4) as u64
@@ -85,15 +95,19 @@ impl Op for SwiGlu {
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
         reference::reference(self, example, indices)
     }
-    /// In units of u = 2⁻²⁴, relative to |y|: the exponential 2 ulp, so 4, the sum 1, the quotient 1, the product 1; one
-    /// more for the products of these.
+    /// In units of u = 2⁻²⁴, relative to |y| · (1 + |t|/(1 + e^t)), the second part for gates whose t is computed: the
+    /// exponential 2 ulp, so 4, the sum 1, the quotient 1, the product 1; one more for the products of these. t itself: both
+    /// constants, two products and a sum for GELU, each 1, which the scale's second part turns into relative errors of y;
+    /// u + 1 for the clamped gate 1.
     fn tolerance(&self) -> f64 {
         8.0 * 2f64.powi(-24)
     }
     fn nasty() -> Vec<Self> {
-        [(1, 1), (1, 7), (2, 8), (3, 15), (1, 17), (5, 33), (7, 100), (2, 2047), (1, 2049), (3, 5000), (1, 14_336)]
-            .map(|(rows, width)| Self { rows, width })
-            .to_vec()
+        let shapes =
+            [(1, 1), (1, 7), (2, 8), (3, 15), (1, 17), (5, 33), (7, 100), (2, 2047), (1, 2049), (3, 5000), (1, 14_336)];
+        let of = |gate| shapes.map(|(rows, width)| Self { rows, width, gate });
+        // The limit lies inside what the example has, so that both sides are clamped somewhere.
+        [of(Gate::Silu), of(Gate::GeluTanh), of(Gate::Clamped { limit: 2.5 })].concat()
     }
 }
 
@@ -102,6 +116,7 @@ impl Op for SwiGlu {
 pub(crate) struct Args<'a> {
     input: &'a [f32],
     width: usize,
+    gate: Gate,
     /// Its first element of y, counted over all rows.
     first: usize,
     y: &'a mut [f32],
@@ -128,20 +143,17 @@ impl CpuOp for SwiGlu {
     type Ready = ();
 
     fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<(), Fault> {
-        if weights.is_empty() { Ok(()) } else { Err(operands(Self::NAME, "no weights")) }
+        no_weights(Self::NAME, weights)
     }
-    fn resident((): &()) -> u64 {
-        0
-    }
-    fn run<V: Variant<Self>>(&self, (): &mut (), pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
-        let kernel = V::kernel().here()?;
+    fn run(&self, (): &mut (), pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let ([input], [y]) = (io.inputs, &mut *io.outputs) else {
             return Err(operands(Self::NAME, "one input and one output"));
         };
-        let (input, width) = (input.slice::<f32>(), self.width);
+        let (input, width, gate) = (input.slice::<f32>(), self.width, self.gate);
         share(pool, (rows * width, GRAIN), (y.slice_mut(), nothing()), (1, 0), &|range, y, _| {
-            kernel.call(&mut Args { input, width, first: range.start, y });
+            kernel.call(&mut Args { input, width, gate, first: range.start, y });
         });
         Ok(())
     }

@@ -3,12 +3,14 @@
 use crate::axis::{self, Axis, BadRequest, Request};
 use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::choose::{BEST, choose};
-use crate::llm::{Config, Model, source};
+use crate::llm::{Config, Mixture, Model, source};
 use crate::workload::Decline;
 use spark_kernels::attention::KvType;
 use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
+use spark_kernels::format::splitmix::SplitMix64;
 use spark_kernels::gemm::{Activations, Gemm};
+use spark_kernels::moe::Routing;
 use spark_kernels::rope::MOST_POSITIONS;
 use spark_kernels::{Device, Op};
 use spark_results::{Axes, AxisValue, BenchmarkId, id};
@@ -21,24 +23,42 @@ pub const PASS: usize = 512;
 const MOST_SEQUENCES: usize = 4096;
 /// The activations that go with the format.
 const USUAL: &str = "usual";
+/// One depth for all sequences, and a depth for each.
+const SAME: &str = "same";
+const RAGGED: &str = "ragged";
+
+/// `activations`.
+pub(crate) const ACTIVATIONS: Axis = Axis {
+    name: "activations",
+    about: "what the projections' inputs are rounded to; usual: int8 for block formats",
+    default: USUAL,
+};
+/// `batch`.
+pub(crate) const BATCH: Axis = Axis { name: "batch", about: "sequences run together", default: "1" };
+/// `depths`.
+pub(crate) const DEPTHS: Axis =
+    Axis { name: "depths", about: "depths of a batch: same, or ragged: seeded, from 0 to depth", default: SAME };
+/// `head`.
+pub(crate) const HEAD: Axis = Axis { name: "head", about: "format of embedding and head", default: "q8_0" };
+/// `kv`.
+pub(crate) const KV: Axis = Axis { name: "kv", about: "type of cached keys and values: bf16, f32 or int8", default: "bf16" };
+/// `n_prompt`, of decode.
+pub(crate) const N_PROMPT: Axis = Axis {
+    name: "n_prompt",
+    about: "tokens read before generating, in the same sample (llama-bench's -pg)",
+    default: "0",
+};
+/// `routing`.
+pub(crate) const ROUTING: Axis = Axis {
+    name: "routing",
+    about: "which experts tokens are given to: router, or drawn: uniform or zipf",
+    default: "router",
+};
+/// `threads`.
+pub(crate) const THREADS: Axis = Axis { name: "threads", about: "workers; 0 for all", default: "0" };
 
 /// Axes that an id leaves out where they stand at their default: what was added later, or is seldom changed.
-pub(crate) const LEFT_OUT: &[Axis] = &[
-    Axis {
-        name: "activations",
-        about: "what the projections' inputs are rounded to; usual: int8 for block formats",
-        default: USUAL,
-    },
-    Axis { name: "batch", about: "sequences run together", default: "1" },
-    Axis { name: "head", about: "format of embedding and head", default: "q8_0" },
-    Axis { name: "kv", about: "type of cached keys and values: bf16 or f32", default: "bf16" },
-    Axis {
-        name: "n_prompt",
-        about: "tokens read before generating, in the same sample (llama-bench's -pg)",
-        default: "0",
-    },
-    Axis { name: "threads", about: "workers; 0 for all", default: "0" },
-];
+pub(crate) const LEFT_OUT: &[Axis] = &[ACTIVATIONS, BATCH, DEPTHS, HEAD, KV, N_PROMPT, ROUTING, THREADS];
 
 /// One case, understood.
 #[derive(Clone, Debug)]
@@ -49,8 +69,10 @@ pub(crate) struct Case {
     pub(crate) n_prompt: usize,
     /// Tokens generated; 0 for a prefill.
     pub(crate) n_gen: usize,
-    /// Tokens before the first.
+    /// Tokens before the first; the most of any sequence if `ragged`.
     pub(crate) depth: usize,
+    /// Whether each sequence has a depth of its own.
+    pub(crate) ragged: bool,
     /// 0 for all of the device's.
     pub(crate) threads: usize,
 }
@@ -92,6 +114,19 @@ impl Case {
             USUAL => Settings::usual_activations(format),
             _ => named::<Activations>(axes, "activations")?,
         };
+        let routing: Routing = named(axes, "routing")?;
+        let ragged = match axis::name(axes, "depths")?.as_str() {
+            SAME => false,
+            RAGGED => true,
+            other => {
+                let other = spark_results::machine::clean(other);
+                return Err(BadRequest(format!("depths is '{other}'; it is {SAME} or {RAGGED}")));
+            }
+        };
+        if ragged && (sequences == 1 || depth == 0) {
+            let text = "depths is ragged; it takes a batch of at least 2 and a depth of at least 1 to be so".to_owned();
+            return Err(BadRequest(text));
+        }
         let kv = axis::name(axes, "kv")?;
         let kv = KvType::ALL.iter().find(|of| of.name() == kv).copied().ok_or_else(|| {
             let names: Vec<_> = KvType::ALL.iter().map(|of| of.name()).collect();
@@ -114,9 +149,14 @@ impl Case {
             capacity: depth + n_prompt + n_gen,
             sequences,
             seed: 0,
+            routing,
             implementation: implementation.to_owned(),
         };
-        let case = Self { config, settings, n_prompt, n_gen, depth, threads: axis::count(axes, "threads")? };
+        if routing != Routing::Router && config.mixture.is_none() {
+            let text = format!("routing is {routing}; {} models have no experts: leave it out", config.family.name());
+            return Err(BadRequest(text));
+        }
+        let case = Self { config, settings, n_prompt, n_gen, depth, ragged, threads: axis::count(axes, "threads")? };
         Blocks::new(&case.config, &case.settings).validate().map_err(|invalid| BadRequest(invalid.0))?;
         Ok(case)
     }
@@ -137,6 +177,18 @@ impl Case {
     pub(crate) fn gemm(&self) -> Gemm {
         Blocks::new(&self.config, &self.settings).gate_up()
     }
+    /// Tokens before the first, of each sequence. The draw is the same in every run: it is a part of what is measured. The last
+    /// sequence is the longest.
+    pub(crate) fn depths(&self) -> Vec<usize> {
+        let sequences = self.settings.sequences;
+        if !self.ragged {
+            return vec![self.depth; sequences];
+        }
+        let mut random = SplitMix64::new(0x6465_7074_6873);
+        let mut depths: Vec<_> = (0..sequences).map(|_| (random.next() % (self.depth as u64 + 1)) as usize).collect();
+        depths[sequences - 1] = self.depth;
+        depths
+    }
     /// A model ready for this case. Errors: it does not fit `memory`, cannot run here, or broke.
     pub(crate) fn load(&mut self, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Model, Decline> {
         let bytes = self.bytes();
@@ -150,7 +202,6 @@ impl Case {
     }
     /// Seeded prompts, one a sequence, of `len` tokens each.
     pub(crate) fn prompts(&self, len: usize) -> Vec<Vec<u32>> {
-        use spark_kernels::format::splitmix::SplitMix64;
         let prompt = |sequence: usize| {
             let mut random = SplitMix64::stream(self.settings.seed ^ 0x70_6d70, sequence as u64);
             (0..len).map(|_| (random.next() % self.config.vocab as u64) as u32).collect()
@@ -183,8 +234,15 @@ impl Case {
         ]
         .map(|(name, text)| (name.to_owned(), text))
         .into();
-        if self.depth > 0 {
+        if self.ragged {
+            facts.insert("kv".to_owned(), format!("seeded to depths {:?}, not prefilled", self.depths()));
+        } else if self.depth > 0 {
             facts.insert("kv".to_owned(), format!("seeded to depth {}, not prefilled", self.depth));
+        }
+        if let Some(Mixture { experts, active, .. }) = self.config.mixture {
+            let said = format!("{active} of {experts} a token, routing: {}", self.settings.routing);
+            facts.insert("experts".to_owned(), said);
+            facts.insert("active_parameters".to_owned(), self.config.active_param_count().to_string());
         }
         if !self.config.notes.is_empty() {
             facts.insert("config".to_owned(), self.config.notes.join("; "));

@@ -1,12 +1,15 @@
 //! The ops a decoder is made of, at the shapes of one model and one setting.
 
-use crate::llm::{Config, Storage};
+use crate::llm::size::ROUTER;
+use crate::llm::{Config, Mixture, Storage};
 use spark_kernels::attention::{Attention, KvType};
 use spark_kernels::embed::Embed;
 use spark_kernels::format::Format;
+use spark_kernels::format::splitmix::derive;
 use spark_kernels::gemm::{Activations, Gemm};
+use spark_kernels::moe::{Experts, Route, Routing};
 use spark_kernels::rmsnorm::RmsNorm;
-use spark_kernels::rope::Rope;
+use spark_kernels::rope::{Rope, Scaling};
 use spark_kernels::sample::{Method, Sample};
 use spark_kernels::swiglu::SwiGlu;
 use spark_kernels::{Invalid, Op};
@@ -30,6 +33,8 @@ pub struct Settings {
     pub sequences: usize,
     /// Of the weights and of seeded keys and values.
     pub seed: u64,
+    /// Which experts tokens are given to, where there are experts.
+    pub routing: Routing,
     /// `best`, or the name of an implementation: see [`choose`](crate::llm::choose).
     pub implementation: String,
 }
@@ -50,6 +55,19 @@ impl Settings {
     }
 }
 
+/// The ops of a mixture of experts.
+#[derive(Clone, Debug)]
+pub struct MixtureOps {
+    /// Scores of all experts.
+    pub router: Gemm,
+    /// Which of them are asked.
+    pub route: Route,
+    /// Gate and up of those.
+    pub gate_up: Experts,
+    /// Down of those, and their sum.
+    pub down: Experts,
+}
+
 /// The ops of one model at one setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Blocks<'a> {
@@ -68,12 +86,14 @@ impl<'a> Blocks<'a> {
     }
     /// Tokens → x.
     pub fn embed(&self) -> Embed {
-        let Config { vocab, hidden, .. } = *self.config;
-        Embed { rows: self.settings.rows, vocab, width: hidden, format: self.settings.head }
+        let Config { vocab, hidden, embedding_multiplier: multiplier, .. } = *self.config;
+        Embed { rows: self.settings.rows, vocab, width: hidden, format: self.settings.head, multiplier }
     }
-    /// The norm before the first layer's attention (no residual), or any other.
+    /// The norm before the first layer's attention (no residual), or any other, which adds what the block before it gave.
     pub fn norm(&self, residual: bool) -> RmsNorm {
-        RmsNorm { rows: self.settings.rows, width: self.config.hidden, residual, eps: self.config.eps }
+        let Config { hidden, eps, post_norms, residual_multiplier, .. } = *self.config;
+        let plain = RmsNorm::plain(self.settings.rows, hidden, residual, eps);
+        if residual { RmsNorm { delta_norm: post_norms, multiplier: residual_multiplier, ..plain } } else { plain }
     }
     /// The norm before the head.
     pub fn final_norm(&self) -> RmsNorm {
@@ -83,34 +103,69 @@ impl<'a> Blocks<'a> {
     pub fn qkv(&self) -> Gemm {
         self.gemm(self.config.projections()[0], self.config.qkv_bias)
     }
-    /// Positions of q and k, and Qwen3's head norms.
-    pub fn rope(&self) -> Rope {
-        let Config { heads, kv_heads, head_dim, theta, scaling, qk_norm, eps, .. } = *self.config;
+    /// Positions of q and k, and norms of heads; of layers with a window if `local`.
+    pub fn rope(&self, local: bool) -> Rope {
+        let Config { heads, kv_heads, head_dim, rotary, theta, scaling, qk_norm, eps, .. } = *self.config;
         let Settings { rows, capacity, .. } = *self.settings;
-        Rope { rows, heads, kv_heads, head_dim, capacity, theta, scaling, qk_norm, eps }
+        let rope = Rope { rows, heads, kv_heads, head_dim, rotary, capacity, theta, scaling, qk_norm, eps };
+        match self.config.local_theta {
+            Some(theta) if local => Rope { theta, scaling: Scaling::None, ..rope },
+            _ => rope,
+        }
     }
-    /// Attention over the cache of one layer.
-    pub fn attention(&self) -> Attention {
-        let Config { heads, kv_heads, head_dim, .. } = *self.config;
+    /// Attention over the cache of one layer; of one with a window if `local`.
+    pub fn attention(&self, local: bool) -> Attention {
+        let Config { heads, kv_heads, head_dim, sinks, softcap, attention_scale: scale, .. } = *self.config;
         let Settings { rows, capacity, sequences, kv, .. } = *self.settings;
         // The op's cache holds depth + rows tokens of each sequence.
-        Attention { rows, depth: capacity.saturating_sub(rows), heads, kv_heads, head_dim, sequences, kv }
+        let depth = capacity.saturating_sub(rows);
+        // A window that nothing reaches beyond is none.
+        let window = self.config.window.filter(|window| local && *window < capacity);
+        Attention {
+            rows,
+            depth,
+            sequences,
+            kv,
+            window,
+            sinks,
+            softcap,
+            scale,
+            ..Attention::new(heads, kv_heads, head_dim)
+        }
     }
     /// Attention's output projection.
     pub fn output(&self) -> Gemm {
-        self.gemm(self.config.projections()[1], false)
+        self.gemm(self.config.projections()[1], self.config.output_bias)
     }
-    /// Gate and up in one product.
+    /// Gate and up in one product; of one expert where there are experts.
     pub fn gate_up(&self) -> Gemm {
-        self.gemm(self.config.projections()[2], false)
+        self.gemm(self.config.projections()[2], self.config.mixture.is_some_and(|mixture| mixture.bias))
     }
-    /// The gated activation.
+    /// The gated activation, of every choice of an expert where there are experts.
     pub fn swiglu(&self) -> SwiGlu {
-        SwiGlu { rows: self.settings.rows, width: self.config.intermediate }
+        let rows = self.settings.rows * self.config.blocks().1 as usize;
+        SwiGlu { rows, width: self.config.intermediate, gate: self.config.gate }
     }
-    /// The feed-forward block's output projection.
+    /// The feed-forward block's output projection; of one expert where there are experts.
     pub fn down(&self) -> Gemm {
-        self.gemm(self.config.projections()[3], false)
+        self.gemm(self.config.projections()[3], self.config.mixture.is_some_and(|mixture| mixture.bias))
+    }
+    /// The ops that a mixture has in place of gate and up, and down; `layer` seeds a drawn routing.
+    pub fn mixture(&self, layer: usize) -> Option<MixtureOps> {
+        let Mixture { experts, active, normalised, bias } = self.config.mixture?;
+        let Settings { rows, routing, seed, .. } = *self.settings;
+        let of = |gemm: Gemm, combine| {
+            let Gemm { m: rows, n, k, weights, activations, bias } = gemm;
+            let routing = Routing::Router;
+            Experts { rows, experts, active, n, k, weights, activations, bias, combine, routing }
+        };
+        let (n, k, activations) = (experts, self.config.hidden, Activations::F32);
+        Some(MixtureOps {
+            router: Gemm { m: rows, n, k, weights: ROUTER, activations, bias },
+            route: Route { rows, experts, active, normalised, routing, seed: derive(seed ^ 0x726f_7574, layer as u64) },
+            gate_up: of(self.gate_up(), false),
+            down: of(self.down(), true),
+        })
     }
     /// Logits of the last token of each sequence.
     pub fn head(&self) -> Gemm {
@@ -143,9 +198,17 @@ impl<'a> Blocks<'a> {
         for gemm in [self.qkv(), self.output(), self.gate_up(), self.down(), self.head()] {
             gemm.validate()?;
         }
+        if let Some(MixtureOps { router, route, gate_up, down }) = self.mixture(0) {
+            router.validate()?;
+            route.validate()?;
+            gate_up.validate()?;
+            down.validate()?;
+        }
         self.norm(true).validate()?;
-        self.rope().validate()?;
-        self.attention().validate()?;
+        for local in [false, true] {
+            self.rope(local).validate()?;
+            self.attention(local).validate()?;
+        }
         self.swiglu().validate()?;
         self.sample().validate()
     }

@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_name_stays_in_its_family_or_falls_to_scalar() {
         let cpu = Cpu::new(Some(1), 0);
-        let op = RmsNorm { rows: 1, width: 64, residual: false, eps: 1e-5 };
+        let op = RmsNorm::plain(1, 64, false, 1e-5);
         let taken = |name: &str| choose(&op, &cpu, name).unwrap().name();
         assert_eq!(taken("scalar"), "scalar");
         assert_eq!(taken(BEST), best(&op, &cpu).unwrap().name());

@@ -2,8 +2,9 @@
 
 use crate::axis::{Axis, BadRequest, Request};
 use crate::llm::Model;
-use crate::llm::arguments::{self, Case, LEFT_OUT};
+use crate::llm::arguments::{self, Case};
 use crate::llm::prefill::{self, choose_cache, pages};
+use crate::llm::touched::Touched;
 use crate::workload::{Body, Decline, Footprint, Roofs, Step, Workload};
 use spark_kernels::{Device, Fault, Op};
 use spark_results::record::{Cache, Check};
@@ -19,16 +20,18 @@ pub static DECODE: Decode = Decode;
 pub struct Decode;
 
 const AXES: &[Axis] = &[
-    LEFT_OUT[0],
-    LEFT_OUT[1],
+    arguments::ACTIVATIONS,
+    arguments::BATCH,
     Axis { name: "depth", about: "tokens that stand in the cache before the first", default: "0" },
+    arguments::DEPTHS,
     Axis { name: "format", about: "weights of the layers: mxfp4, nvfp4, q8_0, q4_0, bf16 or f32", default: "mxfp4" },
-    LEFT_OUT[2],
-    LEFT_OUT[3],
+    arguments::HEAD,
+    arguments::KV,
     Axis { name: "model", about: "a preset, a config.json or a folder with one", default: "tiny" },
     Axis { name: "n_gen", about: "tokens generated of each sequence, one sample", default: "128" },
-    LEFT_OUT[4],
-    LEFT_OUT[5],
+    arguments::N_PROMPT,
+    arguments::ROUTING,
+    arguments::THREADS,
 ];
 
 impl Workload for Decode {
@@ -49,7 +52,7 @@ impl Workload for Decode {
     }
     fn footprint(&self, id: &BenchmarkId, _: &dyn Device) -> Result<Footprint, Decline> {
         let case = Case::parse(&id.axes, AXES, &id.implementation)?;
-        Ok(case.footprint(&work(&case)))
+        Ok(case.footprint(&work(&case, expected_blocks(&case))))
     }
     fn prepare(&self, id: &BenchmarkId, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Body, Decline> {
         let mut case = Case::parse(&id.axes, AXES, &id.implementation)?;
@@ -59,19 +62,20 @@ impl Workload for Decode {
             model.seed_caches();
         }
         let (first, prompts) = (case.prompts(1).concat(), case.prompts(case.n_prompt));
-        let mut step = Generating { case, model, first, prompts, device, checked: String::new() };
+        let (depths, touched, checked) = (case.depths(), Touched::default(), String::new());
+        let mut step = Generating { case, model, first, prompts, depths, touched, device, checked };
         step.reset()?;
         Ok(Body::Step(Box::new(step)))
     }
 }
 
-/// Work of one iteration: one token of every sequence, averaged over the positions of a sample; or, with a prompt, the whole.
-fn work(case: &Case) -> Work {
-    let token = token(case);
+/// Work of one iteration, which goes through `blocks` different feed-forward blocks: one token of every sequence, averaged over
+/// the positions of a sample; or, with a prompt, the whole.
+fn work(case: &Case, blocks: u64) -> Work {
     if case.n_prompt == 0 {
-        return token;
+        return token(case, blocks);
     }
-    let (prompt, n) = (prefill::work(case), case.n_gen as u64);
+    let (prompt, token, n) = (prefill::work(case, blocks), token(case, 0), case.n_gen as u64);
     Work {
         flops: prompt.flops.saturating_add(n.saturating_mul(token.flops)),
         bytes: prompt.bytes.saturating_add(n.saturating_mul(token.bytes)),
@@ -80,17 +84,28 @@ fn work(case: &Case) -> Work {
     }
 }
 
-/// Work of one token of every sequence, averaged over `n_gen` positions: both counts grow by the same with each position, so
-/// the average is that of the first and the last.
-fn token(case: &Case) -> Work {
-    let (c, storage, sequences) = (&case.config, case.settings.storage(), case.settings.sequences);
-    let first = case.depth + case.n_prompt;
-    let last = first + case.n_gen - 1;
-    let mean = |of: &dyn Fn(usize) -> u64| u64::midpoint(of(first), of(last));
+/// Feed-forward blocks that an iteration is expected to touch.
+fn expected_blocks(case: &Case) -> u64 {
+    let token = case.config.expected_blocks(case.settings.sequences as u64);
+    if case.n_prompt == 0 {
+        return token;
+    }
+    prefill::expected_blocks(case).saturating_add((case.n_gen as u64).saturating_mul(token))
+}
+
+/// Work of one token of every sequence, averaged over `n_gen` positions.
+fn token(case: &Case, blocks: u64) -> Work {
+    let (c, storage, n) = (&case.config, case.settings.storage(), case.n_gen);
+    let first: Vec<usize> = case.depths().iter().map(|depth| depth + case.n_prompt).collect();
+    let mean = |of: &dyn Fn(usize) -> u64| first.iter().map(|depth| of(*depth)).fold(0, u64::saturating_add) / n as u64;
+    let rows = first.len() as u64 * crate::llm::size::stored(storage.head, 1, c.hidden);
     Work {
-        flops: (sequences as u64).saturating_mul(mean(&|depth| c.decode_flops(depth))),
-        bytes: mean(&|depth| c.bytes_per_step(depth, sequences, storage)),
-        items: sequences as u64,
+        flops: mean(&|depth| c.generating_flops(n, depth)),
+        bytes: c
+            .bytes_of_step(&[], blocks, storage)
+            .saturating_add(rows)
+            .saturating_add(mean(&|depth| c.kv_bytes_read(n, depth, storage.kv))),
+        items: first.len() as u64,
         item: "token".to_owned(),
     }
 }
@@ -102,6 +117,9 @@ struct Generating {
     first: Vec<u32>,
     /// What each sequence reads before; empty where nothing is read.
     prompts: Vec<Vec<u32>>,
+    /// Tokens before each.
+    depths: Vec<usize>,
+    touched: Touched,
     device: Arc<dyn Device>,
     /// What the check compared.
     checked: String,
@@ -109,27 +127,31 @@ struct Generating {
 
 impl Step for Generating {
     fn reset(&mut self) -> Result<(), Fault> {
-        self.model.rewind(self.case.depth);
+        self.model.rewind_each(&self.depths);
         self.model.set_next(&self.first);
         Ok(())
     }
     fn run(&mut self) -> Result<(), Fault> {
         if self.case.n_prompt == 0 {
-            return self.model.decode();
+            self.model.decode()?;
+        } else {
+            // References only: a few bytes a sequence beside the prompt's work.
+            let prompts: Vec<&[u32]> = self.prompts.iter().map(Vec::as_slice).collect();
+            self.model.prefill(&prompts)?;
+            self.model.sample()?;
+            (0..self.case.n_gen).try_for_each(|_| self.model.decode())?;
         }
-        // References only: a few bytes a sequence beside the prompt's work.
-        let prompts: Vec<&[u32]> = self.prompts.iter().map(Vec::as_slice).collect();
-        self.model.prefill(&prompts)?;
-        self.model.sample()?;
-        (0..self.case.n_gen).try_for_each(|_| self.model.decode())
+        self.touched.add(&mut self.model);
+        Ok(())
     }
     fn work(&self) -> Work {
-        work(&self.case)
+        work(&self.case, self.touched.mean().unwrap_or_else(|| expected_blocks(&self.case)))
     }
     fn check(&mut self) -> Result<Option<Check>, Fault> {
         self.reset()?;
         let prompts: Vec<&[u32]> = self.prompts.iter().map(Vec::as_slice).collect();
         let findings = self.model.check((self.case.n_prompt > 0).then_some(prompts.as_slice()))?;
+        self.model.take_touched();
         self.reset()?;
         self.checked = findings.to_string();
         Ok(findings.check())
@@ -147,6 +169,9 @@ impl Step for Generating {
         let mut facts = self.case.facts(&self.model, self.device.last_level_cache());
         facts.insert("sampling".into(), "greedy, inside the timing".into());
         facts.insert("check".into(), self.checked.clone());
+        if self.case.n_prompt == 0 {
+            facts.extend(self.touched.fact(&self.case.config, 1));
+        }
         facts
     }
     fn iterations_a_sample(&self) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use crate::llm::arguments::Case;
 use crate::llm::blocks::Blocks;
-use crate::llm::size::stored;
+use crate::llm::size::{ROUTER, stored};
 use crate::workload::Footprint;
 use spark_kernels::Op;
 use spark_kernels::gemm::{Activations, Gemm};
@@ -33,20 +33,35 @@ impl Case {
         let (blocks, layers) = (Blocks::new(c, s), c.layers as u64);
         // A tied table is held twice: packed for the head, in rows for the look-up.
         let table = paged(stored(s.head, c.vocab, c.hidden));
-        let matrices = c.projections().map(|(n, k)| paged(stored(s.format, n, k)));
+        let (experts, active) = c.blocks();
+        let [qkv, output, gate_up, down] = c.projections().map(|(n, k)| stored(s.format, n, k));
+        let matrices = [qkv, output, gate_up.saturating_mul(experts), down.saturating_mul(experts)].map(paged);
         let largest = matrices.iter().copied().fold(table, u64::max);
-        let scratches = [blocks.qkv(), blocks.output(), blocks.gate_up(), blocks.down()].map(|op| scratch(&op));
-        let outputs = blocks.attention().outputs();
+        // Experts work in one scratch for all layers; every other gemm has its own.
+        let own = [blocks.qkv(), blocks.output()].map(|op| scratch(&op));
+        let (block, choices) = ([blocks.gate_up(), blocks.down()].map(|op| scratch(&op)), s.rows as u64 * active);
+        let block: u64 = block.iter().sum();
+        let (block, common) = match c.mixture {
+            None => (block, 0),
+            Some(mixture) => {
+                let said = paged(4 * choices * c.hidden as u64);
+                let routed = paged(4 * s.rows as u64 * mixture.experts as u64) + 2 * paged(4 * choices);
+                (
+                    scratch(&Gemm { m: s.rows, n: mixture.experts, k: c.hidden, ..router() }),
+                    2 * active * block + said + routed,
+                )
+            }
+        };
+        let outputs = blocks.attention(false).outputs();
         let cache: u64 = outputs[1..].iter().map(|shape| paged(shape.len as u64 * shape.of.size() as u64)).sum();
-        let vectors =
-            c.layer_bytes(s.format) - c.projections().map(|(n, k)| stored(s.format, n, k)).iter().sum::<u64>();
-        let layer = matrices.iter().chain(&scratches).fold(cache + vectors, |sum, bytes| sum.saturating_add(*bytes));
+        let vectors = c.layer_bytes(s.format).saturating_sub(qkv + output + experts * (gate_up + down));
+        let layer = matrices.iter().chain(&own).fold(cache + vectors + block, |sum, bytes| sum.saturating_add(*bytes));
         let (rows, sequences) = (s.rows as u64, s.sequences as u64);
-        let widths =
-            [c.hidden, c.hidden, c.hidden, c.qkv_width(), c.attention_width(), 2 * c.intermediate, c.intermediate];
-        let passes: u64 = widths.map(|width| paged(4 * rows * width as u64)).iter().sum();
+        let widths = [c.hidden, c.hidden, c.hidden, c.qkv_width(), c.attention_width()];
+        let of_choices = [2 * c.intermediate, c.intermediate].map(|width| paged(4 * choices * width as u64));
+        let passes: u64 = widths.map(|width| paged(4 * rows * width as u64)).iter().chain(&of_choices).sum();
         let last = 2 * paged(4 * sequences * c.hidden as u64) + paged(4 * sequences * c.vocab as u64);
-        let tables = if c.qk_norm { layers } else { 1 } * paged((4 * s.capacity * c.head_dim) as u64);
+        let tables = 2 * paged((4 * s.capacity * c.rotary) as u64);
         // A check downloads the caches of one layer, and the larger buffers of a pass twice.
         let check = 2 * (passes + last) + cache;
         let all = [
@@ -54,6 +69,7 @@ impl Case {
             largest,
             layers.saturating_mul(layer),
             scratch(&blocks.head()),
+            common,
             passes,
             last,
             tables,
@@ -62,6 +78,11 @@ impl Case {
         ];
         all.into_iter().fold(0, u64::saturating_add)
     }
+}
+
+/// A router's number types.
+fn router() -> Gemm {
+    Gemm { m: 1, n: 1, k: 1, weights: ROUTER, activations: Activations::F32, bias: true }
 }
 
 /// Rounded activations that a prepared gemm keeps: a code and a part of a scale each, or an f32.

@@ -9,9 +9,12 @@ use spark_kernels::{Buffer, Fault, Io, Live, Prepared};
 pub struct Ops {
     pub(crate) embed: Box<dyn Prepared>,
     pub(crate) layers: Vec<LayerOps>,
-    /// One for all layers, or one a layer where heads have norms of their own.
-    pub(crate) ropes: Vec<Box<dyn Prepared>>,
+    pub(crate) rope: Box<dyn Prepared>,
+    /// Of layers with a window, where their frequencies are others.
+    pub(crate) local_rope: Option<Box<dyn Prepared>>,
     pub(crate) attention: Box<dyn Prepared>,
+    /// Of layers with a window.
+    pub(crate) local_attention: Option<Box<dyn Prepared>>,
     pub(crate) swiglu: Box<dyn Prepared>,
     pub(crate) final_norm: Box<dyn Prepared>,
     pub(crate) head: Box<dyn Prepared>,
@@ -23,16 +26,48 @@ pub struct Ops {
 pub struct LayerOps {
     pub(crate) attention_norm: Box<dyn Prepared>,
     pub(crate) qkv: Box<dyn Prepared>,
+    /// Gains of the norms of query and key heads, where there are such.
+    pub(crate) head_gains: Option<[Buffer; 2]>,
+    /// Attention of this layer alone, where it has sinks of its own.
+    pub(crate) attention: Option<Box<dyn Prepared>>,
     pub(crate) output: Box<dyn Prepared>,
     pub(crate) feed_forward_norm: Box<dyn Prepared>,
-    pub(crate) gate_up: Box<dyn Prepared>,
-    pub(crate) down: Box<dyn Prepared>,
+    pub(crate) feed_forward: FeedForward,
+}
+
+/// The projections of a feed-forward block.
+#[derive(Debug)]
+pub enum FeedForward {
+    /// One for all tokens.
+    Dense {
+        /// h → gate_up.
+        gate_up: Box<dyn Prepared>,
+        /// activated → delta.
+        down: Box<dyn Prepared>,
+    },
+    /// A few of many for each token.
+    Mixture {
+        /// h → routed.logits.
+        router: Box<dyn Prepared>,
+        /// routed.logits → routed.ids, routed.weights.
+        route: Box<dyn Prepared>,
+        /// h → gate_up.
+        gate_up: Box<dyn Prepared>,
+        /// activated → delta.
+        down: Box<dyn Prepared>,
+    },
 }
 
 impl Ops {
     /// The ops whose weights a pass reads.
     pub(crate) fn weighty(&self) -> impl Iterator<Item = &dyn Prepared> {
-        let layers = self.layers.iter().flat_map(|l| [&l.qkv, &l.output, &l.gate_up, &l.down]);
+        let layers = self.layers.iter().flat_map(|l| {
+            let block = match &l.feed_forward {
+                FeedForward::Dense { gate_up, down } => [Some(gate_up), Some(down), None],
+                FeedForward::Mixture { router, gate_up, down, .. } => [Some(gate_up), Some(down), Some(router)],
+            };
+            [&l.qkv, &l.output].into_iter().chain(block.into_iter().flatten())
+        });
         layers.chain([&self.embed, &self.head]).map(|op| &**op)
     }
 }
@@ -54,15 +89,19 @@ pub enum Stage {
     Output(usize),
     /// The last tokens' x and delta → last_x, last_delta.
     Gather,
-    /// x + delta → x, h; in the last layer last_x and last_delta.
+    /// x + delta → x, h. From here on in the last layer, x and delta are the last tokens' alone, and `live` their places.
     FeedForwardNorm(usize),
+    /// h → routed.logits.
+    Router(usize),
+    /// routed.logits → routed.ids, routed.weights.
+    Route(usize),
     /// h → gate_up.
     GateUp(usize),
     /// gate_up → activated.
     SwiGlu(usize),
-    /// activated → delta; in the last layer last_delta.
+    /// activated → delta.
     Down(usize),
-    /// last_x + last_delta → last_x, h.
+    /// x + delta → x, h.
     FinalNorm,
     /// h → logits.
     Head,
@@ -109,27 +148,79 @@ pub(crate) fn body(c: &Config, ops: &mut Ops, s: &mut RunState, watch: &mut impl
         watch.saw(Stage::AttentionNorm(layer), s)?;
         run(&mut own.qkv, &[&s.h], &mut [&mut s.qkv], &s.live)?;
         watch.saw(Stage::Qkv(layer), s)?;
-        let shared = layer.min(ops.ropes.len() - 1);
-        run(&mut ops.ropes[shared], &[], &mut [&mut s.qkv], &s.live)?;
+        let local = c.windowed[layer];
+        let rope = if local { ops.local_rope.as_mut() } else { None }.unwrap_or(&mut ops.rope);
+        match &own.head_gains {
+            Some([q, k]) => run(rope, &[q, k], &mut [&mut s.qkv], &s.live)?,
+            None => run(rope, &[], &mut [&mut s.qkv], &s.live)?,
+        }
         watch.saw(Stage::Rope(layer), s)?;
+        let shared = if local { ops.local_attention.as_mut() } else { None }.unwrap_or(&mut ops.attention);
+        let attention = own.attention.as_mut().unwrap_or(shared);
         let [keys, values] = &mut s.caches[layer];
-        run(&mut ops.attention, &[&s.qkv], &mut [&mut s.attended, keys, values], &s.live)?;
+        run(attention, &[&s.qkv], &mut [&mut s.attended, keys, values], &s.live)?;
         watch.saw(Stage::Attention(layer), s)?;
         run(&mut own.output, &[&s.attended], &mut [&mut s.delta], &s.live)?;
         watch.saw(Stage::Output(layer), s)?;
         if layer + 1 < c.layers {
-            run(&mut own.feed_forward_norm, &[&s.delta], &mut [&mut s.h, &mut s.x], &s.live)?;
-            watch.saw(Stage::FeedForwardNorm(layer), s)?;
-            run(&mut own.gate_up, &[&s.h], &mut [&mut s.gate_up], &s.live)?;
-            watch.saw(Stage::GateUp(layer), s)?;
-            run(&mut ops.swiglu, &[&s.gate_up], &mut [&mut s.activated], &s.live)?;
-            watch.saw(Stage::SwiGlu(layer), s)?;
-            run(&mut own.down, &[&s.activated], &mut [&mut s.delta], &s.live)?;
-            watch.saw(Stage::Down(layer), s)?;
+            feed_forward(layer, own, &mut ops.swiglu, s, watch)?;
         }
     }
     gather(c.hidden, s);
     watch.saw(Stage::Gather, s)
+}
+
+/// The feed-forward block of a layer, with the norm before it.
+fn feed_forward(
+    layer: usize,
+    own: &mut LayerOps,
+    swiglu: &mut Box<dyn Prepared>,
+    s: &mut RunState,
+    watch: &mut impl Watch,
+) -> Result<(), Fault> {
+    run(&mut own.feed_forward_norm, &[&s.delta], &mut [&mut s.h, &mut s.x], &s.live)?;
+    watch.saw(Stage::FeedForwardNorm(layer), s)?;
+    match (&mut own.feed_forward, &mut s.routed) {
+        (FeedForward::Mixture { router, route, gate_up, .. }, Some(routed)) => {
+            run(router, &[&s.h], &mut [&mut routed.logits], &s.live)?;
+            watch.saw(Stage::Router(layer), s)?;
+            chosen(route, s)?;
+            watch.saw(Stage::Route(layer), s)?;
+            if let Some(routed) = &s.routed {
+                run(gate_up, &[&s.h, &routed.ids], &mut [&mut s.gate_up], &s.live)?;
+            }
+        }
+        (FeedForward::Dense { gate_up, .. } | FeedForward::Mixture { gate_up, .. }, _) => {
+            run(gate_up, &[&s.h], &mut [&mut s.gate_up], &s.live)?;
+        }
+    }
+    watch.saw(Stage::GateUp(layer), s)?;
+    match (&mut own.feed_forward, &s.routed) {
+        (FeedForward::Mixture { down, .. }, Some(routed)) => {
+            // A row for each choice; what is in use of them is counted like so many tokens.
+            run(swiglu, &[&s.gate_up], &mut [&mut s.activated], &s.choices)?;
+            watch.saw(Stage::SwiGlu(layer), s)?;
+            run(down, &[&s.activated, &routed.ids, &routed.weights], &mut [&mut s.delta], &s.live)?;
+        }
+        (FeedForward::Dense { down, .. } | FeedForward::Mixture { down, .. }, _) => {
+            run(swiglu, &[&s.gate_up], &mut [&mut s.activated], &s.live)?;
+            watch.saw(Stage::SwiGlu(layer), s)?;
+            run(down, &[&s.activated], &mut [&mut s.delta], &s.live)?;
+        }
+    }
+    watch.saw(Stage::Down(layer), s)
+}
+
+/// Chooses experts, and counts how many different ones: their weights are what the pass reads.
+fn chosen(route: &mut Box<dyn Prepared>, s: &mut RunState) -> Result<(), Fault> {
+    let rows = s.live.rows();
+    let Some(routed) = &mut s.routed else { return Ok(()) };
+    run(route, &[&routed.logits], &mut [&mut routed.ids, &mut routed.weights], &s.live)?;
+    let choices = rows * routed.active;
+    let ids = &routed.ids.slice::<u32>()[..choices];
+    routed.touched += spark_kernels::moe::grouping::touched(ids, routed.experts) as u64;
+    s.choices.spans[0].rows = choices;
+    Ok(())
 }
 
 /// Copies the last row of each span that has rows. On a later row the same place is written over.
@@ -140,25 +231,25 @@ fn gather(hidden: usize, s: &mut RunState) {
         let (from, to) = ((end - 1) * hidden..end * hidden, sequence * hidden..(sequence + 1) * hidden);
         s.last_x.slice_mut::<f32>()[to.clone()].copy_from_slice(&s.x.slice::<f32>()[from.clone()]);
         s.last_delta.slice_mut::<f32>()[to].copy_from_slice(&s.delta.slice::<f32>()[from]);
+        s.last.spans[sequence].past = span.past + span.rows - 1;
     }
 }
 
 /// The last layer's feed-forward block and the head, for the last token of every sequence: what a token is chosen from needs no
 /// more, and llama.cpp leaves out the rest too.
 pub(crate) fn tail(c: &Config, ops: &mut Ops, s: &mut RunState, watch: &mut impl Watch) -> Result<(), Fault> {
+    s.turn();
+    let done = last_tokens(c, ops, s, watch);
+    s.turn();
+    done
+}
+
+fn last_tokens(c: &Config, ops: &mut Ops, s: &mut RunState, watch: &mut impl Watch) -> Result<(), Fault> {
     let layer = c.layers - 1;
-    let own = &mut ops.layers[layer];
-    run(&mut own.feed_forward_norm, &[&s.last_delta], &mut [&mut s.h, &mut s.last_x], &s.last)?;
-    watch.saw(Stage::FeedForwardNorm(layer), s)?;
-    run(&mut own.gate_up, &[&s.h], &mut [&mut s.gate_up], &s.last)?;
-    watch.saw(Stage::GateUp(layer), s)?;
-    run(&mut ops.swiglu, &[&s.gate_up], &mut [&mut s.activated], &s.last)?;
-    watch.saw(Stage::SwiGlu(layer), s)?;
-    run(&mut own.down, &[&s.activated], &mut [&mut s.last_delta], &s.last)?;
-    watch.saw(Stage::Down(layer), s)?;
-    run(&mut ops.final_norm, &[&s.last_delta], &mut [&mut s.h, &mut s.last_x], &s.last)?;
+    feed_forward(layer, &mut ops.layers[layer], &mut ops.swiglu, s, watch)?;
+    run(&mut ops.final_norm, &[&s.delta], &mut [&mut s.h, &mut s.x], &s.live)?;
     watch.saw(Stage::FinalNorm, s)?;
-    run(&mut ops.head, &[&s.h], &mut [&mut s.logits], &s.last)?;
+    run(&mut ops.head, &[&s.h], &mut [&mut s.logits], &s.live)?;
     watch.saw(Stage::Head, s)
 }
 

@@ -20,7 +20,7 @@ impl ConfigError {
         Self { field: field.to_owned(), what: what.to_owned(), mend: mend.to_owned() }
     }
     pub(crate) fn file(what: &str) -> Self {
-        Self::field("", &clean(what), "give the config.json of a llama, mistral, qwen2 or qwen3 model")
+        Self::field("", &clean(what), "give the config.json of a decoder of one of the families in the README")
     }
 }
 
@@ -44,6 +44,14 @@ impl<'a> Fields<'a> {
     }
     fn get(&self, name: &str) -> Option<&'a Value> {
         self.map.get(name).filter(|value| !value.is_null())
+    }
+    /// The path of what stands inside.
+    pub(crate) fn path_of(&self, inner: &str) -> String {
+        self.at(inner)
+    }
+    /// An error about the field of that name.
+    pub(crate) fn error(&self, name: &str, what: &str, mend: &str) -> ConfigError {
+        ConfigError::field(&self.at(name), what, mend)
     }
     fn wrong(&self, name: &str, value: &Value, mend: &str) -> ConfigError {
         let mut shown = clean(&value.to_string());
@@ -72,6 +80,19 @@ impl<'a> Fields<'a> {
             Some(number) if number >= f64::from(f32::MIN_POSITIVE) && number <= largest => Ok(Some(number)),
             _ => Err(self.wrong(name, value, &format!("give a number above 0, at most {largest}"))),
         }
+    }
+    /// Any finite number.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<f64>, ConfigError> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        match value.as_f64().filter(|number| number.is_finite()) {
+            Some(number) => Ok(Some(number)),
+            None => Err(self.wrong(name, value, "give a number")),
+        }
+    }
+    /// How many entries a list has; none where it is missing.
+    pub(crate) fn list(&self, name: &str) -> Result<usize, ConfigError> {
+        let Some(value) = self.get(name) else { return Ok(0) };
+        value.as_array().map(Vec::len).ok_or_else(|| self.wrong(name, value, "give a list"))
     }
     pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, ConfigError> {
         let Some(value) = self.get(name) else { return Ok(None) };

@@ -17,11 +17,12 @@ pub mod preset;
 pub mod size;
 pub mod source;
 pub mod state;
+mod touched;
 pub mod weights;
 
 pub use arguments::PASS;
 pub use blocks::{Blocks, Settings};
-pub use config::{Config, ConfigError, Family};
+pub use config::{Config, ConfigError, Family, Mixture};
 pub use decode::DECODE;
 pub use model::Model;
 pub use prefill::PREFILL;

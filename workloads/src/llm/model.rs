@@ -3,11 +3,12 @@
 use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::choose::{Chooser, known};
 use crate::llm::findings::Findings;
-use crate::llm::forward::{LayerOps, Ops, Unwatched, Watch, body, sample, tail};
+use crate::llm::forward::{FeedForward, LayerOps, Ops, Unwatched, Watch, body, sample, tail};
 use crate::llm::state::RunState;
 use crate::llm::weights::{Part, Synthetic, Tensor};
 use crate::llm::{Config, check};
 use half::bf16;
+use spark_kernels::attention::{Attention, fill_int8};
 use spark_kernels::format::splitmix::derive;
 use spark_kernels::format::synth::synth_f32_into;
 use spark_kernels::{Buffer, Device, Fault, Host, Prepared, Span, Type, Unsupported};
@@ -41,40 +42,75 @@ impl Model {
         let matrix = |tensor| weights.gemm_operands(tensor, &**device);
         let state = RunState::new(config, settings, &**device)?;
         let mut layers = Vec::with_capacity(config.layers);
-        let mut ropes = Vec::new();
         let embed = with.prepare(&blocks.embed(), &weights.table_operands(Tensor::Embedding, &**device)?)?;
+        // A matrix, and its biases if the op adds any.
+        let biased = |tensor: Tensor, bias: bool| -> Result<Vec<Buffer>, Fault> {
+            let mut operands = matrix(tensor)?;
+            if let (Tensor::Layer(layer, part), true) = (tensor, bias) {
+                operands.extend(part.bias().map(|bias| vector(Tensor::Layer(layer, bias))).transpose()?);
+            }
+            Ok(operands)
+        };
+        let gains = |tensor: Tensor| device.upload(&Host::F32(weights.gains(tensor)));
+        // The gains of a norm, and those of what is added before it.
+        let norms = |tensor: Tensor, behind: Option<Tensor>| -> Result<Vec<Buffer>, Fault> {
+            [Some(tensor), behind.filter(|_| config.post_norms)].into_iter().flatten().map(gains).collect()
+        };
         for layer in 0..config.layers {
             let of = |part| Tensor::Layer(layer, part);
-            let mut qkv = matrix(of(Part::Qkv))?;
-            if config.qkv_bias {
-                qkv.push(vector(of(Part::QkvBias))?);
-            }
-            if config.qk_norm {
-                let gains = [vector(of(Part::QueryNorm))?, vector(of(Part::KeyNorm))?];
-                ropes.push(with.prepare(&blocks.rope(), &gains)?);
-            }
+            let before = layer.checked_sub(1).map(|before| Tensor::Layer(before, Part::PostFeedForwardNorm));
+            let local = config.windowed[layer];
             layers.push(LayerOps {
-                attention_norm: with.prepare(&blocks.norm(layer > 0), &[vector(of(Part::AttentionNorm))?])?,
-                qkv: with.prepare(&blocks.qkv(), &qkv)?,
-                output: {
-                    drop(qkv);
-                    with.prepare(&blocks.output(), &matrix(of(Part::Output))?)?
+                attention_norm: with.prepare(&blocks.norm(layer > 0), &norms(of(Part::AttentionNorm), before)?)?,
+                qkv: with.prepare(&blocks.qkv(), &biased(of(Part::Qkv), config.qkv_bias)?)?,
+                head_gains: match config.qk_norm {
+                    true => Some([gains(of(Part::QueryNorm))?, gains(of(Part::KeyNorm))?]),
+                    false => None,
                 },
-                feed_forward_norm: with.prepare(&blocks.norm(true), &[vector(of(Part::FeedForwardNorm))?])?,
-                gate_up: with.prepare(&blocks.gate_up(), &matrix(of(Part::GateUp))?)?,
-                down: with.prepare(&blocks.down(), &matrix(of(Part::Down))?)?,
+                attention: match config.sinks {
+                    true => Some(with.prepare(&blocks.attention(local), &[vector(of(Part::Sinks))?])?),
+                    false => None,
+                },
+                output: with.prepare(&blocks.output(), &biased(of(Part::Output), config.output_bias)?)?,
+                feed_forward_norm: {
+                    let behind = Some(of(Part::PostAttentionNorm));
+                    with.prepare(&blocks.norm(true), &norms(of(Part::FeedForwardNorm), behind)?)?
+                },
+                feed_forward: match blocks.mixture(layer) {
+                    None => FeedForward::Dense {
+                        gate_up: with.prepare(&blocks.gate_up(), &matrix(of(Part::GateUp))?)?,
+                        down: with.prepare(&blocks.down(), &matrix(of(Part::Down))?)?,
+                    },
+                    Some(ops) => FeedForward::Mixture {
+                        router: with.prepare(&ops.router, &biased(of(Part::Router), ops.router.bias)?)?,
+                        route: with.prepare(&ops.route, &[])?,
+                        gate_up: with.prepare(&ops.gate_up, &biased(of(Part::ExpertGateUp), ops.gate_up.bias)?)?,
+                        down: with.prepare(&ops.down, &biased(of(Part::ExpertDown), ops.down.bias)?)?,
+                    },
+                },
             });
         }
-        if !config.qk_norm {
-            ropes.push(with.prepare(&blocks.rope(), &[])?);
-        }
+        let (windowed, plain) =
+            (config.windowed.contains(&true), Attention { sinks: false, ..blocks.attention(false) });
+        let local = Attention { sinks: false, ..blocks.attention(true) };
         let ops = Ops {
             embed,
             layers,
-            ropes,
-            attention: with.prepare(&blocks.attention(), &[])?,
+            rope: with.prepare(&blocks.rope(false), &[])?,
+            local_rope: match windowed && config.local_theta.is_some() {
+                true => Some(with.prepare(&blocks.rope(true), &[])?),
+                false => None,
+            },
+            attention: with.prepare(&plain, &[])?,
+            local_attention: match windowed && local != plain {
+                true => Some(with.prepare(&local, &[])?),
+                false => None,
+            },
             swiglu: with.prepare(&blocks.swiglu(), &[])?,
-            final_norm: with.prepare(&blocks.final_norm(), &[vector(Tensor::FinalNorm)?])?,
+            final_norm: {
+                let behind = Some(Tensor::Layer(config.layers - 1, Part::PostFeedForwardNorm));
+                with.prepare(&blocks.final_norm(), &norms(Tensor::FinalNorm, behind)?)?
+            },
             head: with.prepare(&blocks.head(), &matrix(Tensor::Head)?)?,
             sample: with.prepare(&blocks.sample(), &[])?,
         };
@@ -114,6 +150,14 @@ impl Model {
     pub fn rewind(&mut self, length: usize) {
         self.state.lengths.fill(length);
     }
+    /// The same with a length for each sequence. Panics if they are not one a sequence.
+    pub fn rewind_each(&mut self, lengths: &[usize]) {
+        self.state.lengths.copy_from_slice(lengths);
+    }
+    /// Experts whose weights were read since this was last asked, over all layers and passes; `None` without experts.
+    pub fn take_touched(&mut self) -> Option<u64> {
+        self.state.routed.as_mut().map(|routed| std::mem::take(&mut routed.touched))
+    }
     /// Sets the next token of every sequence. Panics if they are not one a sequence.
     pub fn set_next(&mut self, tokens: &[u32]) {
         assert_eq!(tokens.len(), self.settings.sequences, "one next token a sequence");
@@ -138,6 +182,9 @@ impl Model {
             let seed = derive(derive(self.settings.seed, 1 << 32), i as u64);
             match cache.of() {
                 Type::F32 => synth_f32_into(cache.slice_mut(), seed, 1.28),
+                Type::U8 => fill_int8(cache.slice_mut(), self.config.head_dim, i % 2 == 0, |token, row| {
+                    synth_f32_into(row, derive(seed, token as u64), 1.28);
+                }),
                 _ => {
                     let mut values = [0.0_f32; 4096];
                     for (chunk, out) in cache.slice_mut::<bf16>().chunks_mut(values.len()).enumerate() {

@@ -6,15 +6,23 @@ use spark_kernels::rope::Scaling;
 /// The largest base and the largest factor taken: f64 keeps every angle below them.
 const LARGEST_THETA: f64 = 1e12;
 
-/// `rope_theta` and `rope_scaling`, or `rope_parameters`, which holds both. Errors: a scaling that is not computed, by name.
-pub(crate) fn read(fields: &Fields<'_>) -> Result<(f64, Scaling), ConfigError> {
-    let theta = fields.positive("rope_theta", LARGEST_THETA)?;
+/// `rope_theta` and `rope_scaling`, or `rope_parameters`, which holds both, perhaps for each `kind` of layer. The base is
+/// `usual` where none is given. Errors: a scaling that is not computed, by name.
+pub(crate) fn read(fields: &Fields<'_>, kind: &str, usual: f64) -> Result<(f64, Scaling), ConfigError> {
+    let theta = Some(fields.positive("rope_theta", LARGEST_THETA)?.unwrap_or(usual));
     let (path, object) = match fields.object("rope_scaling")? {
         Some(object) => ("rope_scaling.", Some(object)),
         None => ("rope_parameters.", fields.object("rope_parameters")?),
     };
-    let Some(object) = object else { return based(theta, Scaling::None) };
-    let inner = Fields::new(object, path);
+    let Some(object) = object else { return based(theta, usual, Scaling::None) };
+    let path = fields.path_of(path);
+    let outer = Fields::new(object, &path);
+    let deeper = format!("{path}{kind}.");
+    let (object, path) = match object.get(kind) {
+        Some(_) => (outer.object(kind)?.unwrap_or(object), deeper),
+        None => (object, path.clone()),
+    };
+    let inner = Fields::new(object, &path);
     let theta = match inner.positive("rope_theta", LARGEST_THETA)? {
         Some(inside) => Some(inside),
         None => theta,
@@ -41,6 +49,30 @@ pub(crate) fn read(fields: &Fields<'_>) -> Result<(f64, Scaling), ConfigError> {
             let original = inner.size("original_max_position_embeddings", Largest(1 << 40))? as f64;
             Scaling::Llama3 { factor, low, high, original }
         }
+        Some("yarn") => {
+            let original = inner.size("original_max_position_embeddings", Largest(1 << 40))? as f64;
+            let number = |name, usual| inner.positive(name, LARGEST_THETA).map(|number| number.unwrap_or(usual));
+            let (fast, slow) = (number("beta_fast", 32.0)?, number("beta_slow", 1.0)?);
+            if fast <= slow {
+                let what = format!("{fast} is not above beta_slow {slow}");
+                return Err(ConfigError::field(&format!("{path}beta_fast"), &what, "swap them"));
+            }
+            // DeepSeek's, which make another magnitude of them.
+            for name in ["mscale", "mscale_all_dim"] {
+                if inner.number(name)?.is_some() {
+                    let mend = "magnitudes other than yarn's own are not computed: leave it out";
+                    return Err(ConfigError::field(&format!("{path}{name}"), "is given", mend));
+                }
+            }
+            let factor = inner
+                .positive("factor", LARGEST_THETA)?
+                .ok_or_else(|| ConfigError::field(&format!("{path}factor"), "is missing", "give a number above 0"))?;
+            // The published magnitude, which counts for factors above 1 alone.
+            let usual = if factor > 1.0 { 0.1 * spark_kernels::math::ln(factor) + 1.0 } else { 1.0 };
+            let magnitude = number("attention_factor", usual)?;
+            let truncate = inner.flag("truncate")?.unwrap_or(true);
+            Scaling::Yarn { factor, fast, slow, original, truncate, magnitude }
+        }
         other => {
             let what = match other {
                 Some(name) => format!("'{}' is not computed here", spark_results::machine::clean(name)),
@@ -49,15 +81,15 @@ pub(crate) fn read(fields: &Fields<'_>) -> Result<(f64, Scaling), ConfigError> {
             return Err(ConfigError::field(
                 &format!("{path}rope_type"),
                 &what,
-                "choose null, default, linear or llama3",
+                "choose null, default, linear, llama3 or yarn",
             ));
         }
     };
-    based(theta, scaling)
+    based(theta, usual, scaling)
 }
 
-fn based(theta: Option<f64>, scaling: Scaling) -> Result<(f64, Scaling), ConfigError> {
-    let theta = theta.unwrap_or(10_000.0);
+fn based(theta: Option<f64>, usual: f64, scaling: Scaling) -> Result<(f64, Scaling), ConfigError> {
+    let theta = theta.unwrap_or(usual);
     if theta < 1.0 {
         return Err(ConfigError::field(
             "rope_theta",

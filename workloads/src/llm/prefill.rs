@@ -2,7 +2,8 @@
 
 use crate::axis::{Axis, BadRequest, Request};
 use crate::llm::Model;
-use crate::llm::arguments::{self, Case, LEFT_OUT};
+use crate::llm::arguments::{self, Case};
+use crate::llm::touched::Touched;
 use crate::workload::{Body, Decline, Footprint, Roofs, Step, Workload};
 use spark_kernels::{Device, Fault, Op};
 use spark_results::record::{Cache, Check};
@@ -18,15 +19,17 @@ pub static PREFILL: Prefill = Prefill;
 pub struct Prefill;
 
 const AXES: &[Axis] = &[
-    LEFT_OUT[0],
-    LEFT_OUT[1],
+    arguments::ACTIVATIONS,
+    arguments::BATCH,
     Axis { name: "depth", about: "tokens that stand in the cache before the prompt", default: "0" },
+    arguments::DEPTHS,
     Axis { name: "format", about: "weights of the layers: mxfp4, nvfp4, q8_0, q4_0, bf16 or f32", default: "mxfp4" },
-    LEFT_OUT[2],
-    LEFT_OUT[3],
+    arguments::HEAD,
+    arguments::KV,
     Axis { name: "model", about: "a preset, a config.json or a folder with one", default: "tiny" },
     Axis { name: "n_prompt", about: "tokens of the prompt of each sequence", default: "512" },
-    LEFT_OUT[5],
+    arguments::ROUTING,
+    arguments::THREADS,
 ];
 
 impl Workload for Prefill {
@@ -47,7 +50,7 @@ impl Workload for Prefill {
     }
     fn footprint(&self, id: &BenchmarkId, _: &dyn Device) -> Result<Footprint, Decline> {
         let case = Case::parse(&id.axes, AXES, &id.implementation)?;
-        Ok(case.footprint(&work(&case)))
+        Ok(case.footprint(&work(&case, expected_blocks(&case))))
     }
     fn prepare(&self, id: &BenchmarkId, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Body, Decline> {
         let mut case = Case::parse(&id.axes, AXES, &id.implementation)?;
@@ -56,38 +59,55 @@ impl Workload for Prefill {
         if case.depth > 0 {
             model.seed_caches();
         }
-        model.rewind(case.depth);
-        let prompts = case.prompts(case.n_prompt);
-        Ok(Body::Step(Box::new(Reading { case, model, prompts, device, checked: String::new() })))
+        model.rewind_each(&case.depths());
+        let (prompts, depths) = (case.prompts(case.n_prompt), case.depths());
+        let (touched, checked) = (Touched::default(), String::new());
+        Ok(Body::Step(Box::new(Reading { case, model, prompts, depths, touched, device, checked })))
     }
 }
 
-/// Work of one prompt of every sequence. Bytes: each weight once a pass, keys and values read and appended, rows of the
-/// embedding.
-pub(crate) fn work(case: &Case) -> Work {
-    let (settings, c, n) = (&case.settings, &case.config, case.n_prompt);
-    let sequences = settings.sequences as u64;
-    let storage = settings.storage();
-    let passes = (n as u64 * sequences).div_ceil(settings.rows as u64);
-    let token = c.kv_bytes_per_token(storage.kv);
-    let head = c.bytes_per_step(0, 0, storage) - c.layers as u64 * c.layer_bytes(storage.format);
+/// Work of one prompt of every sequence, of which the passes together go through `blocks` different feed-forward blocks. Bytes:
+/// each weight that is touched once a pass, keys and values read and appended, rows of the embedding.
+pub(crate) fn work(case: &Case, blocks: u64) -> Work {
+    let (c, n, depths) = (&case.config, case.n_prompt, case.depths());
+    let storage = case.settings.storage();
+    let passes = passes(case).count() as u64;
     let row = crate::llm::size::stored(storage.head, 1, c.hidden);
-    let each = (n as u64 * (row + token)).saturating_add((case.depth as u64).saturating_mul(token));
+    let each = (n as u64 * (row + c.kv_bytes_per_token(storage.kv))).saturating_mul(depths.len() as u64);
+    // What stood in the caches is read once, as the last token before the prompt saw it.
+    let past = |depth: &usize| depth.checked_sub(1).map_or(0, |last| c.kv_bytes_read(1, last, storage.kv));
+    let bytes = [passes.saturating_mul(c.touched_bytes(0, storage.format)), c.head_bytes(storage.head), each];
     Work {
-        flops: sequences.saturating_mul(c.prefill_flops(n, case.depth)),
-        bytes: passes
-            .saturating_mul(c.layers as u64 * c.layer_bytes(storage.format))
-            .saturating_add(head)
-            .saturating_add(sequences.saturating_mul(each)),
-        items: n as u64 * sequences,
+        flops: depths.iter().map(|depth| c.prefill_flops(n, *depth)).fold(0, u64::saturating_add),
+        bytes: depths
+            .iter()
+            .map(past)
+            .chain(bytes)
+            .chain([blocks.saturating_mul(c.block_bytes(storage.format))])
+            .fold(0, u64::saturating_add),
+        items: n as u64 * depths.len() as u64,
         item: "token".to_owned(),
     }
+}
+
+/// Rows of each pass.
+fn passes(case: &Case) -> impl Iterator<Item = u64> {
+    let (all, most) = (case.n_prompt as u64 * case.settings.sequences as u64, case.settings.rows as u64);
+    (0..all).step_by(case.settings.rows).map(move |done| most.min(all - done))
+}
+
+/// Feed-forward blocks that the passes are expected to touch.
+pub(crate) fn expected_blocks(case: &Case) -> u64 {
+    passes(case).map(|rows| case.config.expected_blocks(rows)).fold(0, u64::saturating_add)
 }
 
 struct Reading {
     case: Case,
     model: Model,
     prompts: Vec<Vec<u32>>,
+    /// Tokens before each.
+    depths: Vec<usize>,
+    touched: Touched,
     device: Arc<dyn Device>,
     /// What the check compared.
     checked: String,
@@ -95,21 +115,24 @@ struct Reading {
 
 impl Step for Reading {
     fn reset(&mut self) -> Result<(), Fault> {
-        self.model.rewind(self.case.depth);
+        self.model.rewind_each(&self.depths);
         Ok(())
     }
     fn run(&mut self) -> Result<(), Fault> {
         // References only: a few bytes a sequence beside the prompt's work.
         let prompts: Vec<&[u32]> = self.prompts.iter().map(Vec::as_slice).collect();
-        self.model.prefill(&prompts)
+        self.model.prefill(&prompts)?;
+        self.touched.add(&mut self.model);
+        Ok(())
     }
     fn work(&self) -> Work {
-        work(&self.case)
+        work(&self.case, self.touched.mean().unwrap_or_else(|| expected_blocks(&self.case)))
     }
     fn check(&mut self) -> Result<Option<Check>, Fault> {
         self.reset()?;
         let prompts: Vec<&[u32]> = self.prompts.iter().map(Vec::as_slice).collect();
         let findings = self.model.check(Some(&prompts))?;
+        self.model.take_touched();
         self.reset()?;
         self.checked = findings.to_string();
         Ok(findings.check())
@@ -128,6 +151,7 @@ impl Step for Reading {
         facts.insert("logits".into(), "of the last token of each sequence only".into());
         facts.insert("pass_rows".into(), self.case.settings.rows.to_string());
         facts.insert("check".into(), self.checked.clone());
+        facts.extend(self.touched.fact(&self.case.config, passes(&self.case).count() as u64));
         facts
     }
     fn iterations_a_sample(&self) -> Option<u64> {

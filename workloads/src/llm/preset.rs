@@ -69,6 +69,51 @@ pub static PRESETS: &[Preset] = &[
         "mistralai/Mistral-7B-v0.3",
         r#"{"model_type":"mistral","hidden_size":4096,"intermediate_size":14336,"num_hidden_layers":32,"num_attention_heads":32,"num_key_value_heads":8,"head_dim":128,"vocab_size":32768,"rms_norm_eps":1e-5,"rope_theta":1000000.0,"sliding_window":null,"max_position_embeddings":32768}"#,
     ),
+    preset(
+        "mistral-7b-v0.1",
+        "mistralai/Mistral-7B-v0.1",
+        r#"{"model_type":"mistral","hidden_size":4096,"intermediate_size":14336,"num_hidden_layers":32,"num_attention_heads":32,"num_key_value_heads":8,"vocab_size":32000,"rms_norm_eps":1e-5,"rope_theta":10000.0,"sliding_window":4096,"max_position_embeddings":32768}"#,
+    ),
+    preset(
+        "gemma-3-4b",
+        "google/gemma-3-4b-it, its text_config",
+        r#"{"model_type":"gemma3_text","hidden_size":2560,"intermediate_size":10240,"num_hidden_layers":34,"num_attention_heads":8,"num_key_value_heads":4,"head_dim":256,"vocab_size":262208,"hidden_activation":"gelu_pytorch_tanh","query_pre_attn_scalar":256,"rms_norm_eps":1e-6,"rope_theta":1000000.0,"rope_local_base_freq":10000.0,"rope_scaling":{"rope_type":"linear","factor":8.0},"sliding_window":1024,"sliding_window_pattern":6,"tie_word_embeddings":true,"max_position_embeddings":131072}"#,
+    ),
+    preset(
+        "gemma-3-27b",
+        "google/gemma-3-27b-it, its text_config",
+        r#"{"model_type":"gemma3_text","hidden_size":5376,"intermediate_size":21504,"num_hidden_layers":62,"num_attention_heads":32,"num_key_value_heads":16,"head_dim":128,"vocab_size":262208,"hidden_activation":"gelu_pytorch_tanh","query_pre_attn_scalar":168,"rms_norm_eps":1e-6,"rope_theta":1000000.0,"rope_local_base_freq":10000.0,"rope_scaling":{"rope_type":"linear","factor":8.0},"sliding_window":1024,"sliding_window_pattern":6,"tie_word_embeddings":true,"max_position_embeddings":131072}"#,
+    ),
+    preset(
+        "phi-4",
+        "microsoft/phi-4",
+        r#"{"model_type":"phi3","hidden_size":5120,"intermediate_size":17920,"num_hidden_layers":40,"num_attention_heads":40,"num_key_value_heads":10,"vocab_size":100352,"rms_norm_eps":1e-5,"rope_theta":250000,"rope_scaling":null,"sliding_window":null,"tie_word_embeddings":false,"max_position_embeddings":16384}"#,
+    ),
+    preset(
+        "granite-3.3-8b",
+        "ibm-granite/granite-3.3-8b-instruct",
+        r#"{"model_type":"granite","hidden_size":4096,"intermediate_size":12800,"num_hidden_layers":40,"num_attention_heads":32,"num_key_value_heads":8,"vocab_size":49159,"attention_multiplier":0.0078125,"embedding_multiplier":12.0,"logits_scaling":16.0,"residual_multiplier":0.22,"rms_norm_eps":1e-5,"rope_theta":10000000.0,"rope_scaling":null,"tie_word_embeddings":true,"max_position_embeddings":131072}"#,
+    ),
+    preset(
+        "gpt-oss-20b",
+        "openai/gpt-oss-20b",
+        r#"{"model_type":"gpt_oss","hidden_size":2880,"intermediate_size":2880,"num_hidden_layers":24,"num_attention_heads":64,"num_key_value_heads":8,"head_dim":64,"vocab_size":201088,"attention_bias":true,"num_local_experts":32,"num_experts_per_tok":4,"hidden_act":"silu","swiglu_limit":7.0,"sliding_window":128,"rms_norm_eps":1e-5,"rope_theta":150000,"rope_scaling":{"rope_type":"yarn","factor":32.0,"beta_fast":32.0,"beta_slow":1.0,"original_max_position_embeddings":4096,"truncate":false},"tie_word_embeddings":false,"max_position_embeddings":131072}"#,
+    ),
+    preset(
+        "gpt-oss-120b",
+        "openai/gpt-oss-120b",
+        r#"{"model_type":"gpt_oss","hidden_size":2880,"intermediate_size":2880,"num_hidden_layers":36,"num_attention_heads":64,"num_key_value_heads":8,"head_dim":64,"vocab_size":201088,"attention_bias":true,"num_local_experts":128,"num_experts_per_tok":4,"hidden_act":"silu","swiglu_limit":7.0,"sliding_window":128,"rms_norm_eps":1e-5,"rope_theta":150000,"rope_scaling":{"rope_type":"yarn","factor":32.0,"beta_fast":32.0,"beta_slow":1.0,"original_max_position_embeddings":4096,"truncate":false},"tie_word_embeddings":false,"max_position_embeddings":131072}"#,
+    ),
+    preset(
+        "qwen3-30b-a3b",
+        "Qwen/Qwen3-30B-A3B",
+        r#"{"model_type":"qwen3_moe","hidden_size":2048,"intermediate_size":6144,"moe_intermediate_size":768,"num_hidden_layers":48,"num_attention_heads":32,"num_key_value_heads":4,"head_dim":128,"vocab_size":151936,"num_experts":128,"num_experts_per_tok":8,"norm_topk_prob":true,"decoder_sparse_step":1,"mlp_only_layers":[],"rms_norm_eps":1e-6,"rope_theta":1000000.0,"tie_word_embeddings":false,"max_position_embeddings":40960}"#,
+    ),
+    preset(
+        "tiny-moe",
+        "made here: experts, sinks and windows that decode in milliseconds on anything",
+        r#"{"model_type":"gpt_oss","hidden_size":256,"intermediate_size":256,"num_hidden_layers":4,"num_attention_heads":8,"num_key_value_heads":2,"head_dim":32,"vocab_size":1024,"num_local_experts":16,"num_experts_per_tok":2,"sliding_window":128,"rms_norm_eps":1e-5,"rope_theta":10000.0,"max_position_embeddings":4096}"#,
+    ),
 ];
 
 impl Preset {

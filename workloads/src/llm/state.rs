@@ -18,10 +18,12 @@ pub struct RunState {
     pub qkv: Buffer,
     /// rows × heads·head_dim.
     pub attended: Buffer,
-    /// rows × 2·intermediate: a row is gate, then up.
+    /// rows × 2·intermediate: a row is gate, then up. With experts a row for each choice, in expert order.
     pub gate_up: Buffer,
-    /// rows × intermediate.
+    /// rows × intermediate; with experts a row for each choice.
     pub activated: Buffer,
+    /// With experts: what the router says, who is chosen, and with what weight.
+    pub routed: Option<Routed>,
     /// sequences × hidden: x of the last token of each sequence, from the last layer's feed-forward block on.
     pub last_x: Buffer,
     /// sequences × hidden: delta of it.
@@ -34,8 +36,27 @@ pub struct RunState {
     pub lengths: Vec<usize>,
     /// The spans of the pass.
     pub live: Live,
-    /// One row a sequence: what the head works on.
+    /// As many rows as there are choices of experts in the pass.
+    pub choices: Live,
+    /// One row a sequence, at its last position: what the head works on.
     pub last: Live,
+}
+
+/// The buffers of a mixture of experts, and how many experts the passes touched.
+#[derive(Debug)]
+pub struct Routed {
+    /// rows × experts.
+    pub logits: Buffer,
+    /// rows × active.
+    pub ids: Buffer,
+    /// rows × active.
+    pub weights: Buffer,
+    /// Experts of a layer.
+    pub experts: usize,
+    /// Experts a token is given to.
+    pub active: usize,
+    /// Experts whose weights were read, over all layers and passes since it was last set to 0.
+    pub touched: u64,
 }
 
 impl RunState {
@@ -44,7 +65,19 @@ impl RunState {
         let (rows, sequences) = (settings.rows, settings.sequences);
         let f32s = |len: usize| device.alloc(Type::F32, len, Placement::Fast);
         let of = |shape: &Shape| device.alloc(shape.of, shape.len, Placement::Fast);
-        let outputs = crate::llm::Blocks::new(config, settings).attention().outputs();
+        let outputs = crate::llm::Blocks::new(config, settings).attention(false).outputs();
+        let choices = rows.max(sequences) * config.blocks().1 as usize;
+        let routed = match config.mixture {
+            None => None,
+            Some(mixture) => Some(Routed {
+                logits: f32s(rows.max(sequences) * mixture.experts)?,
+                ids: device.alloc(Type::U32, choices, Placement::Fast)?,
+                weights: f32s(choices)?,
+                experts: mixture.experts,
+                active: mixture.active,
+                touched: 0,
+            }),
+        };
         let cache = |_| Ok([of(&outputs[1])?, of(&outputs[2])?]);
         let mut last = Live::default();
         last.spans.resize(sequences, spark_kernels::Span { rows: 1, past: 0 });
@@ -55,15 +88,23 @@ impl RunState {
             h: f32s(rows.max(sequences) * config.hidden)?,
             qkv: f32s(rows * config.qkv_width())?,
             attended: of(&outputs[0])?,
-            gate_up: f32s(rows.max(sequences) * 2 * config.intermediate)?,
-            activated: f32s(rows.max(sequences) * config.intermediate)?,
+            gate_up: f32s(choices * 2 * config.intermediate)?,
+            activated: f32s(choices * config.intermediate)?,
+            routed,
             last_x: f32s(sequences * config.hidden)?,
             last_delta: f32s(sequences * config.hidden)?,
             logits: f32s(sequences * config.vocab)?,
             caches: (0..config.layers).map(cache).collect::<Result<_, Fault>>()?,
             lengths: vec![0; sequences],
             live: Live { spans: Vec::with_capacity(sequences) },
+            choices: Live::one(0, 0),
             last,
         })
+    }
+    /// Exchanges x, delta and spans of the pass with those of the last tokens: before the tail, and back after it.
+    pub(crate) fn turn(&mut self) {
+        std::mem::swap(&mut self.x, &mut self.last_x);
+        std::mem::swap(&mut self.delta, &mut self.last_delta);
+        std::mem::swap(&mut self.live, &mut self.last);
     }
 }

@@ -6,6 +6,7 @@
 //! stream, so that 80 layers leave a deviation of some tens, far inside every number type here.
 
 use crate::llm::Config;
+use crate::llm::size::ROUTER;
 use half::bf16;
 use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
@@ -49,21 +50,63 @@ pub enum Part {
     GateUp,
     /// hidden × intermediate.
     Down,
+    // A part's place here enters the seed of its values: new parts come last.
+    /// hidden: biases of the output projection.
+    OutputBias,
+    /// heads: scores that no token belongs to (gpt-oss).
+    Sinks,
+    /// hidden: gains of the norm behind attention (Gemma).
+    PostAttentionNorm,
+    /// hidden: gains of the norm behind the feed-forward block (Gemma).
+    PostFeedForwardNorm,
+    /// experts × hidden.
+    Router,
+    /// experts.
+    RouterBias,
+    /// experts·2·intermediate × hidden: of each expert rows of gate, then up.
+    ExpertGateUp,
+    /// experts·2·intermediate.
+    ExpertGateUpBias,
+    /// experts·hidden × intermediate.
+    ExpertDown,
+    /// experts·hidden.
+    ExpertDownBias,
 }
 
 impl Part {
     /// Every part, in the order of the computation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 19] = [
         Self::AttentionNorm,
         Self::Qkv,
         Self::QkvBias,
         Self::QueryNorm,
         Self::KeyNorm,
+        Self::Sinks,
         Self::Output,
+        Self::OutputBias,
+        Self::PostAttentionNorm,
         Self::FeedForwardNorm,
         Self::GateUp,
         Self::Down,
+        Self::Router,
+        Self::RouterBias,
+        Self::ExpertGateUp,
+        Self::ExpertGateUpBias,
+        Self::ExpertDown,
+        Self::ExpertDownBias,
+        Self::PostFeedForwardNorm,
     ];
+    /// The biases that are added to what a matrix gives.
+    pub const fn bias(self) -> Option<Self> {
+        match self {
+            Self::Qkv => Some(Self::QkvBias),
+            Self::Output => Some(Self::OutputBias),
+            Self::Router => Some(Self::RouterBias),
+            Self::ExpertGateUp => Some(Self::ExpertGateUpBias),
+            Self::ExpertDown => Some(Self::ExpertDownBias),
+            _ => None,
+        }
+    }
 }
 
 /// Where the numbers of a tensor come from, and its shape.
@@ -71,8 +114,8 @@ impl Part {
 enum Kind {
     /// n × k in a format.
     Matrix { format: Format, n: usize, k: usize },
-    /// f32 values: `mean · (1 + deviation)` of a near-normal number.
-    Gain { len: usize, mean: f32 },
+    /// f32 values: `mean · (1 + deviation)` of a near-normal number, less `offset`.
+    Gain { len: usize, mean: f32, offset: f32 },
     /// f32 values of that deviation round 0.
     Bias { len: usize },
 }
@@ -103,7 +146,15 @@ impl Synthetic {
         let c = &self.config;
         let has = |part: &Part| match part {
             Part::QkvBias => c.qkv_bias,
+            Part::OutputBias => c.output_bias,
             Part::QueryNorm | Part::KeyNorm => c.qk_norm,
+            Part::Sinks => c.sinks,
+            Part::PostAttentionNorm | Part::PostFeedForwardNorm => c.post_norms,
+            Part::GateUp | Part::Down => c.mixture.is_none(),
+            Part::Router | Part::ExpertGateUp | Part::ExpertDown => c.mixture.is_some(),
+            Part::RouterBias | Part::ExpertGateUpBias | Part::ExpertDownBias => {
+                c.mixture.is_some_and(|mixture| mixture.bias)
+            }
             _ => true,
         };
         let layers = (0..c.layers).flat_map(|l| Part::ALL.into_iter().filter(has).map(move |p| Tensor::Layer(l, p)));
@@ -114,18 +165,30 @@ impl Synthetic {
         let c = &self.config;
         let [qkv, output, gate_up, down] = c.projections();
         let matrix = |(n, k)| Kind::Matrix { format: self.format, n, k };
-        let norm = Kind::Gain { len: c.hidden, mean: (WIDTH_OF_UNIT_GAIN / c.hidden as f32).sqrt() };
+        let experts = c.mixture.map_or(0, |mixture| mixture.experts);
+        let offset = if c.unit_offset { 1.0 } else { 0.0 };
+        let gain = |len, mean| Kind::Gain { len, mean, offset };
+        let norm = gain(c.hidden, (WIDTH_OF_UNIT_GAIN / c.hidden as f32).sqrt());
         match tensor {
             Tensor::Embedding | Tensor::Head => Kind::Matrix { format: self.head, n: c.vocab, k: c.hidden },
             Tensor::FinalNorm => norm,
             Tensor::Layer(_, part) => match part {
                 Part::AttentionNorm | Part::FeedForwardNorm => norm,
-                Part::QueryNorm | Part::KeyNorm => Kind::Gain { len: c.head_dim, mean: 1.0 },
+                Part::PostAttentionNorm | Part::PostFeedForwardNorm => gain(c.hidden, 1.0),
+                Part::QueryNorm | Part::KeyNorm => gain(c.head_dim, 1.0),
                 Part::QkvBias => Kind::Bias { len: qkv.0 },
+                Part::OutputBias => Kind::Bias { len: output.0 },
+                Part::Sinks => Kind::Bias { len: c.heads },
+                Part::Router => Kind::Matrix { format: ROUTER, n: experts, k: c.hidden },
+                Part::RouterBias => Kind::Bias { len: experts },
+                Part::ExpertGateUpBias => Kind::Bias { len: experts * gate_up.0 },
+                Part::ExpertDownBias => Kind::Bias { len: experts * down.0 },
                 Part::Qkv => matrix(qkv),
                 Part::Output => matrix(output),
                 Part::GateUp => matrix(gate_up),
                 Part::Down => matrix(down),
+                Part::ExpertGateUp => matrix((experts * gate_up.0, gate_up.1)),
+                Part::ExpertDown => matrix((experts * down.0, down.1)),
             },
         }
     }
@@ -144,10 +207,24 @@ impl Synthetic {
     pub fn vector(&self, tensor: Tensor) -> Vec<f32> {
         let seed = self.seed_of(tensor);
         match self.kind(tensor) {
-            Kind::Gain { len, mean } => synth_f32(len, seed, GAIN_STD).iter().map(|x| mean * (1.0 + x)).collect(),
+            Kind::Gain { len, mean, offset } => {
+                synth_f32(len, seed, GAIN_STD).iter().map(|x| mean * (1.0 + x) - offset).collect()
+            }
             Kind::Bias { len } => synth_f32(len, seed, BIAS_STD),
             Kind::Matrix { .. } => panic!("{tensor:?} is a matrix"),
         }
+    }
+    /// What a norm multiplies with: its values, and 1 more where the family adds it. Panics if `tensor` is a matrix.
+    pub(crate) fn gains(&self, tensor: Tensor) -> Vec<f32> {
+        let mut gains = self.vector(tensor);
+        if self.config.unit_offset {
+            gains.iter_mut().for_each(|gain| *gain += 1.0);
+        }
+        if tensor == Tensor::FinalNorm && self.config.logits_scaling != 1.0 {
+            // Logits are divided here: the head is linear.
+            gains.iter_mut().for_each(|gain| *gain /= self.config.logits_scaling);
+        }
+        gains
     }
     /// Canonical bytes of rows `rows` of a matrix. Panics if `tensor` is none.
     pub fn rows(&self, tensor: Tensor, rows: Range<usize>) -> Vec<u8> {

@@ -31,6 +31,9 @@ pub(super) struct Asked {
     kv: Vec<String>,
     batches: Vec<u64>,
     depths: Vec<u64>,
+    /// Whether sequences have depths of their own.
+    spread: Vec<String>,
+    routings: Vec<String>,
     /// As `-t` says; empty where it was not given.
     pub(super) threads: Vec<u64>,
     tests: Vec<Test>,
@@ -57,6 +60,8 @@ impl Asked {
             kv: args.kv()?,
             batches: lists("-npl", &args.batch, 1)?,
             depths: lists("-d", &args.n_depth, 0)?,
+            spread: words_or("--depths", &args.depths, "same")?,
+            routings: words_or("--routing", &args.routing, "router")?,
             threads,
             tests,
         };
@@ -69,6 +74,8 @@ impl Asked {
             asked.kv.len(),
             asked.batches.len(),
             asked.depths.len(),
+            asked.spread.len(),
+            asked.routings.len(),
             asked.threads.len().max(1),
             asked.tests.len(),
         ];
@@ -89,6 +96,8 @@ impl Asked {
             ("kv", texts(&self.kv)),
             ("batch", numbers(&self.batches)),
             ("depth", numbers(&self.depths)),
+            ("depths", texts(&self.spread)),
+            ("routing", texts(&self.routings)),
         ];
         if !self.threads.is_empty() {
             slow.push(("threads", numbers(&self.threads)));
@@ -125,6 +134,18 @@ impl Args {
     /// The types of the cache. Errors: keys and values of different types.
     fn kv(&self) -> anyhow::Result<Vec<String>> {
         let (k, v) = (&self.cache_type_k, &self.cache_type_v);
+        // llama.cpp's name of 8-bit codes with scales stands for ours.
+        let words = |flag, texts| -> anyhow::Result<Vec<String>> {
+            let named =
+                words(flag, texts)?.into_iter().map(|word| if word == "q8_0" { "int8".to_owned() } else { word });
+            let mut kinds = Vec::new();
+            named.for_each(|kind| {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind)
+                }
+            });
+            Ok(kinds)
+        };
         match (k.is_empty(), v.is_empty()) {
             (true, true) => Ok(vec!["bf16".to_owned()]),
             (true, false) => words("-ctv", v),
@@ -154,6 +175,11 @@ fn words(flag: &str, texts: &[String]) -> anyhow::Result<Vec<String>> {
         }
     }
     Ok(all)
+}
+
+/// The same, or one word where the flag was not given.
+fn words_or(flag: &str, texts: &[String], default: &str) -> anyhow::Result<Vec<String>> {
+    if texts.is_empty() { Ok(vec![default.to_owned()]) } else { words(flag, texts) }
 }
 
 /// Refuses files of weights: this version runs shapes. Anything else is left to the workload, which knows presets and configs.

@@ -87,6 +87,8 @@ pub(super) static EXTENDED: &[Field] = &[
     field("n_sequences", Int, |r| json!(r.shape.batch)),
     field("weights", Text, |r| fact(r, "weights")),
     field("kv", Text, |r| fact(r, "kv")),
+    field("experts", Text, |r| fact(r, "experts")),
+    field("experts_touched", Text, |r| fact(r, "experts_touched")),
     field("bytes_per_token", Float, |r| json!(r.bytes_per_token())),
     field("median_ts", Float, |r| json!(r.entry.rates.and_then(|rates| rates.items_per_s))),
     field("ci95_low_ts", Float, |r| json!(r.interval_ts().map(|[low, _]| low))),

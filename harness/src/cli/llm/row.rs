@@ -28,6 +28,10 @@ pub(super) struct Shape {
     pub(super) depth: u64,
     /// Sequences together.
     pub(super) batch: u64,
+    /// Whether each sequence has a depth of its own, up to `depth`.
+    pub(super) ragged: bool,
+    /// Which experts tokens are given to.
+    pub(super) routing: String,
     pub(super) threads: u64,
 }
 
@@ -57,17 +61,27 @@ impl Shape {
             n_gen: number("n_gen")?,
             depth: number("depth")?,
             batch: number("batch")?,
+            ragged: text("depths") == "ragged",
+            routing: text("routing"),
             threads,
         })
     }
-    /// `pp512`, `tg128`, `pp512+tg128`, with ` @ d4096` where tokens stand before.
+    /// `pp512`, `tg128`, `pp512+tg128`, with ` @ d4096` where tokens stand before, `@ d0-4096` where not as many in each
+    /// sequence, and `@ b8` where there are several.
     pub(super) fn test(&self) -> String {
         let test = match (self.n_prompt, self.n_gen) {
             (prompt, 0) => format!("pp{prompt}"),
             (0, answer) => format!("tg{answer}"),
             (prompt, answer) => format!("pp{prompt}+tg{answer}"),
         };
-        if self.depth > 0 { format!("{test} @ d{}", self.depth) } else { test }
+        let depth = match (self.depth, self.ragged) {
+            (0, _) => None,
+            (depth, false) => Some(format!("d{depth}")),
+            (depth, true) => Some(format!("d0-{depth}")),
+        };
+        let batch = (self.batch > 1).then(|| format!("b{}", self.batch));
+        let more: Vec<_> = [depth, batch].into_iter().flatten().collect();
+        if more.is_empty() { test } else { format!("{test} @ {}", more.join(" ")) }
     }
     /// Name and format; in parentheses whatever llama-bench's fields cannot tell, so that every row of every output says it.
     pub(super) fn model_type(&self) -> String {
@@ -83,6 +97,12 @@ impl Shape {
         }
         if self.depth > 0 {
             more.push("seeded kv".to_owned());
+        }
+        if self.ragged {
+            more.push("ragged depths".to_owned());
+        }
+        if self.routing != "router" {
+            more.push(format!("routing {}", self.routing));
         }
         format!("{} {} ({})", self.name(), self.format, more.join(", "))
     }

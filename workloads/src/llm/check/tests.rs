@@ -1,0 +1,51 @@
+//! A checker passes the right model, and no other.
+
+use super::*;
+use crate::llm::choose::BEST;
+use crate::llm::{Model, Preset};
+use spark_kernels::attention::KvType;
+use spark_kernels::cpu::Cpu;
+use spark_kernels::moe::Routing;
+
+fn settings() -> Settings {
+    Settings {
+        format: Format::Mxfp4,
+        head: Format::Q8_0,
+        activations: Settings::usual_activations(Format::Mxfp4),
+        kv: KvType::F32,
+        rows: 8,
+        capacity: 64,
+        sequences: 1,
+        seed: 1,
+        routing: Routing::Router,
+        implementation: BEST.into(),
+    }
+}
+
+/// The share of its bound that the worst op takes, if a checker of another config or seed watches the model.
+fn share(change: impl Fn(&mut Config), seed: u64) -> (String, f64) {
+    let config = Preset::find("tiny").unwrap().config().unwrap();
+    let device: Arc<dyn Device> = Arc::new(Cpu::new(Some(1), 0));
+    let mut model = Model::load(&config, &settings(), &device).unwrap();
+    let (mut believed, settings) = (config, settings());
+    change(&mut believed);
+    let weights = Synthetic::new(&believed, settings.format, settings.head, seed);
+    let mut checker = Checker::new(&believed, &settings, weights, &device);
+    model.prefill_watched(&[&[5, 6, 7, 8, 9, 10, 11, 12, 13, 14]], &mut checker).unwrap();
+    let (stage, worst) = checker.findings.worst.unwrap();
+    (stage, worst.max_error / worst.tolerance)
+}
+
+#[test]
+fn the_right_model_passes_and_a_wrong_one_does_not() {
+    let (stage, right) = share(|_| (), 1);
+    assert!(right <= 1.0, "{stage}: {right}");
+    for (what, (stage, wrong)) in [
+        ("weights", share(|_| (), 2)),
+        ("theta", share(|c| c.theta = 11_000.0, 1)),
+        ("eps", share(|c| c.eps = 1e-2, 1)),
+        ("depth", share(|c| c.layers = 3, 1)),
+    ] {
+        assert!(wrong > 1.0, "{what} {stage}: {wrong}");
+    }
+}
