@@ -1,5 +1,9 @@
 //! Gemm throughput by shape and implementation: FLOP/s, an integer multiply-add counting as 2. Nothing is timed that was not
 //! found correct; decode reads cold weights, taking copies in turn that together exceed COLD.
+//!
+//! Behind criterion's lines stands the share of the arithmetic's `peak`, measured in turn with the gemm. Groups are named by
+//! what is multiplied, so that one can be run: `cargo bench -p spark-kernels --bench gemm -- 'gemm/mxfp4×int8/'`, or one row of
+//! it with its id.
 
 mod roof;
 
@@ -7,11 +11,12 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_grou
 use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
 use spark_kernels::gemm::{Activations, Gemm};
-use spark_kernels::{AxisValue, Buffer, Device, Host, Implementation, Io, Live, Op, Prepared, parity};
-use std::time::Duration;
+use spark_kernels::peak::Peak;
+use spark_kernels::{AxisValue, Buffer, Device, Host, Implementation, Io, Live, Op, Prepared, best, parity};
+use std::time::{Duration, Instant};
 
-/// Decode of a 70-billion-parameter model's widest matrix, a small batch and prefill of an 8-billion one's.
-const SHAPES: [(usize, usize, usize); 3] = [(1, 8192, 28672), (8, 14336, 4096), (512, 4096, 14336)];
+/// Decode of a 70-billion-parameter model's widest matrix, small batches and prefill of an 8-billion one's.
+const SHAPES: [(usize, usize, usize); 4] = [(1, 8192, 28672), (8, 14336, 4096), (16, 4096, 14336), (512, 4096, 14336)];
 
 /// Bytes of weights that one round of decode reads: four times the largest last-level cache in use.
 const COLD: u64 = 1 << 30;
@@ -61,6 +66,60 @@ impl Ready {
     }
 }
 
+/// The roof of an op's arithmetic, ready to be measured beside it.
+struct Roof {
+    flops: f64,
+    prepared: Box<dyn Prepared>,
+    inputs: Vec<Buffer>,
+    outputs: Vec<Buffer>,
+    live: Live,
+}
+
+impl Roof {
+    fn of(op: &Gemm, cpu: &Cpu) -> Self {
+        let peak = Peak::new(op.arithmetic(), cpu.pool().threads());
+        let (example, live) = (peak.example(1), Live::one(1, 0));
+        let upload = |hosts: &[Host]| hosts.iter().map(|host| cpu.upload(host).expect("memory")).collect();
+        let prepared = best(&peak, cpu).and_then(|i| i.prepare(&peak, &[], cpu).map_err(|fault| fault_reason(&fault)));
+        Self {
+            flops: peak.flops(&live) as f64,
+            prepared: prepared.expect("every cpu has a peak"),
+            inputs: upload(&example.inputs),
+            outputs: upload(&example.outputs),
+            live,
+        }
+    }
+    /// Operations a second, once.
+    fn measure(&mut self) -> f64 {
+        let inputs: Vec<_> = self.inputs.iter().collect();
+        let mut outputs: Vec<_> = self.outputs.iter_mut().collect();
+        let started = Instant::now();
+        self.prepared
+            .run(&mut Io { inputs: &inputs, outputs: &mut outputs, live: &self.live })
+            .expect("a prepared op runs");
+        self.flops / started.elapsed().as_secs_f64()
+    }
+    /// The median of `ready`'s share of the roof measured right before and after each of its calls.
+    fn share(&mut self, ready: &mut Ready, flops: f64) -> f64 {
+        let mut shares: Vec<f64> = (0..7)
+            .map(|_| {
+                let before = self.measure();
+                let started = Instant::now();
+                ready.run();
+                let rate = flops / started.elapsed().as_secs_f64();
+                rate / f64::midpoint(before, self.measure())
+            })
+            .collect();
+        shares.sort_by(f64::total_cmp);
+        shares[shares.len() / 2]
+    }
+}
+
+fn fault_reason(fault: &spark_kernels::Fault) -> spark_kernels::Unsupported {
+    spark_kernels::Unsupported(fault.to_string())
+}
+
+#[expect(clippy::print_stderr, reason = "a bench talks to whoever runs it")]
 fn gemm(criterion: &mut Criterion) {
     let cpu = Cpu::new(None, 0);
     roof::beside(&cpu, || shapes_on(&cpu, criterion));
@@ -69,10 +128,10 @@ fn gemm(criterion: &mut Criterion) {
 fn shapes_on(cpu: &Cpu, criterion: &mut Criterion) {
     let mut pairs: Vec<(Format, Activations)> = Gemm::nasty().iter().map(|op| (op.weights, op.activations)).collect();
     pairs.dedup();
-    let mut group = criterion.benchmark_group("gemm");
-    group.sampling_mode(SamplingMode::Flat).sample_size(10);
-    for (m, n, k) in SHAPES {
-        for &(weights, activations) in &pairs {
+    for &(weights, activations) in &pairs {
+        let mut group = criterion.benchmark_group(format!("gemm/{weights}×{activations}"));
+        group.sampling_mode(SamplingMode::Flat).sample_size(10);
+        for (m, n, k) in SHAPES {
             let op = Gemm { m, n, k, weights, activations, bias: false };
             let flops = op.flops(&Live::one(m, 0));
             group.throughput(Throughput::Elements(flops));
@@ -87,10 +146,15 @@ fn shapes_on(cpu: &Cpu, criterion: &mut Criterion) {
                     let ready = ready.get_or_insert_with(|| Ready::new(&op, *implementation, cpu));
                     bencher.iter(|| ready.run());
                 });
+                if let Some(ready) = &mut ready {
+                    let share = Roof::of(&op, &cpu).share(ready, flops as f64);
+                    let roof = op.arithmetic().name();
+                    eprintln!("    {:.1} % of the {roof} peak measured beside it", 100.0 * share);
+                }
             }
         }
+        group.finish();
     }
-    group.finish();
 }
 
 criterion_group! {

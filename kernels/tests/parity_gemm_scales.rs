@@ -42,18 +42,18 @@ fn set_scales(op: &Gemm, example: &mut Example, scale: impl Fn(usize, usize, u64
 /// Runs every implementation on 5 (few), 9, 14 and all rows, and hands what it gave to `look`.
 fn each(op: &Gemm, example: &Example, mut look: impl FnMut(&str, usize, &[f32])) {
     let cpu = Cpu::new(Some(2), 0);
-    let weights: Vec<Buffer> = example.weights.iter().map(|w| cpu.upload(w).unwrap()).collect();
-    let x = cpu.upload(&example.inputs[0]).unwrap();
+    let weights: Vec<Buffer> = example.weights.iter().map(|w| cpu.upload(w).expect("memory")).collect();
+    let x = cpu.upload(&example.inputs[0]).expect("memory");
     for implementation in Gemm::implementations() {
         if let Err(reason) = implementation.supports(op, &cpu) {
             println!("{} does not do {op:?}: {reason}", implementation.name());
             continue;
         }
-        let mut prepared = implementation.prepare(op, &weights, &cpu).unwrap();
+        let mut prepared = implementation.prepare(op, &weights, &cpu).expect("memory");
         for rows in [5, 9, 14, op.m] {
-            let mut y = cpu.upload(&example.outputs[0]).unwrap();
+            let mut y = cpu.upload(&example.outputs[0]).expect("memory");
             let live = Live::one(rows, 0);
-            prepared.run(&mut Io { inputs: &[&x], outputs: &mut [&mut y], live: &live }).unwrap();
+            prepared.run(&mut Io { inputs: &[&x], outputs: &mut [&mut y], live: &live }).expect("a prepared op runs");
             look(implementation.name(), rows, &y.slice::<f32>()[..rows * op.n]);
         }
     }
@@ -93,8 +93,11 @@ fn wild_rows(op: &Gemm, example: &mut Example, octaves: u64) {
     example.inputs[0] = x.into();
 }
 
+/// What scales are like, and the scale of (output, block, noise).
+type Kind = (&'static str, Box<dyn Fn(usize, usize, u64) -> Scale>);
+
 /// The kinds of scales that both formats are given, as bytes.
-fn kinds(format: Format) -> Vec<(&'static str, Box<dyn Fn(usize, usize, u64) -> Scale>)> {
+fn kinds(format: Format) -> Vec<Kind> {
     let plain = |byte: u64| Scale { byte: byte as u8, zero: false };
     if format == Format::Mxfp4 {
         return vec![

@@ -12,6 +12,10 @@
 //! | nvfp4 × int8g32 | 32 dots, 8 `vpdpwssd`, 4 converts, 4 + 1 fma | 32/49 |
 //! | q8_0, q4_0 × int8 | 32 dots, 4 converts, 4 fma | 32/40 |
 //! | q8_0, q4_0 × int8g32 | the same and 4 multiplies | 32/44 |
+//!
+//! Reached on two cores of an Emerald Rapids, whole gemm, m = 512, n = 4096, k = 14336, as shares of `peak` in the same process:
+//! mxfp4 × int8 0.82, × mxfp4 0.79, × int8g32 0.64; nvfp4 × int8 0.67, × nvfp4 0.57, × int8g32 0.52; q8_0 and q4_0 × int8 0.67,
+//! × int8g32 0.63. Rounding activations, unpacking, zeroing sums and storing y take 6 to 12 % of it.
 
 use super::layout::{ALIGNED, CODES, FP4, GROUPED, INTEGER, ROW, TABLE, Words, blocks};
 use crate::gemm::integer::GROUP;

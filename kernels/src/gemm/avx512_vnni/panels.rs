@@ -13,6 +13,9 @@ use std::arch::x86_64::*;
 
 /// Most spans a panel has.
 const MOST_SPANS: usize = 4;
+/// Where all activations together are at most this many bytes they stay in L2 (1 MiB on Zen 4 and 5) for all of k, and one set
+/// of tiles a pass lets their weights stream in order: 0.50 of the roof instead of 0.47 at 16 rows.
+const SMALL: usize = 512 << 10;
 
 /// T tiles decoded, for some spans: L lines each.
 struct Panel<'a, const L: usize, const T: usize> {
@@ -151,8 +154,9 @@ fn panels_of<const P: u8, const A: u8, const L: usize, const W: usize>(call: &mu
     for pass in (0..call.rows).step_by(PASS) {
         let rows = (call.rows - pass).min(PASS);
         let of_tile = rows.next_multiple_of(GROUP);
-        for first in tiles.clone().step_by(SETS * TILES) {
-            let last = (first + SETS * TILES).min(tiles.end);
+        let sets = if rows.div_ceil(GROUP) * of_k * size_of::<[i32; W]>() <= SMALL { 1 } else { SETS };
+        for first in tiles.clone().step_by(sets * TILES) {
+            let last = (first + sets * TILES).min(tiles.end);
             // A set is TILES tiles, or one where that many are not left.
             let width = |at: usize| if last - at >= TILES { TILES } else { 1 };
             call.sums.as_chunks_mut::<LANES>().0[..(last - first) * of_tile].fill([0.0; LANES]);

@@ -19,8 +19,8 @@ const SHIFTS: u8 = 3;
 const fn spread(panel: u8) -> u8 {
     if panel == TABLE { 6 } else { 9 }
 }
-const _: () = assert!(24384_i64 * 15 * 8 << spread(INTEGER) < 1 << 31 && 15 << spread(INTEGER) < 1 << 15);
-const _: () = assert!(18432_i64 * 225 * 8 << spread(TABLE) < 1 << 31 && 225 << spread(TABLE) < 1 << 15);
+const _: () = assert!((24384_i64 * 15 * 8) << spread(INTEGER) < 1 << 31 && 15 << spread(INTEGER) < 1 << 15);
+const _: () = assert!((18432_i64 * 225 * 8) << spread(TABLE) < 1 << 31 && 225 << spread(TABLE) < 1 << 15);
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
@@ -73,8 +73,8 @@ fn align(codes: &[[u8; LINE]], scales: &[[u8; LANES]; 4]) -> Option<([__m128i; 4
         // Nothing but zeros in a lane: any finite scale.
         least = _mm_mask_mov_epi8(least, _mm_cmplt_epu8_mask(most, least), _mm_setzero_si128());
     }
-    for b in 0..4 {
-        of[b] = _mm_min_epu8(_mm_subs_epu8(of[b], least), limit);
+    for of in &mut of {
+        *of = _mm_min_epu8(_mm_subs_epu8(*of, least), limit);
     }
     Some((of, least))
 }
