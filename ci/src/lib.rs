@@ -1,7 +1,15 @@
 #![doc = include_str!("../README.md")]
 
-mod judge;
+pub mod gate;
+
+pub mod paired;
+pub mod policy;
+pub mod statistics;
+pub mod stored;
+pub mod told;
 mod verdict;
 
-pub use judge::{Judgement, judge};
+pub use gate::Gate;
+
+pub use policy::Policy;
 pub use verdict::Verdict;

@@ -5,6 +5,12 @@ use std::fmt;
 /// What can be said of one benchmark against its baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// A slowdown that matters has been ruled out.
+    Pass,
+    /// Slower by more than the floor, proven and confirmed.
+    Regression,
+    /// Faster by more than the floor, proven and confirmed.
+    Improvement,
     /// Nothing can be said, and why.
     Inconclusive(String),
     /// The baseline has no such benchmark.
@@ -15,13 +21,33 @@ pub enum Verdict {
     Broken(String),
 }
 
+impl Verdict {
+    /// The word alone.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Verdict::Pass => "PASS",
+            Verdict::Regression => "REGRESSION",
+            Verdict::Improvement => "IMPROVEMENT",
+            Verdict::Inconclusive(_) => "INCONCLUSIVE",
+            Verdict::New => "NEW",
+            Verdict::Missing => "MISSING",
+            Verdict::Broken(_) => "BROKEN",
+        }
+    }
+    /// The words that go with it.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Verdict::Inconclusive(why) | Verdict::Broken(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Verdict::Inconclusive(why) => write!(f, "INCONCLUSIVE: {why}"),
-            Verdict::New => f.write_str("NEW"),
-            Verdict::Missing => f.write_str("MISSING"),
-            Verdict::Broken(how) => write!(f, "BROKEN: {how}"),
+        match self.why() {
+            Some(why) => write!(f, "{}: {why}", self.name()),
+            None => f.write_str(self.name()),
         }
     }
 }

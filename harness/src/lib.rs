@@ -5,6 +5,8 @@ pub mod detect;
 pub mod devices;
 pub mod doctor;
 pub mod energy;
+pub mod gate;
+pub mod handicap;
 pub mod measure;
 pub mod os;
 pub mod plan;

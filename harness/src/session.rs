@@ -61,18 +61,6 @@ impl Session {
     pub fn now_ns(&self) -> u64 {
         self.start.elapsed().as_nanos() as u64
     }
-    /// Bytes of memory that could be had now.
-    pub fn available(&self) -> u64 {
-        // Where nobody tells, nothing is declined for memory: the allocation itself then says no.
-        let Ok(mut system) = sysinfo::System::new() else { return u64::MAX };
-        system.refresh_memory();
-        let free = system.available_memory();
-        // Inside a container the machine's memory is not this process's.
-        match system.cgroup_limits() {
-            Some(limits) if limits.total_memory > 0 => free.min(limits.free_memory),
-            _ => free,
-        }
-    }
     /// Whether a sensor of power or energy speaks.
     pub fn has_power(&self) -> bool {
         self.sampler.as_ref().is_some_and(|s| {
@@ -98,7 +86,7 @@ impl Session {
             let roofs = Roofs::of(self.devices.get(device)?, self.manifest.settings.seed);
             self.roofs.insert(device.to_owned(), roofs);
         }
-        let usable = crate::plan::usable(self.available());
+        let usable = crate::plan::usable(available());
         let roofs = self.roofs.get_mut(device)?;
         self.manifest.absent.extend(roofs.prepare(needs, usable));
         Some(roofs)
@@ -117,5 +105,18 @@ impl Session {
             Some(share) => format!("sampling took {:.2} % of one cpu ({} samples)", share * 100.0, cost.samples),
             None => format!("{} samples; what they cost is not known here", cost.samples),
         })
+    }
+}
+
+/// Bytes of memory that could be had now.
+pub fn available() -> u64 {
+    // Where nobody tells, nothing is declined for memory: the allocation itself then says no.
+    let Ok(mut system) = sysinfo::System::new() else { return u64::MAX };
+    system.refresh_memory();
+    let free = system.available_memory();
+    // Inside a container the machine's memory is not this process's.
+    match system.cgroup_limits() {
+        Some(limits) if limits.total_memory > 0 => free.min(limits.free_memory),
+        _ => free,
     }
 }

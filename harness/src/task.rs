@@ -1,5 +1,6 @@
 //! One task from its id to its record: prepare, check, roofs, warm up, sample, roofs again, sensors.
 
+use crate::handicap::Handicap;
 use crate::session::Session;
 use crate::{energy, measure};
 use spark_results::conditions::{Conditions, Energy, PageUse};
@@ -51,7 +52,7 @@ fn measured(
     // Prepared before the task's own operands: what is left of the memory is then known.
     let early = Needs { memory: workload.needs_memory_roof(id, &*device), compute: None };
     let _ = session.roofs(&id.device, early);
-    let usable = crate::plan::usable(session.available());
+    let usable = crate::plan::usable(crate::session::available());
     let footprint = workload.footprint(id, &*device)?;
     if footprint.bytes > usable {
         let size = spark_results::quantity::size;
@@ -62,7 +63,6 @@ fn measured(
         )));
     }
     let Body::Step(mut step) = workload.prepare(id, &device, session.manifest.settings.seed, usable)?;
-    let step = &mut *step;
     let check = step.check()?;
     if let Some(check) = check
         && !check.passed()
@@ -75,6 +75,10 @@ fn measured(
     if stop() {
         return Ok(None);
     }
+    if let Some(handicap) = Handicap::asked().map_err(Decline::Fail)? {
+        step = handicap.on(id, step, &*device)?;
+    }
+    let step = &mut *step;
     let needs = step.roofs();
     let mut roofs = match session.roofs(&id.device, needs) {
         Some(roofs) => roofs.before(needs)?,

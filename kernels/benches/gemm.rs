@@ -1,6 +1,8 @@
 //! Gemm throughput by shape and implementation: FLOP/s, an integer multiply-add counting as 2. Nothing is timed that was not
 //! found correct; decode reads cold weights, taking copies in turn that together exceed COLD.
 
+mod roof;
+
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
@@ -61,6 +63,10 @@ impl Ready {
 
 fn gemm(criterion: &mut Criterion) {
     let cpu = Cpu::new(None, 0);
+    roof::beside(&cpu, || shapes_on(&cpu, criterion));
+}
+
+fn shapes_on(cpu: &Cpu, criterion: &mut Criterion) {
     let mut pairs: Vec<(Format, Activations)> = Gemm::nasty().iter().map(|op| (op.weights, op.activations)).collect();
     pairs.dedup();
     let mut group = criterion.benchmark_group("gemm");
@@ -72,13 +78,13 @@ fn gemm(criterion: &mut Criterion) {
             group.throughput(Throughput::Elements(flops));
             for implementation in Gemm::implementations() {
                 let too_slow = implementation.name() == "scalar" && flops > SCALAR_FLOPS;
-                if too_slow || implementation.supports(&op, &cpu).is_err() {
+                if too_slow || implementation.supports(&op, cpu).is_err() {
                     continue;
                 }
                 // Made at the first call, which a filter may keep from coming.
                 let mut ready = None;
                 group.bench_function(BenchmarkId::new(implementation.name(), id(&op)), |bencher| {
-                    let ready = ready.get_or_insert_with(|| Ready::new(&op, *implementation, &cpu));
+                    let ready = ready.get_or_insert_with(|| Ready::new(&op, *implementation, cpu));
                     bencher.iter(|| ready.run());
                 });
             }

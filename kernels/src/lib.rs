@@ -18,7 +18,6 @@ pub mod parity;
 pub mod peak;
 pub mod read;
 pub mod rmsnorm;
-pub(crate) mod roof;
 pub mod rope;
 pub mod sample;
 pub mod swiglu;

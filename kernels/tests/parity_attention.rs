@@ -3,7 +3,7 @@
 mod all;
 
 use half::bf16;
-use spark_kernels::attention::{Attention, KvType};
+use spark_kernels::attention::{Attention, KvType, fill_int8};
 use spark_kernels::cpu::Cpu;
 use spark_kernels::{Buffer, Device, Example, Fault, Host, Implementation, Index, Io, Live, Op, Span, parity};
 
@@ -73,7 +73,7 @@ fn spans_of_different_lengths_and_pasts() {
     ];
     for threads in if all::small() { 3..=3 } else { 1..=3 } {
         let cpu = Cpu::new(Some(threads), 0);
-        for kv in [KvType::F32, KvType::Bf16] {
+        for &kv in KvType::ALL {
             let op = Attention { kv, ..OP };
             for live in &lives {
                 compare(&op, &Example { live: live.clone(), ..op.example(5) }, &cpu);
@@ -165,7 +165,7 @@ fn tokens_before_the_window_are_never_used() {
 fn slots_beyond_the_live_tokens_are_never_used() {
     for threads in [1, 2] {
         let cpu = Cpu::new(Some(threads), 0);
-        for kv in [KvType::F32, KvType::Bf16] {
+        for &kv in KvType::ALL {
             let op = Attention { kv, sequences: 1, ..OP };
             for (rows, past) in [(1, 0), (1, 37), (1, 63), (5, 130), (40, 0)] {
                 let mut example = op.example(11);
@@ -176,6 +176,11 @@ fn slots_beyond_the_live_tokens_are_never_used() {
                 for output in [1, 2] {
                     for kv_head in 0..op.kv_heads {
                         for slot in past + rows..layout.slots() {
+                            if let (Host::U8(v), Some(at)) =
+                                (&mut example.outputs[output], layout.scale(0, kv_head, slot))
+                            {
+                                v[at..at + 4].copy_from_slice(&f32::NAN.to_ne_bytes());
+                            }
                             for d in 0..op.head_dim {
                                 let key = output == 1;
                                 let at = if key {
@@ -186,6 +191,7 @@ fn slots_beyond_the_live_tokens_are_never_used() {
                                 match &mut example.outputs[output] {
                                     Host::F32(v) => v[at] = f32::NAN,
                                     Host::Bf16(v) => v[at] = bf16::NAN,
+                                    Host::U8(v) => v[at] = 0x80,
                                     other => panic!("a cache of {:?}", other.of()),
                                 }
                             }
@@ -214,6 +220,57 @@ fn a_nan_stays_in_its_head_and_is_not_lost() {
         for (at, out) in got[0].slice::<f32>().iter().enumerate() {
             assert_eq!(out.is_nan(), at / op.head_dim == 7 * op.heads + 3, "{} at {at}", implementation.name());
         }
+    }
+}
+
+/// A NaN in a new key reaches every row that sees it, of the heads that share it, and no other: int8 has no code for it.
+#[test]
+fn a_nan_key_reaches_who_sees_it() {
+    let cpu = Cpu::new(Some(2), 0);
+    for &kv in KvType::ALL {
+        let op = Attention { sequences: 1, kv, ..OP };
+        let mut example = op.example(2);
+        let Host::F32(qkv) = &mut example.inputs[0] else { panic!("qkv is f32") };
+        qkv[7 * op.input_row() + (op.heads + 1) * op.head_dim + 5] = f32::NAN;
+        for implementation in supported(&op, &cpu) {
+            let got = run(&op, implementation, &cpu, &example).unwrap();
+            for (at, out) in got[0].slice::<f32>().iter().enumerate() {
+                let (row, head) = (at / op.head_dim / op.heads, at / op.head_dim % op.heads);
+                assert_eq!(out.is_nan(), row >= 7 && head >= op.group(), "{} at {at}", implementation.name());
+            }
+        }
+    }
+}
+
+/// Tokens of zeros, of a single element, and of sizes six orders apart, in one int8 cache.
+#[test]
+fn int8_tokens_may_be_zero_and_of_very_different_sizes() {
+    let cpu = Cpu::new(Some(2), 0);
+    for (rows, depth) in [(1, 300), (20, 77)] {
+        let op = Attention { rows, depth, sequences: 1, kv: KvType::Int8, ..OP };
+        let mut example = op.example(8);
+        for output in [1, 2] {
+            let values = op.example(9 + output as u64).inputs[0].slice::<f32>().to_vec();
+            let Host::U8(cache) = &mut example.outputs[output] else { panic!("int8 caches are bytes") };
+            fill_int8(cache, op.head_dim, output == 1, |token, row| {
+                row.fill(0.0);
+                match token % 5 {
+                    0 => {}
+                    1 => row[token % op.head_dim] = -3.0,
+                    size => {
+                        let factor = if output == 1 { 1.0 } else { [1.0, 1e-3, 1e3][size - 2] };
+                        let from = token * 7 % (values.len() - op.head_dim);
+                        row.iter_mut().zip(&values[from..]).for_each(|(row, value)| *row = value * factor);
+                    }
+                }
+            });
+        }
+        let Host::F32(qkv) = &mut example.inputs[0] else { panic!("qkv is f32") };
+        // A query of zeros weighs all tokens alike; a new token of zeros is stored as such.
+        qkv[..op.head_dim].fill(0.0);
+        let key = op.heads * op.head_dim;
+        qkv[key..key + op.head_dim].fill(0.0);
+        compare(&op, &example, &cpu);
     }
 }
 
@@ -247,7 +304,7 @@ fn decoding_step_by_step_fills_the_cache_a_prefill_fills() {
 
 #[test]
 fn the_scalar_path_gives_the_same_bits_on_any_number_of_threads() {
-    for kv in [KvType::F32, KvType::Bf16] {
+    for &kv in KvType::ALL {
         let op = Attention { kv, ..OP };
         let scalar = spark_kernels::named::<Attention>("scalar").unwrap();
         let example = op.example(1);

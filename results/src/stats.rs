@@ -116,16 +116,34 @@ pub fn drift(values: &[f64]) -> Option<f64> {
     Some(median(&values[values.len() - third..]) / median(&values[..third])).filter(|drift| drift.is_finite())
 }
 
-/// SplitMix64: small, portable, good enough to resample with.
-struct Random(u64);
+/// SplitMix64: small, portable, good enough to resample and to toss coins with.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, n: usize) -> usize {
+    /// The stream that `seed` names.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    /// A number below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
         // The high word of a widening product: unbiased to n / 2^64.
-        ((u128::from(z ^ (z >> 31)) * n as u128) >> 64) as usize
+        ((u128::from(self.bits()) * n as u128) >> 64) as usize
+    }
+    /// A fair coin.
+    pub fn coin(&mut self) -> bool {
+        self.bits() >> 63 == 1
+    }
+    /// Uniform in \[0, 1).
+    pub fn unit(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

@@ -201,7 +201,7 @@ pub static ATTENTION: Micro<Attention> = Micro {
         axis("head_dim", "elements a head", "128"),
         axis("depth", "tokens in the cache before the call", "4096"),
         axis("rows", "tokens the call adds", "1"),
-        axis("kv", "type of the cache: f32 or bf16", "bf16"),
+        axis("kv", "type of the cache: f32, bf16 or int8", "bf16"),
         axis("sequences", "sequences in the batch", "1"),
         axis("window", "tokens a row sees at most; 0 for all", "0"),
         axis("sinks", "a learned score a head that no value belongs to: yes or no", "no"),

@@ -91,6 +91,7 @@ pub static ALL: &[(&str, &str)] = &[
     ("smoke", include_str!("../suites/smoke.toml")),
     ("standard", include_str!("../suites/standard.toml")),
     ("full", include_str!("../suites/full.toml")),
+    ("gate", include_str!("../suites/gate.toml")),
 ];
 
 /// Reads a suite. Errors: no TOML, a field unknown or missing, a policy that cannot be met.
@@ -144,7 +145,7 @@ mod tests {
                 crate::axis::combinations(&entry.workload, axes, &request).unwrap();
             }
         }
-        assert!(named("none").unwrap_err().0.contains("smoke, standard, full"));
+        assert!(named("none").unwrap_err().0.contains("smoke, standard, full, gate"));
     }
 
     proptest! {

@@ -4,7 +4,8 @@ use super::Verdict;
 use super::common::{self, Common};
 use crate::plan;
 use anyhow::{Context, bail};
-use spark_gate::Judgement;
+use spark_gate::gate::Sum;
+use spark_gate::{Policy, stored, told};
 use spark_results::{Run, store};
 use spark_workloads::suite;
 use std::path::Path;
@@ -17,6 +18,9 @@ pub(super) struct Args {
     /// Runs to judge against, or `none` [default: those under results/baselines made on a machine like this]
     #[arg(long, value_name = "RUN")]
     baseline: Vec<String>,
+    /// Exit with 1 for a regression against the baseline and with 3 where that cannot be told, not only for what is broken
+    #[arg(long)]
+    gate: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -49,18 +53,24 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
         Some(runs) => runs,
         None => kept(&fingerprint)?,
     };
-    let judgement = spark_gate::judge(&baselines, &run);
-    if let Some(nothing) = &judgement.nothing {
-        voice.say(format!("baseline: {nothing}"));
+    let mut gate = stored::judge(&baselines, &run, &Policy::embedded()?);
+    if gate.rows.is_empty() {
+        voice.say(match baselines.len() {
+            0 => format!("baseline: none kept for this machine ({fingerprint}); nothing was judged"),
+            n => format!("baseline: {n} given, none of this machine ({fingerprint}); nothing was judged"),
+        });
+        return Ok(verdict);
     }
-    for line in judgement.lines() {
-        voice.say(line);
-    }
-    Ok(if verdict == Verdict::Broken || broken(&judgement) { Verdict::Broken } else { Verdict::Fine })
-}
-
-fn broken(judgement: &Judgement) -> bool {
-    judgement.any_broken()
+    // What is new is no news in a run that measures everything.
+    gate.rows.retain(|row| row.verdict != spark_gate::Verdict::New);
+    voice.say(told::text(&gate).trim_end());
+    let broken = gate.rows.iter().any(|row| matches!(row.verdict, spark_gate::Verdict::Broken(_)));
+    Ok(match gate.sum() {
+        _ if verdict == Verdict::Broken || broken => Verdict::Broken,
+        Sum::Failed if args.gate => Verdict::Broken,
+        Sum::Inconclusive if args.gate => Verdict::Inconclusive,
+        _ => verdict,
+    })
 }
 
 /// The runs named with --baseline, read before anything is measured; `none` names none. `None`: nothing was named.

@@ -54,7 +54,7 @@ pub(super) struct Common {
 }
 
 /// `90s`, `5m`, `1h30m`, `2 min`: as people write durations.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration =
         text.parse().map_err(|_| format!("'{text}' is no duration; write 90s, 5m or 1h30m"))?;
     Duration::try_from(span).ok().filter(|d| !d.is_zero()).ok_or_else(|| format!("'{text}' is no time to measure in"))

@@ -115,7 +115,8 @@ fn rows(what: What, place: &common::Place) -> anyhow::Result<(&'static str, Valu
     })
 }
 
-/// A preset with its size: parameters, and bytes of all weights with embedding and head in q8_0, as they are run by default.
+/// A preset with its config.json and its size: parameters, and bytes of all weights with embedding and head in q8_0, as they
+/// are run by default.
 fn model(preset: &Preset) -> anyhow::Result<Value> {
     let config = preset.config()?;
     let bytes = FORMATS.map(|format| (format.name(), config.weight_bytes(format, Format::Q8_0)));
@@ -135,5 +136,6 @@ fn model(preset: &Preset) -> anyhow::Result<Value> {
         "layers": config.layers,
         "context": config.context,
         "weight_bytes": bytes,
+        "config": serde_json::from_str::<Value>(preset.json)?,
     }))
 }

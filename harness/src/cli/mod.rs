@@ -2,9 +2,11 @@
 
 mod all;
 mod axes;
+mod calibrate;
 mod common;
 mod doctor;
 mod export;
+mod gate;
 mod list;
 mod llm;
 mod plan;
@@ -14,6 +16,7 @@ mod schema;
 mod stop;
 pub mod ui;
 mod verify;
+mod worker;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -26,6 +29,8 @@ pub enum Verdict {
     Fine,
     /// A regression, or something broken.
     Broken,
+    /// Nothing failed, and something could not be told.
+    Inconclusive,
     /// Interrupted by Ctrl-C, with what was measured so far on disk.
     Interrupted,
 }
@@ -80,6 +85,12 @@ enum Verb {
     /// Recompute every summary of a stored run from its raw samples; non-zero on any mismatch
     #[command(after_help = "Example: spark-bench verify my-run")]
     Verify(verify::Args),
+    /// Is one build slower than another? Both run in turn on this machine
+    #[command(after_help = "Example: spark-bench gate --baseline-bin old/spark-bench --candidate-bin new/spark-bench")]
+    Gate(Box<gate::Args>),
+    /// The child of a gate
+    #[command(hide = true, after_help = "Example: spark-bench worker --protocol 1 --filter 'gemm*'")]
+    Worker(worker::Args),
     /// The JSON Schema of what `export --format json` prints
     #[command(after_help = "Example: spark-bench schema > run-v1.json")]
     Schema,
@@ -112,6 +123,7 @@ pub fn main() -> ExitCode {
     match act(arguments.verb) {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Broken) => ExitCode::from(1),
+        Ok(Verdict::Inconclusive) => ExitCode::from(3),
         Ok(Verdict::Interrupted) => ExitCode::from(130),
         Err(e) => {
             ui::error(format!("{e:#}"));
@@ -141,6 +153,8 @@ fn act(verb: Verb) -> anyhow::Result<Verdict> {
         Verb::Report(args) => report::act(&args),
         Verb::Export(args) => export::act(&args),
         Verb::Verify(args) => verify::act(&args),
+        Verb::Gate(args) => gate::act(&args),
+        Verb::Worker(args) => worker::act(&args),
         Verb::Schema => schema::act(),
         Verb::Completions { shell } => {
             let mut out = Vec::new();

@@ -48,6 +48,12 @@ pub fn cpu_load_is_safe() -> Result<(), String> {
     native::cpu_load_is_safe()
 }
 
+/// Ends this process when its parent does, where the system can: elsewhere the end of its standard input has to do.
+pub fn die_with_parent() {
+    #[cfg(target_os = "linux")]
+    native::die_with_parent();
+}
+
 /// What a system without /proc and /sys says about the machine.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn machine() -> Machine {

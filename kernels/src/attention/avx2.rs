@@ -2,9 +2,11 @@
 #![expect(unsafe_code, reason = "vector loads and stores take pointers")]
 
 use super::Attention;
-use super::flash::{self, Isa, Part};
-use super::layout::{LANES, Stored};
+use super::flash::{self, Attends, Isa, Part, Queries};
+use super::layout::LANES;
+use super::panel::panels;
 use super::schedule::BLOCK;
+use super::stored::Stored;
 use super::strip::{POWERS, strips};
 use crate::cpu::isa::{AVX2, Feature};
 use crate::cpu::kernel::Kernel;
@@ -33,16 +35,20 @@ impl Implementation<Attention> for Avx2 {
 
 impl Isa for Avx2 {
     const FEATURES: &'static [Feature] = AVX2;
-    fn kernel<'a, T: Stored>() -> Kernel<Part<'a, T>> {
+}
+
+impl<T: Stored> Attends<T> for Avx2 {
+    fn kernel<'a>() -> Kernel<Part<'a, T>> {
         // SAFETY: `attend` is safe but for its instructions, which are among these features.
         unsafe { Kernel::new(AVX2, attend::<T>) }
     }
 }
 
 strips!("avx2,fma", wide: [1], rows: [1 2 3 4 5 6]);
+panels!("avx2,fma");
 
 #[derive(Clone, Copy)]
-struct Lanes(__m256, __m256);
+pub(super) struct Lanes(__m256, __m256);
 
 #[inline]
 #[target_feature(enable = "avx2,fma")]
@@ -77,50 +83,71 @@ fn put(x: Lanes, to: &mut [f32], at: usize) {
     unsafe { _mm256_storeu_ps(to.as_mut_ptr().wrapping_add(8), x.1) }
 }
 
-/// Element `half` of two of 16 keys, from their 32 elements at `line`.
+/// Element `part` of the neighbouring elements at `line` of 16 keys; int8 in steps of its scales.
 ///
 /// # Safety
-/// 32 elements at `line` may be read.
+/// 64 bytes at `line` may be read; for f32 64 more for each `part`.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn key_lanes<T: Stored>(line: *const T, half: usize) -> Lanes {
+unsafe fn key_lanes<T: Stored>(line: *const T, part: usize, scales: Lanes) -> Lanes {
     let step = 32 / size_of::<T>();
-    let line = line.wrapping_add(if size_of::<T>() == 4 { half * LANES } else { 0 });
-    // SAFETY: 32 bytes, of the 64 (bf16) or the 64 of this half (f32).
+    let line = line.wrapping_add(if size_of::<T>() == 4 { part * LANES } else { 0 });
+    // SAFETY: the first 32 of 64 bytes.
     let low = unsafe { _mm256_loadu_si256(line.cast()) };
     // SAFETY: the 32 bytes after them.
     let high = unsafe { _mm256_loadu_si256(line.wrapping_add(step).cast()) };
     if size_of::<T>() == 4 {
         return Lanes(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high));
     }
-    if half == 0 {
-        let widened = (_mm256_slli_epi32::<16>(low), _mm256_slli_epi32::<16>(high));
-        return Lanes(_mm256_castsi256_ps(widened.0), _mm256_castsi256_ps(widened.1));
+    if size_of::<T>() == 2 {
+        let widen = |pairs| {
+            let kept = if part == 0 {
+                _mm256_slli_epi32::<16>(pairs)
+            } else {
+                _mm256_and_si256(pairs, _mm256_set1_epi32(!0xffff))
+            };
+            _mm256_castsi256_ps(kept)
+        };
+        return Lanes(widen(low), widen(high));
     }
-    let mask = _mm256_set1_epi32(!0xffff);
-    Lanes(_mm256_castsi256_ps(_mm256_and_si256(low, mask)), _mm256_castsi256_ps(_mm256_and_si256(high, mask)))
+    let code = |fours| {
+        let code =
+            _mm256_and_si256(_mm256_srlv_epi32(fours, _mm256_set1_epi32(8 * part as i32)), _mm256_set1_epi32(255));
+        _mm256_cvtepi32_ps(_mm256_sub_epi32(code, _mm256_set1_epi32(128)))
+    };
+    times(Lanes(code(low), code(high)), scales)
 }
 
-/// 16 neighbouring values.
+/// 16 neighbouring elements of a value: of token `token` of those that stand together; int8 in steps of its scale.
 ///
 /// # Safety
-/// 16 elements at `line` may be read.
+/// 16 elements of each of these tokens at `line` may be read.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn value_lanes<T: Stored>(line: *const T) -> Lanes {
-    if size_of::<T>() == 4 {
-        // SAFETY: the first 8 of 16 floats.
-        let low = unsafe { _mm256_loadu_ps(line.cast()) };
+unsafe fn value_lanes<T: Stored>(line: *const T, token: usize, scale: Lanes) -> Lanes {
+    if size_of::<T>() == 2 {
+        // SAFETY: the first 8 of 16 elements of 2 bytes.
+        let low = unsafe { _mm_loadu_si128(line.cast()) };
         // SAFETY: and the last 8.
-        let high = unsafe { _mm256_loadu_ps(line.cast::<f32>().wrapping_add(8)) };
-        return Lanes(low, high);
+        let high = unsafe { _mm_loadu_si128(line.wrapping_add(8).cast()) };
+        let (low, high) = (_mm256_cvtepu16_epi32(low), _mm256_cvtepu16_epi32(high));
+        return Lanes(
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)),
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high)),
+        );
     }
-    // SAFETY: the first 8 of 16 elements of 2 bytes.
-    let low = unsafe { _mm_loadu_si128(line.cast()) };
+    // SAFETY: the first 8 of 16 floats, or of 16 elements of 4 tokens, a byte each.
+    let low = unsafe { _mm256_loadu_si256(line.cast()) };
     // SAFETY: and the last 8.
-    let high = unsafe { _mm_loadu_si128(line.wrapping_add(8).cast()) };
-    let (low, high) = (_mm256_cvtepu16_epi32(low), _mm256_cvtepu16_epi32(high));
-    Lanes(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)), _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high)))
+    let high = unsafe { _mm256_loadu_si256(line.cast::<__m256i>().wrapping_add(1)) };
+    if size_of::<T>() == 4 {
+        return Lanes(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high));
+    }
+    let code = |fours| {
+        let high = _mm256_sllv_epi32(fours, _mm256_set1_epi32(24 - 8 * token as i32));
+        _mm256_cvtepi32_ps(_mm256_srai_epi32::<24>(high))
+    };
+    times(Lanes(code(low), code(high)), scale)
 }
 
 /// Into the second-level cache: the next blocks of keys and values are too many for the first.

@@ -4,9 +4,11 @@
 //! relative to it; a larger score rescales the sums. Scores are in powers of two: queries are scaled by log2(e)/√head_dim once.
 #![expect(unsafe_code, reason = "workers write disjoint parts of scratch and output")]
 
+use super::append::Caches;
 use super::check::{operands, sinks};
-use super::layout::{Caches, LANES, Stored};
+use super::layout::LANES;
 use super::schedule::{BLOCK, Schedule, Tile};
+use super::stored::Stored;
 use super::{Attention, KvType};
 use crate::cpu::Cpu;
 use crate::cpu::isa::{Feature, require};
@@ -22,12 +24,16 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// An instruction set with a kernel for parts of tiles.
+/// An instruction set.
 pub(super) trait Isa: Debug + Send + 'static {
     /// What it needs.
     const FEATURES: &'static [Feature];
+}
+
+/// An instruction set with a kernel for parts of tiles over one type of cache.
+pub(super) trait Attends<T: Stored>: Isa {
     /// The kernel: adds the part's blocks of keys to its sums.
-    fn kernel<'a, T: Stored>() -> Kernel<Part<'a, T>>;
+    fn kernel<'a>() -> Kernel<Part<'a, T>>;
 }
 
 /// Some blocks of keys for one tile: the kernel's operands.
@@ -35,20 +41,27 @@ pub(super) trait Isa: Debug + Send + 'static {
 pub(super) struct Part<'a, T> {
     /// Keys of one region, transposed in blocks of 16.
     pub(super) keys: &'a [T],
-    /// Values of the region, \[slot\]\[dim\].
+    /// Values of the region, likewise in blocks of 16.
     pub(super) values: &'a [T],
-    /// head_dim: a multiple of 16.
-    pub(super) dim: usize,
-    /// Query vectors of the tile; vector i sees `seen + i / group` tokens.
-    pub(super) vectors: usize,
-    pub(super) group: usize,
-    pub(super) seen: usize,
-    /// … less those before the last `window` of them.
-    pub(super) window: usize,
-    /// log2(e) · softcap, or 0 for none; with it scores come in as 2·log2(e)·score/softcap.
-    pub(super) cap: f32,
     /// Which blocks of 64 keys.
     pub(super) blocks: Range<usize>,
+    /// \[64\]\[dim\] for keys, as much for values: a block in f32.
+    pub(super) panel: &'a mut [f32],
+    /// \[vectors\]\[2·dim + 2·64\] bytes, and 8 for each vector: queries and probabilities as integers.
+    pub(super) codes: &'a mut [u8],
+    pub(super) queries: Queries<'a>,
+}
+
+/// The query vectors of a tile and what comes of them.
+#[derive(Debug)]
+pub(super) struct Queries<'a> {
+    /// How many.
+    pub(super) vectors: usize,
+    /// head_dim: a multiple of 16.
+    pub(super) dim: usize,
+    pub(super) sees: Sees,
+    /// log2(e) · softcap, or 0 for none; with it scores come in as 2·log2(e)·score/softcap.
+    pub(super) cap: f32,
     /// \[vectors\]\[dim\], scaled.
     pub(super) q: &'a [f32],
     /// \[vectors\]\[64\]: scores, then probabilities, of the present block.
@@ -56,20 +69,33 @@ pub(super) struct Part<'a, T> {
     pub(super) state: State<'a>,
 }
 
-impl<T> Part<'_, T> {
+/// Which tokens each vector of a tile sees.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sees {
+    /// Vector i sees `seen + i / group` tokens …
+    pub(super) seen: usize,
+    pub(super) group: usize,
+    /// … less those before the last `window` of them.
+    pub(super) window: usize,
+}
+
+impl Sees {
     /// Keys of block `block` that vector `i` sees: a range inside 0..64, empty if it sees none.
-    pub(super) fn visible(&self, i: usize, block: usize) -> Range<usize> {
+    pub(super) fn visible(self, i: usize, block: usize) -> Range<usize> {
         let seen = self.seen + i / self.group;
         let inside = |slot: usize| slot.saturating_sub(block * BLOCK).min(BLOCK);
         inside(seen.saturating_sub(self.window))..inside(seen)
     }
 
-    /// Keys of block `block` that any of `rows` sees, from a whole vector of keys on.
-    pub(super) fn shared(&self, rows: &Range<usize>, block: usize) -> Range<usize> {
-        let (first, last) = (self.visible(rows.start, block), self.visible(rows.end - 1, block));
+    /// Keys of block `block` that any of the vectors sees, from a whole vector of keys on.
+    pub(super) fn shared(self, vectors: &Range<usize>, block: usize) -> Range<usize> {
+        let (first, last) = (self.visible(vectors.start, block), self.visible(vectors.end - 1, block));
         first.start / LANES * LANES..last.end
     }
 }
+
+/// A weight of a value's codes below it, beside the largest probability, 1, may be taken for 0: 65535 over less overflows.
+pub(super) const LEAST_WEIGHT: f32 = 1e-33;
 
 /// The running sums of a tile.
 #[derive(Debug)]
@@ -93,16 +119,26 @@ pub(super) fn supports<I: Isa>(op: &Attention, device: &dyn Device) -> Result<()
 }
 
 /// Allocates what a call needs.
-pub(super) fn prepare<I: Isa>(
+pub(super) fn prepare<I: Attends<f32> + Attends<bf16> + Attends<u8>>(
+    op: &Attention,
+    weights: &[Buffer],
+    device: &dyn Device,
+) -> Result<Box<dyn Prepared>, Fault> {
+    match op.kv {
+        KvType::F32 => ready::<I, f32>(op, weights, device),
+        KvType::Bf16 => ready::<I, bf16>(op, weights, device),
+        KvType::Int8 => ready::<I, u8>(op, weights, device),
+    }
+}
+
+/// [`prepare`] for one type of cache.
+pub(super) fn ready<I: Attends<T>, T: Stored>(
     op: &Attention,
     weights: &[Buffer],
     device: &dyn Device,
 ) -> Result<Box<dyn Prepared>, Fault> {
     supports::<I>(op, device)?;
-    Ok(match op.kv {
-        KvType::F32 => Box::new(Ready::<I, f32>::new(op, weights, device)?),
-        KvType::Bf16 => Box::new(Ready::<I, bf16>::new(op, weights, device)?),
-    })
+    Ok(Box::new(Ready::<I, T>::new(op, weights, device)?))
 }
 
 /// A worker's scratch, in f32: queries, probabilities, three states.
@@ -121,11 +157,19 @@ impl Scratch {
     fn state_len(self) -> usize {
         self.vectors * (self.dim + LANES) + self.vectors.next_multiple_of(LANES)
     }
+    /// Floats of queries, probabilities and a panel.
+    fn operands_len(self) -> usize {
+        self.vectors * (self.dim + BLOCK) + 2 * BLOCK * self.dim
+    }
     fn len(self) -> usize {
-        self.vectors * (self.dim + BLOCK) + 3 * self.state_len()
+        self.operands_len() + 3 * self.state_len()
     }
     fn operands(self, worker: usize) -> Range<usize> {
-        worker * self.len()..worker * self.len() + self.vectors * (self.dim + BLOCK)
+        worker * self.len()..worker * self.len() + self.operands_len()
+    }
+    fn codes(self, worker: usize) -> Range<usize> {
+        let len = (self.vectors * (2 * self.dim + 2 * BLOCK + 8)).next_multiple_of(64);
+        worker * len..(worker + 1) * len
     }
     fn state(self, worker: usize, which: usize) -> Range<usize> {
         let start = self.operands(worker).end + which * self.state_len();
@@ -148,18 +192,20 @@ struct Ready<I, T> {
     op: Attention,
     pool: Arc<Pool>,
     scratch: Buffer,
+    codes: Buffer,
     /// A sink's score a head, times log2(e); empty without sinks.
     sinks: Vec<f32>,
     kinds: PhantomData<(I, T)>,
 }
 
-impl<I: Isa, T: Stored> Ready<I, T> {
+impl<I: Attends<T>, T: Stored> Ready<I, T> {
     fn new(op: &Attention, weights: &[Buffer], device: &dyn Device) -> Result<Self, Fault> {
         let sinks = sinks(op, weights)?.iter().map(|sink| sink * LOG2_E).collect();
         let pool = Cpu::of(device)?.pool().clone();
         let floats = pool.threads() * shape(op).len();
         let scratch = Buffer::host(Type::F32, floats, Placement::Fast)?;
-        Ok(Self { op: *op, pool, scratch, sinks, kinds: PhantomData })
+        let codes = Buffer::host(Type::U8, shape(op).codes(pool.threads()).start, Placement::Fast)?;
+        Ok(Self { op: *op, pool, scratch, codes, sinks, kinds: PhantomData })
     }
 }
 
@@ -167,7 +213,7 @@ fn shape(op: &Attention) -> Scratch {
     Scratch { vectors: Schedule::largest(op.group()), dim: op.head_dim }
 }
 
-impl<I: Isa, T: Stored> Prepared for Ready<I, T> {
+impl<I: Attends<T>, T: Stored> Prepared for Ready<I, T> {
     fn run(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let (op, spans, shape) = (self.op, io.live.spans.as_slice(), shape(&self.op));
         let (dim, group) = (op.head_dim, op.group());
@@ -175,8 +221,9 @@ impl<I: Isa, T: Stored> Prepared for Ready<I, T> {
         let (qkv, out) = (operands.qkv, Split::new(operands.out));
         let caches = Caches::<T>::new(op.layout(), operands.keys, operands.values);
         let scratch = Split::new(self.scratch.slice_mut::<f32>());
-        let schedule = Schedule::new(&op, spans, self.pool.threads());
-        let kernel = I::kernel::<T>().here()?;
+        let schedule = Schedule::new(&op, spans, self.pool.threads(), self.pool.shares());
+        let codes = Split::new(self.codes.slice_mut::<u8>());
+        let kernel = I::kernel().here()?;
         let window = op.window.unwrap_or(usize::MAX);
         // A cap's tanh is made of 2^(2·log2(e)·score/cap).
         let (scale, cap) = match op.softcap {
@@ -217,18 +264,22 @@ impl<I: Isa, T: Stored> Prepared for Ready<I, T> {
                 state.sums.fill(0.0);
                 state.weights.fill(0.0);
                 state.max.fill(f32::MIN);
-                let (q, p) = own.split_at_mut(shape.vectors * dim);
+                let (q, own) = own.split_at_mut(shape.vectors * dim);
+                let (p, panel) = own.split_at_mut(shape.vectors * BLOCK);
+                // SAFETY: a worker's own.
+                let codes = unsafe { codes.part(shape.codes(worker.index)) };
                 for (i, q) in q.chunks_exact_mut(group * dim).take(tile.rows.len()).enumerate() {
                     let at = (tile.rows.start + i) * op.input_row() + tile.kv_head * group * dim;
                     q.iter_mut().zip(&qkv[at..]).for_each(|(q, given)| *q = given * scale);
                 }
                 // SAFETY: past the barrier nobody writes to the caches.
                 let (keys, values) = unsafe { caches.region(tile.sequence, tile.kv_head) };
-                let (vectors, seen) = (tile.vectors, tile.seen);
-                let mut part = Part { keys, values, dim, vectors, group, seen, window, cap, blocks, q, p, state };
+                let sees = Sees { seen: tile.seen, group, window };
+                let queries = Queries { vectors: tile.vectors, dim, sees, cap, q, p, state };
+                let mut part = Part { keys, values, blocks, panel, codes, queries };
                 kernel.call(&mut part);
                 if whole {
-                    write(&tile, &part.state);
+                    write(&tile, &part.queries.state);
                 }
             }
             if worker.count == 1 {
@@ -288,7 +339,8 @@ fn finish(state: &State<'_>, first: usize, dim: usize, sinks: Option<&[f32]>, ou
             factor = power(state.max[i] - max);
             weight = weight * factor + power(sink - max);
         }
-        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum * factor / weight);
+        let share = factor / weight;
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum * share);
     }
 }
 

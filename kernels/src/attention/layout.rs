@@ -1,38 +1,60 @@
-//! Where the elements of the key and value caches stand, and how a value is stored in them.
+//! Where the elements of the key and value caches stand.
 
-#![expect(unsafe_code, reason = "workers append to disjoint blocks of one cache, and read it after a barrier")]
-
-use super::Attention;
-use crate::cpu::pool::Worker;
-use crate::cpu::split::Split;
-use crate::{Buffer, Element, Span};
-use half::bf16;
+use super::{Attention, KvType};
 use std::ops::Range;
 
 /// Tokens in a block of the key cache: one 512-bit vector of f32 scores.
 pub(super) const LANES: usize = 16;
 
-/// The shape of the caches: one region for each (sequence, kv head), of whole blocks of 16 tokens.
+/// The shape of the caches: one region for each (sequence, kv head), of whole blocks of 16 tokens, each one run of memory.
 ///
-/// Values stand token by token, as attention sums them: \[sequence\]\[kv head\]\[slot\]\[head_dim\]. Keys stand transposed inside
-/// a block, so that a vector load brings the same element of 16 keys and the score needs no horizontal sum; bf16 keeps
-/// neighbouring elements of a key together, as bf16 dot-product instructions want them:
-/// \[sequence\]\[kv head\]\[slot / 16\]\[head_dim / pair\]\[slot % 16\]\[pair\] with pair = 1 for f32 and 2 for bf16.
-/// Either way a block of 16 tokens is one contiguous run of memory.
+/// Keys stand transposed inside a block, so that a vector load brings the same element of 16 keys and the score needs no horizontal
+/// sum; neighbouring elements of a key that fill 4 bytes stay together, as dot-product instructions want them:
+/// \[sequence\]\[kv head\]\[slot / 16\]\[head_dim / pair\]\[slot % 16\]\[pair\] with pair = 1 for f32, 2 for bf16, 4 for int8.
+/// Values stand token by token, as attention sums them, int8 in fours of tokens:
+/// \[sequence\]\[kv head\]\[slot / tokens\]\[head_dim\]\[tokens\] with tokens = 4 for int8, else 1.
+///
+/// int8, of a key or value x: scale = max|x| ÷ 127, code = x · (127 ÷ max|x|) rounded to nearest even, element = code · scale, all in
+/// f32. Values store the code in two's complement, keys the code + 128: so the instruction wants its two sides. Behind the codes of
+/// a block stand its 16 scales, f32 in this machine's byte order. An x below 2⁻¹⁰⁰ everywhere is stored as zeros, one that is not
+/// finite with a NaN for a scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     sequences: usize,
     kv_heads: usize,
     head_dim: usize,
     pair: usize,
+    tokens: usize,
+    /// Elements behind the codes of a block.
+    tail: usize,
     slots: usize,
+}
+
+/// What an element of a cache is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) sequence: usize,
+    pub(super) kv_head: usize,
+    pub(super) slot: usize,
+    pub(super) part: Element,
+}
+
+/// Which part of a key or value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Element {
+    /// Its element, or the code of it.
+    At(usize),
+    /// A byte of its scale.
+    Scale(usize),
 }
 
 impl Layout {
     pub(super) fn of(op: &Attention) -> Self {
+        let Attention { sequences, kv_heads, head_dim, .. } = *op;
         let pair = 4 / op.kv.element().size();
+        let (tokens, tail) = if op.kv == KvType::Int8 { (4, LANES * size_of::<f32>()) } else { (1, 0) };
         let slots = op.capacity().next_multiple_of(LANES);
-        Self { sequences: op.sequences, kv_heads: op.kv_heads, head_dim: op.head_dim, pair, slots }
+        Self { sequences, kv_heads, head_dim, pair, tokens, tail, slots }
     }
     /// Elements of either cache.
     pub fn len(&self) -> usize {
@@ -46,18 +68,35 @@ impl Layout {
     pub fn slots(&self) -> usize {
         self.slots
     }
-    /// Neighbouring elements of a key that stand together: 1 for f32, 2 for bf16.
+    /// Neighbouring elements of a key that stand together: 1 for f32, 2 for bf16, 4 for int8.
     pub fn pair(&self) -> usize {
         self.pair
     }
+    /// Neighbouring tokens of an element of a value that stand together: 4 for int8, else 1.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
     /// Position in the key cache of element `d` of the key of token `slot`.
     pub fn key(&self, sequence: usize, kv_head: usize, slot: usize, d: usize) -> usize {
-        let block = self.region(sequence, kv_head).start + slot / LANES * LANES * self.head_dim;
-        block + (d / self.pair * LANES + slot % LANES) * self.pair + d % self.pair
+        self.block(sequence, kv_head, slot) + (d / self.pair * LANES + slot % LANES) * self.pair + d % self.pair
     }
     /// Position in the value cache of element `d` of the value of token `slot`.
     pub fn value(&self, sequence: usize, kv_head: usize, slot: usize, d: usize) -> usize {
-        self.region(sequence, kv_head).start + slot * self.head_dim + d
+        let (group, token) = (slot % LANES / self.tokens, slot % self.tokens);
+        self.block(sequence, kv_head, slot) + (group * self.head_dim + d) * self.tokens + token
+    }
+    /// Position in either cache of the first of the 4 bytes of token `slot`'s scale; `None` where there are none.
+    pub fn scale(&self, sequence: usize, kv_head: usize, slot: usize) -> Option<usize> {
+        let codes = self.block(sequence, kv_head, slot) + LANES * self.head_dim;
+        (self.tail > 0).then_some(codes + slot % LANES * size_of::<f32>())
+    }
+    /// Where the block of token `slot` begins.
+    fn block(&self, sequence: usize, kv_head: usize, slot: usize) -> usize {
+        self.region(sequence, kv_head).start + slot / LANES * self.block_len()
+    }
+    /// Elements of a block of 16 tokens.
+    pub(super) fn block_len(&self) -> usize {
+        LANES * self.head_dim + self.tail
     }
     /// The elements of one (sequence, kv head), in either cache.
     pub(super) fn region(&self, sequence: usize, kv_head: usize) -> Range<usize> {
@@ -65,127 +104,45 @@ impl Layout {
         start..start + self.region_len()
     }
     fn region_len(&self) -> usize {
-        self.slots * self.head_dim
+        self.slots / LANES * self.block_len()
     }
-    /// What an element at `at` of a cache means: (sequence, kv head, slot, d).
-    pub(super) fn place(&self, keys: bool, at: usize) -> (usize, usize, usize, usize) {
+    /// What the element at `at` of a cache means.
+    pub(super) fn place(&self, keys: bool, at: usize) -> Place {
         let (region, at) = (at / self.region_len(), at % self.region_len());
         let (sequence, kv_head) = (region / self.kv_heads, region % self.kv_heads);
-        if !keys {
-            return (sequence, kv_head, at / self.head_dim, at % self.head_dim);
-        }
-        let (block, at) = (at / (LANES * self.head_dim), at % (LANES * self.head_dim));
-        let (row, lane, part) = (at / (LANES * self.pair), at / self.pair % LANES, at % self.pair);
-        (sequence, kv_head, block * LANES + lane, row * self.pair + part)
-    }
-}
-
-/// An element type of the caches.
-pub(super) trait Stored: Element + std::fmt::Debug {
-    /// Neighbouring elements of a key that stand together: as many as fill 4 bytes.
-    const PAIR: usize = 4 / size_of::<Self>();
-    /// `value`, rounded to nearest even.
-    fn store(value: f32) -> Self;
-    /// Exact.
-    fn widen(self) -> f32;
-}
-
-impl Stored for f32 {
-    fn store(value: f32) -> Self {
-        value
-    }
-    fn widen(self) -> f32 {
-        self
-    }
-}
-impl Stored for bf16 {
-    fn store(value: f32) -> Self {
-        Self::from_f32(value)
-    }
-    fn widen(self) -> f32 {
-        self.to_f32()
-    }
-}
-
-/// The two caches while the workers of a call append to them, each its own blocks of 16 tokens.
-pub(super) struct Caches<'a, T> {
-    layout: Layout,
-    keys: Split<'a, T>,
-    values: Split<'a, T>,
-}
-
-impl<'a, T: Stored> Caches<'a, T> {
-    pub(super) fn new(layout: Layout, keys: &'a mut Buffer, values: &'a mut Buffer) -> Self {
-        Self { layout, keys: Split::new(keys.slice_mut()), values: Split::new(values.slice_mut()) }
-    }
-
-    /// This worker's part of appending the live rows of `qkv`. Nobody may read the caches before all workers have done theirs.
-    pub(super) fn append(&self, op: &Attention, worker: &Worker<'_>, qkv: &[f32], spans: &[Span]) {
-        let (dim, mut first, mut unit) = (op.head_dim, 0, 0);
-        for (sequence, span) in spans.iter().enumerate() {
-            let end = span.past + span.rows;
-            for block in span.past / LANES..end.div_ceil(LANES) {
-                let slots = span.past.max(block * LANES)..end.min((block + 1) * LANES);
-                for kv_head in 0..op.kv_heads {
-                    unit += 1;
-                    if slots.is_empty() || unit % worker.count != worker.index {
-                        continue;
-                    }
-                    let start = self.layout.region(sequence, kv_head).start + block * LANES * dim;
-                    let part = start..start + LANES * dim;
-                    // SAFETY: this block of this head and sequence belongs to this worker alone until all have passed the barrier.
-                    let keys = unsafe { self.keys.part(part.clone()) };
-                    // SAFETY: as above.
-                    let values = unsafe { self.values.part(part) };
-                    for slot in slots.clone() {
-                        let row = &qkv[(first + slot - span.past) * op.input_row()..][..op.input_row()];
-                        let key = &row[(op.heads + kv_head) * dim..][..dim];
-                        let value = &row[(op.heads + op.kv_heads + kv_head) * dim..][..dim];
-                        let lane = slot % LANES;
-                        for (line, key) in keys.chunks_exact_mut(LANES * T::PAIR).zip(key.chunks_exact(T::PAIR)) {
-                            let lane = &mut line[lane * T::PAIR..(lane + 1) * T::PAIR];
-                            lane.iter_mut().zip(key).for_each(|(stored, key)| *stored = T::store(*key));
-                        }
-                        for (stored, &value) in values[lane * dim..][..dim].iter_mut().zip(value) {
-                            *stored = T::store(value);
-                        }
-                    }
-                }
-            }
-            first += span.rows;
-        }
-    }
-
-    /// Keys and values of one (sequence, kv head).
-    ///
-    /// # Safety
-    /// Every worker has appended, and none appends while these are borrowed.
-    pub(super) unsafe fn region(&self, sequence: usize, kv_head: usize) -> (&[T], &[T]) {
-        let region = self.layout.region(sequence, kv_head);
-        // SAFETY: by this function's contract nobody writes.
-        let keys = unsafe { self.keys.read(region.clone()) };
-        // SAFETY: as above.
-        let values = unsafe { self.values.read(region) };
-        (keys, values)
+        let (block, at) = (at / self.block_len(), at % self.block_len());
+        let (lane, part) = if at >= LANES * self.head_dim {
+            let byte = at - LANES * self.head_dim;
+            (byte / size_of::<f32>(), Element::Scale(byte % size_of::<f32>()))
+        } else if keys {
+            let (line, lane) = (at / (LANES * self.pair), at / self.pair % LANES);
+            (lane, Element::At(line * self.pair + at % self.pair))
+        } else {
+            let (group, at) = (at / (self.head_dim * self.tokens), at % (self.head_dim * self.tokens));
+            (group * self.tokens + at % self.tokens, Element::At(at / self.tokens))
+        };
+        Place { sequence, kv_head, slot: block * LANES + lane, part }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attention::KvType;
 
     #[test]
     fn places_and_positions_are_inverse_and_fill_the_cache() {
-        for kv in [KvType::F32, KvType::Bf16] {
-            let op = Attention { rows: 3, depth: 30, sequences: 2, kv, ..Attention::new(6, 3, 10) };
+        for &kv in KvType::ALL {
+            let op = Attention { rows: 3, depth: 30, sequences: 2, kv, ..Attention::new(6, 3, 12) };
             let layout = op.layout();
-            assert_eq!((layout.slots(), layout.len()), (48, 2 * 3 * 48 * 10));
-            for at in 0..layout.len() {
-                let (sequence, kv_head, slot, d) = layout.place(true, at);
-                assert_eq!(layout.key(sequence, kv_head, slot, d), at);
-                let (sequence, kv_head, slot, d) = layout.place(false, at);
-                assert_eq!(layout.value(sequence, kv_head, slot, d), at);
+            assert_eq!((layout.slots(), layout.len()), (48, 2 * 3 * 48 * kv.bytes(12) / kv.element().size()));
+            for (at, keys) in (0..layout.len()).flat_map(|at| [(at, true), (at, false)]) {
+                let Place { sequence, kv_head, slot, part } = layout.place(keys, at);
+                let found = match part {
+                    Element::At(d) if keys => layout.key(sequence, kv_head, slot, d),
+                    Element::At(d) => layout.value(sequence, kv_head, slot, d),
+                    Element::Scale(byte) => layout.scale(sequence, kv_head, slot).unwrap() + byte,
+                };
+                assert_eq!(found, at);
             }
         }
     }

@@ -1,25 +1,34 @@
 //! Grouped-query causal attention over a key-value cache: prefill and decode.
 
+mod append;
 mod check;
 mod kv;
 mod layout;
 mod nasty;
 mod reference;
 mod scalar;
+mod stored;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod avx512_vnni;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod flash;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod panel;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod schedule;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod strip;
 
 pub use kv::KvType;
 pub use layout::Layout;
+pub use stored::fill_int8;
 
 use crate::format::synth::synth_f32;
 use crate::{
@@ -27,6 +36,8 @@ use crate::{
 };
 use half::bf16;
 
+/// With more, a dot product of 8 by 16 bits, 127 · 32512 · head_dim, would not fit in 32 bits.
+const MOST_INT8_DIM: usize = 512;
 /// More sequences than any batch has; each takes a span at every call.
 const MOST_SEQUENCES: usize = 1 << 20;
 
@@ -111,10 +122,17 @@ impl Attention {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[&avx512::Avx512, &avx2::Avx2, &scalar::Scalar];
-#[cfg(not(target_arch = "x86_64"))]
-static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[&scalar::Scalar];
+static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[
+    #[cfg(target_arch = "x86_64")]
+    &avx512_vnni::Avx512Vnni,
+    #[cfg(target_arch = "x86_64")]
+    &avx512::Avx512,
+    #[cfg(target_arch = "x86_64")]
+    &avx2::Avx2,
+    #[cfg(target_arch = "aarch64")]
+    &neon::Neon,
+    &scalar::Scalar,
+];
 
 impl Op for Attention {
     const NAME: &'static str = "attention";
@@ -136,6 +154,11 @@ impl Op for Attention {
         }
         if !head_dim.is_multiple_of(2) {
             return invalid(format!("head_dim = {head_dim} is odd; choose an even one"));
+        }
+        if self.kv == KvType::Int8 && !(head_dim.is_multiple_of(4) && head_dim <= MOST_INT8_DIM) {
+            return invalid(format!(
+                "head_dim = {head_dim} with an int8 cache; choose a multiple of 4 up to {MOST_INT8_DIM}, or another cache"
+            ));
         }
         if sequences > MOST_SEQUENCES {
             return invalid(format!(
@@ -208,7 +231,7 @@ impl Op for Attention {
     }
 
     fn bytes(&self, live: &Live) -> u64 {
-        let token = 2 * self.kv_heads * self.head_dim * self.kv.element().size();
+        let token = 2 * self.kv_heads * self.kv.bytes(self.head_dim);
         // Of the past, the first row's window reaches furthest.
         let before = self.window.map_or(usize::MAX, |window| window - 1);
         let past: usize = live.spans.iter().filter(|s| s.rows > 0).map(|s| s.past.min(before)).sum();
@@ -235,10 +258,17 @@ impl Op for Attention {
         // A deviation of 1 in q, k and v gives scores of deviation 1 after the division by √head_dim, as trained models have.
         let values = |len: usize, stream: u64| synth_f32(len, seed.wrapping_mul(4).wrapping_add(stream), 1.0);
         let cache = |stream| -> Host {
-            let values = values(self.layout().len(), stream);
+            let values = values(self.sequences * self.kv_heads * self.layout().slots() * self.head_dim, stream);
             match self.kv {
                 KvType::F32 => values.into(),
                 KvType::Bf16 => values.into_iter().map(bf16::from_f32).collect::<Vec<_>>().into(),
+                KvType::Int8 => {
+                    let mut cache = vec![0; self.layout().len()];
+                    fill_int8(&mut cache, self.head_dim, stream == 2, |token, row| {
+                        row.copy_from_slice(&values[token * self.head_dim..][..self.head_dim]);
+                    });
+                    cache.into()
+                }
             }
         };
         Example {

@@ -8,6 +8,7 @@ pub(super) fn shapes() -> Vec<Attention> {
 }
 
 fn shape(kv: KvType, [rows, depth, heads, kv_heads, head_dim, sequences]: [usize; 6]) -> Attention {
+    let head_dim = if kv == KvType::Int8 { head_dim.next_multiple_of(4) } else { head_dim };
     Attention { rows, depth, sequences, kv, ..Attention::new(heads, kv_heads, head_dim) }
 }
 

@@ -1,6 +1,7 @@
 //! Attention in f64, from the keys and values as they are stored, and the bound on what f32 may lose.
 
-use super::layout::LANES;
+use super::layout::{Element, LANES, Place};
+use super::stored::{code, scales_of};
 use super::{Attention, KvType};
 use crate::{Example, Expected, Host, Index};
 use half::bf16;
@@ -17,17 +18,27 @@ fn summing(op: &Attention) -> f64 {
     2.0 * 6.0 * (op.capacity() as f64).sqrt() + 24.0
 }
 
-/// Roundings of a score, relative to the largest Σ|q·k|·scale: a dot product of d terms in any order (worst case), the scale, the
+/// Roundings of a score, relative to the largest Σ|q·k|·scale: a dot product of d terms in any order (worst case), the scales, the
 /// subtraction of the maximum and the reduction in the exponential; an error e of a score multiplies p by 1 + e, in
 /// numerator and denominator.
 fn scoring(op: &Attention) -> f64 {
-    2.0 * (op.head_dim as f64 + 8.0)
+    2.0 * (op.head_dim as f64 + 10.0)
 }
 
 /// Roundings that a softcap adds to a score, relative to the cap: tanh is no steeper than 1, so errors of its argument do not
 /// grow; its own, of an exponential within 4 u, a difference, a sum and a quotient, is below 8 u; the product with the cap and
 /// its base are 2 more. Twice, in numerator and denominator.
 const CAPPING: f64 = 2.0 * 10.0;
+
+/// Over int8 a query may be rounded to this part of its largest element, so that integer dot products take it: 15 bits and the
+/// sign, half a step of max ÷ 32512.
+const QUERY_STEP: f64 = 0.5 / 32512.0;
+/// Over int8 a probability times its value's scale may be rounded to this part of the largest of [`NEIGHBOURS`]: 16 bits, half a step.
+const WEIGHT_STEP: f64 = 0.5 / 65535.0;
+/// Such weights below it may be lost.
+const LEAST_WEIGHT: f64 = super::flash::LEAST_WEIGHT as f64;
+/// Tokens whose weights are rounded together: 64, from a multiple of 64 on.
+const NEIGHBOURS: usize = 64;
 
 /// Powers below it may be lost, beside the largest score's, 1: a sink that takes all weight leaves values no larger ones.
 const UNDERFLOW: f64 = f32::MIN_POSITIVE as f64;
@@ -77,14 +88,22 @@ fn span_of(example: &Example, row: usize) -> Option<(usize, usize)> {
 
 /// An element of a cache after the call: what was there, or the new token's, rounded as stored.
 fn cached(op: &Attention, example: &Example, qkv: &[f32], output: usize, at: usize) -> f64 {
-    let (sequence, kv_head, slot, d) = op.layout().place(output == 1, at);
-    Token::of(op, example, qkv, output, (sequence, kv_head, slot)).element(d)
+    let Place { sequence, kv_head, slot, part } = op.layout().place(output == 1, at);
+    match (Token::of(op, example, qkv, output, (sequence, kv_head, slot)), part) {
+        (Token::New { row, kv: KvType::Int8, scale, inverse }, part) => match part {
+            Element::At(d) if output == 1 => f64::from(code(row[d], inverse).wrapping_add(-128) as u8),
+            Element::At(d) => f64::from(code(row[d], inverse) as u8),
+            Element::Scale(byte) => f64::from(scale.to_ne_bytes()[byte]),
+        },
+        (token @ Token::New { .. }, Element::At(d)) => token.element(d),
+        _ => example.outputs[output].value(at),
+    }
 }
 
 /// The stored key (output 1) or value (output 2) of one token: appended by this call, or standing in the cache before it.
 enum Token<'a> {
-    New { row: &'a [f32], kv: KvType },
-    Old { cache: &'a Host, at: usize, pair: usize, step: usize },
+    New { row: &'a [f32], kv: KvType, scale: f32, inverse: f32 },
+    Old { cache: &'a Host, at: usize, pair: usize, step: usize, scale: Option<f64>, keys: bool },
 }
 
 impl<'a> Token<'a> {
@@ -100,21 +119,46 @@ impl<'a> Token<'a> {
         if let Some(new) = new {
             let row = spans[..sequence].iter().map(|s| s.rows).sum::<usize>() + new;
             let head = op.heads + (output - 1) * op.kv_heads + kv_head;
-            return Token::New { row: &qkv[row * op.input_row() + head * op.head_dim..][..op.head_dim], kv: op.kv };
+            let row = &qkv[row * op.input_row() + head * op.head_dim..][..op.head_dim];
+            let (scale, inverse) = if op.kv == KvType::Int8 { scales_of(row) } else { (1.0, 1.0) };
+            return Token::New { row, kv: op.kv, scale, inverse };
         }
-        let (layout, cache) = (op.layout(), &example.outputs[output]);
-        if output == 2 {
-            return Token::Old { cache, at: layout.value(sequence, kv_head, slot, 0), pair: 1, step: 1 };
+        let (layout, cache, keys) = (op.layout(), &example.outputs[output], output == 1);
+        let scale = layout.scale(sequence, kv_head, slot).map(|at| {
+            let bytes = &cache.slice::<u8>()[at..at + 4];
+            f64::from(f32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        });
+        if !keys {
+            let at = layout.value(sequence, kv_head, slot, 0);
+            return Token::Old { cache, at, pair: 1, step: layout.tokens(), scale, keys };
         }
         let pair = layout.pair();
-        Token::Old { cache, at: layout.key(sequence, kv_head, slot, 0), pair, step: LANES * pair }
+        Token::Old { cache, at: layout.key(sequence, kv_head, slot, 0), pair, step: LANES * pair, scale, keys }
     }
 
     fn element(&self, d: usize) -> f64 {
         match self {
-            Token::New { row, kv: KvType::F32 } => f64::from(row[d]),
-            Token::New { row, kv: KvType::Bf16 } => f64::from(bf16::from_f32(row[d])),
-            Token::Old { cache, at, pair, step } => cache.value(at + d / pair * step + d % pair),
+            Token::New { row, kv: KvType::F32, .. } => f64::from(row[d]),
+            Token::New { row, kv: KvType::Bf16, .. } => f64::from(bf16::from_f32(row[d])),
+            Token::New { row, kv: KvType::Int8, scale, inverse } => {
+                f64::from(code(row[d], *inverse)) * f64::from(*scale)
+            }
+            Token::Old { cache, at, pair, step, scale, keys } => {
+                let stored = cache.value(at + d / pair * step + d % pair);
+                match scale {
+                    None => stored,
+                    Some(scale) if *keys => (stored - 128.0) * scale,
+                    Some(scale) => f64::from(stored as u8 as i8) * scale,
+                }
+            }
+        }
+    }
+
+    /// Of an int8 token, what one step of its codes is.
+    fn step(&self) -> f64 {
+        match self {
+            Token::New { scale, .. } => f64::from(*scale),
+            Token::Old { scale, .. } => scale.unwrap_or(0.0),
         }
     }
 }
@@ -140,7 +184,8 @@ impl Probabilities {
         let first = seen.saturating_sub(op.window.unwrap_or(usize::MAX));
         let q = &qkv[row * op.input_row() + head * op.head_dim..][..op.head_dim];
         let scale = op.scale.map_or_else(|| 1.0 / (op.head_dim as f64).sqrt(), f64::from);
-        let (mut p, mut largest) = (Vec::with_capacity(seen - first), 0.0_f64);
+        let (mut p, mut largest, mut rounded) = (Vec::with_capacity(seen - first), 0.0_f64, 0.0_f64);
+        let query = q.iter().fold(0.0, |max: f64, q| max.max(f64::from(q.abs())));
         for slot in first..seen {
             let (mut score, mut magnitude) = (0.0, 0.0);
             let key = Token::of(op, example, qkv, 1, (sequence, kv_head, slot));
@@ -150,6 +195,10 @@ impl Probabilities {
                 magnitude += product.abs();
             }
             score *= scale;
+            if op.kv == KvType::Int8 {
+                let lost = QUERY_STEP * query * (0..op.head_dim).map(|d| key.element(d).abs()).sum::<f64>();
+                rounded = rounded.max(2.0 * lost * scale / U);
+            }
             p.push(op.softcap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh()));
             largest = largest.max(magnitude * scale);
         }
@@ -159,7 +208,7 @@ impl Probabilities {
         let sum = p.iter().sum::<f64>() + sink.map_or(0.0, |sink| (sink - max).exp());
         p.iter_mut().for_each(|p| *p /= sum);
         let largest = largest.max(sink.map_or(0.0, f64::abs));
-        let roundings = largest * scoring(op) + op.softcap.map_or(0.0, |cap| f64::from(cap) * CAPPING);
+        let roundings = largest * scoring(op) + rounded + op.softcap.map_or(0.0, |cap| f64::from(cap) * CAPPING);
         Self { live: Some((sequence, kv_head)), first, p, roundings }
     }
 
@@ -167,11 +216,23 @@ impl Probabilities {
     fn weigh(&self, op: &Attention, example: &Example, qkv: &[f32], d: usize) -> Expected {
         let Some((sequence, kv_head)) = self.live else { return Expected { value: 0.0, scale: 0.0 } };
         let (mut value, mut magnitude, mut lost) = (0.0, 0.0, 0.0);
-        for (slot, p) in self.p.iter().enumerate() {
-            let element = Token::of(op, example, qkv, 2, (sequence, kv_head, self.first + slot)).element(d);
+        // Of the present neighbours: the largest weight, and the codes it is a step of.
+        let (mut weight, mut codes) = (0.0_f64, 0.0);
+        for (slot, p) in (self.first..).zip(&self.p) {
+            let token = Token::of(op, example, qkv, 2, (sequence, kv_head, slot));
+            let element = token.element(d);
             value += p * element;
             magnitude += (p * element).abs();
             lost += UNDERFLOW * element.abs();
+            if op.kv == KvType::Int8 && token.step() > 0.0 {
+                weight = weight.max(p * token.step());
+                codes += (element / token.step()).abs();
+                lost += LEAST_WEIGHT * (element / token.step()).abs();
+            }
+            if slot % NEIGHBOURS == NEIGHBOURS - 1 || slot == self.first + self.p.len() - 1 {
+                lost += WEIGHT_STEP * weight * codes;
+                (weight, codes) = (0.0, 0.0);
+            }
         }
         Expected { value, scale: magnitude * (1.0 + self.roundings / summing(op)) + lost / tolerance(op) }
     }

@@ -1,8 +1,10 @@
 //! Attention in plain Rust: one fixed order of f32 operations, bit for bit the same on every machine and thread count.
 #![expect(unsafe_code, reason = "workers write disjoint parts of scratch and output")]
 
+use super::append::Caches;
 use super::check::{operands, sinks};
-use super::layout::{Caches, LANES, Stored};
+use super::layout::LANES;
+use super::stored::Stored;
 use super::{Attention, KvType};
 use crate::cpu::Cpu;
 use crate::cpu::pool::Pool;
@@ -36,6 +38,7 @@ impl Implementation<Attention> for Scalar {
         Ok(match op.kv {
             KvType::F32 => Box::new(Ready::<f32> { op, pool, scores, sinks, kv: PhantomData }),
             KvType::Bf16 => Box::new(Ready::<bf16> { op, pool, scores, sinks, kv: PhantomData }),
+            KvType::Int8 => Box::new(Ready::<u8> { op, pool, scores, sinks, kv: PhantomData }),
         })
     }
 }
@@ -106,15 +109,14 @@ fn attend<T: Stored>(
     sink: Option<f32>,
     out: &mut [f32],
 ) {
-    let (dim, pair, scale) = (q.len(), T::PAIR, op.scale());
+    let (dim, scale) = (q.len(), op.scale());
     let first = seen.saturating_sub(op.window.unwrap_or(usize::MAX));
-    let blocks = scores.as_chunks_mut::<LANES>().0.iter_mut().zip(keys.chunks_exact(LANES * dim));
+    let blocks = scores.as_chunks_mut::<LANES>().0.iter_mut().zip(keys.chunks_exact(T::block(dim)));
     for (scores, keys) in blocks.skip(first / LANES) {
         let mut sums = [0.0_f32; LANES];
         for (d, q) in q.iter().enumerate() {
-            let keys = &keys[d / pair * LANES * pair..][..LANES * pair];
             for (lane, sum) in sums.iter_mut().enumerate() {
-                *sum += q * keys[lane * pair + d % pair].widen();
+                *sum += q * T::key(keys, dim, lane, d);
             }
         }
         for (score, sum) in scores.iter_mut().zip(sums) {
@@ -129,9 +131,10 @@ fn attend<T: Stored>(
         total += *score;
     }
     out.fill(0.0);
-    for (p, value) in scores.iter().zip(values.chunks_exact(dim).skip(first)) {
-        for (out, value) in out.iter_mut().zip(value) {
-            *out += p * value.widen();
+    for (p, slot) in scores.iter().zip(first..) {
+        let block = &values[slot / LANES * T::block(dim)..][..T::block(dim)];
+        for (d, out) in out.iter_mut().enumerate() {
+            *out += p * T::value(block, dim, slot % LANES, d);
         }
     }
     for out in out {

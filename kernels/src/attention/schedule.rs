@@ -1,19 +1,20 @@
 //! Who computes what: the call as one line of work, cut into equal lengths anywhere, also through the keys of one tile.
 //!
 //! A tile is some rows of a sequence with all query heads of one key head, so that keys and values are read once for all of
-//! them. Tiles stand in a line, each as long as its vectors × blocks of keys; worker i takes the i-th equal part. That is
+//! them. Tiles stand in a line, each as long as its vectors × blocks of keys; worker i takes the i-th part, equal or in proportion to its speed. That is
 //! balanced for the triangle of a prefill and for a decode with fewer heads than workers alike. A tile that is cut leaves partial sums,
 //! at most two a worker, which the worker that began the tile adds up.
 
 use super::Attention;
 use crate::Span;
+use crate::cpu::cuts::Shares;
 use std::ops::Range;
 
 /// Keys a step: scores of a tile stay in the first-level cache, and the maximum is looked for once in so many keys.
 pub(super) const BLOCK: usize = 64;
 /// Query vectors of a tile, unless one row's group has more: enough that a block of keys is read from far away seldom
 /// (48 × 128 × 2 multiply-adds for 4 bytes), few enough that queries and sums (48 × 128 × 8 bytes) stay in the second-level cache.
-const TILE: usize = 48;
+const TILE: usize = 96;
 
 /// Some rows of one sequence with the query heads of one key head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,15 +51,16 @@ pub(super) struct Schedule<'a> {
     kv_heads: usize,
     group: usize,
     window: usize,
+    shares: &'a Shares,
     workers: usize,
     total: usize,
 }
 
 impl<'a> Schedule<'a> {
-    /// Of `op`'s call over `spans` on so many workers.
-    pub(super) fn new(op: &Attention, spans: &'a [Span], workers: usize) -> Self {
+    /// Of `op`'s call over `spans` on so many workers with such shares.
+    pub(super) fn new(op: &Attention, spans: &'a [Span], workers: usize, shares: &'a Shares) -> Self {
         let window = op.window.unwrap_or(usize::MAX);
-        let mut schedule = Self { spans, kv_heads: op.kv_heads, group: op.group(), window, workers, total: 0 };
+        let mut schedule = Self { spans, kv_heads: op.kv_heads, group: op.group(), window, shares, workers, total: 0 };
         schedule.total = schedule.tiles().map(|tile| tile.blocks().len() * tile.vectors).sum();
         schedule
     }
@@ -94,7 +96,7 @@ impl<'a> Schedule<'a> {
 
     /// The blocks of `tile` that are `worker`'s: empty, all, or a part.
     pub(super) fn part(&self, tile: &Tile, worker: usize) -> Range<usize> {
-        let cut = |i| self.total * i / self.workers;
+        let cut = |i| self.shares.cut(self.total, i, self.workers);
         tile.at(cut(worker))..tile.at(cut(worker + 1))
     }
 }
@@ -122,7 +124,8 @@ mod tests {
                     [1, 2, 3, 20].into_iter().flat_map(|w| [(w, None), (w, Some(1)), (w, Some(100))])
                 {
                     let op = Attention { window, ..Attention::new(kv_heads * group, kv_heads, 16) };
-                    let schedule = Schedule::new(&op, spans, workers);
+                    let shares = Shares::new(&vec![1; workers]);
+                    let schedule = Schedule::new(&op, spans, workers, &shares);
                     let (mut heads, mut tails, mut load) = (vec![0; workers], vec![0; workers], vec![0; workers]);
                     for tile in schedule.tiles() {
                         let (all, last) = (tile.blocks(), tile.seen + tile.rows.len() - 1);

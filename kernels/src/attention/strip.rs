@@ -2,6 +2,7 @@
 //!
 //! Both products have one shape: a number of the left side times a vector of the right side, kept in registers over the whole
 //! sum. For scores the vector is one element of 16 keys, for outputs 16 elements of one value; neither needs a horizontal sum.
+//! Few query vectors read a block as it is stored, for many it is converted to f32 once.
 
 /// Makes `attend` for one instruction set. The file that uses it brings `Lanes` and its operations into scope; they are compiled for `$features`.
 ///
@@ -13,55 +14,82 @@ macro_rules! strips {
 
         /// Adds the part's blocks of keys to its sums.
         #[target_feature(enable = $features)]
-        fn attend<T: Stored>(part: &mut Part<'_, T>) {
-            let (dim, strips) = (part.dim, part.vectors.div_ceil(ROWS));
-            let strip = |s: usize| part.vectors * s / strips..part.vectors * (s + 1) / strips;
-            let strips: Range<usize> = 0..strips;
+        pub(super) fn attend<T: Stored>(part: &mut Part<'_, T>) {
+            let (dim, len) = (part.queries.dim, BLOCK / LANES * T::block(part.queries.dim));
+            let all = 0..part.queries.vectors;
+            // From the third strip on, converting a block once is cheaper than in every strip; integers have no other way.
+            let widened = all.len() > 2 * ROWS || size_of::<T>() == 1;
+            let (wide_keys, wide_values) = part.panel.split_at_mut(BLOCK * dim);
             for block in part.blocks.clone() {
-                let start = block * BLOCK * dim;
-                for s in strips.clone() {
-                    let rows = strip(s);
-                    let keys = part.shared(&rows, block);
-                    let q = &part.q[rows.start * dim..rows.end * dim];
-                    for lane in keys.clone().step_by(WIDE * LANES) {
-                        let wide = (keys.end - lane).div_ceil(LANES).min(WIDE);
-                        let panel = &part.keys[start + lane * dim..][..wide * LANES * dim];
-                        let p = &mut part.p[rows.start * BLOCK + lane..rows.end * BLOCK];
-                        // The first strip asks for the next block while it works on this one.
-                        let ahead = if s == 0 { BLOCK * dim } else { 0 };
-                        match rows.len() {
-                            $($rows => score_wide::<T, $rows>(wide, q, panel, dim, p, ahead),)*
-                            _ => unreachable!("at most {ROWS} rows"),
-                        }
-                    }
-                    if keys.is_empty() {
-                        continue;
-                    }
-                    for row in rows {
-                        let visible = part.visible(row, block);
-                        let visible = visible.start.saturating_sub(keys.start)..visible.end.saturating_sub(keys.start);
-                        let p = &mut part.p[row * BLOCK..][keys.start..keys.end.next_multiple_of(LANES)];
-                        let sums = &mut part.state.sums[row * dim..][..dim];
-                        let weights = &mut part.state.weights[row * LANES..][..LANES];
-                        soften(p, visible, part.cap, sums, weights, &mut part.state.max[row]);
+                let slots = block * len..part.keys.len().min((block + 1) * len);
+                let (keys, values) = (&part.keys[slots.clone()], &part.values[slots]);
+                if widened {
+                    let seen = part.queries.sees.shared(&all, block);
+                    widen_keys(keys, dim, &seen, wide_keys);
+                    scores::<f32, true>(&mut part.queries, block, wide_keys);
+                    widen_values(values, dim, &seen, wide_values);
+                    outputs(&mut part.queries, block, wide_values, 0);
+                } else {
+                    scores::<T, false>(&mut part.queries, block, keys);
+                    outputs(&mut part.queries, block, values, len);
+                }
+            }
+        }
+
+        /// The probabilities of one block of keys, with all that a larger score changes. Keys are a panel \[dim\]\[64\], or as stored.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn scores<T: Stored, const PANEL: bool>(queries: &mut Queries<'_>, block: usize, keys: &[T]) {
+            let (dim, strips) = (queries.dim, queries.vectors.div_ceil(ROWS));
+            for s in 0..strips {
+                let rows = queries.vectors * s / strips..queries.vectors * (s + 1) / strips;
+                let seen = queries.sees.shared(&rows, block);
+                if seen.is_empty() {
+                    continue;
+                }
+                let q = &queries.q[rows.start * dim..rows.end * dim];
+                // The first strip asks for the next block while it works on this one.
+                let ahead = if s == 0 && !PANEL { BLOCK * dim } else { 0 };
+                for lane in seen.clone().step_by(WIDE * LANES) {
+                    let wide = (seen.end - lane).div_ceil(LANES).min(WIDE);
+                    let keys = if PANEL { &keys[lane..] } else { &keys[lane * dim..][..wide * LANES * dim] };
+                    let p = &mut queries.p[rows.start * BLOCK + lane..rows.end * BLOCK];
+                    match rows.len() {
+                        $($rows => score_wide::<T, $rows, PANEL>(wide, q, keys, dim, p, ahead),)*
+                        _ => unreachable!("at most {ROWS} rows"),
                     }
                 }
-                for s in strips.clone() {
-                    let rows = strip(s);
-                    let keys = part.shared(&rows, block);
-                    if keys.is_empty() {
-                        continue;
-                    }
-                    let values = &part.values[start..start + keys.end * dim];
-                    let p = &part.p[rows.start * BLOCK..rows.end * BLOCK];
-                    for d in (0..dim).step_by(WIDE * LANES) {
-                        let wide = ((dim - d) / LANES).min(WIDE);
-                        let sums = &mut part.state.sums[rows.start * dim + d..rows.end * dim];
-                        let ahead = if s == 0 { BLOCK * dim } else { 0 };
-                        match rows.len() {
-                            $($rows => weigh_wide::<T, $rows>(wide, p, &keys, values, d, dim, sums, ahead),)*
-                            _ => unreachable!("at most {ROWS} rows"),
-                        }
+                for row in rows {
+                    let visible = queries.sees.visible(row, block);
+                    let visible = visible.start.saturating_sub(seen.start)..visible.end.saturating_sub(seen.start);
+                    let p = &mut queries.p[row * BLOCK..][seen.start..seen.end.next_multiple_of(LANES)];
+                    let sums = &mut queries.state.sums[row * dim..][..dim];
+                    let weights = &mut queries.state.weights[row * LANES..][..LANES];
+                    soften(p, visible, queries.cap, sums, weights, &mut queries.state.max[row]);
+                }
+            }
+        }
+
+        /// Adds the values of one block, \[64\]\[dim\], by their probabilities.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn outputs<T: Stored>(queries: &mut Queries<'_>, block: usize, values: &[T], ahead: usize) {
+            let (dim, strips) = (queries.dim, queries.vectors.div_ceil(ROWS));
+            for s in 0..strips {
+                let rows = queries.vectors * s / strips..queries.vectors * (s + 1) / strips;
+                let seen = queries.sees.shared(&rows, block);
+                if seen.is_empty() {
+                    continue;
+                }
+                let values = &values[..seen.end * dim];
+                let p = &queries.p[rows.start * BLOCK..rows.end * BLOCK];
+                let ahead = if s == 0 { ahead } else { 0 };
+                for d in (0..dim).step_by(WIDE * LANES) {
+                    let wide = ((dim - d) / LANES).min(WIDE);
+                    let sums = &mut queries.state.sums[rows.start * dim + d..rows.end * dim];
+                    match rows.len() {
+                        $($rows => weigh_wide::<T, $rows>(wide, p, &seen, values, d, dim, sums, ahead),)*
+                        _ => unreachable!("at most {ROWS} rows"),
                     }
                 }
             }
@@ -70,11 +98,11 @@ macro_rules! strips {
         /// [`score`] for `wide` vectors of keys.
         #[inline]
         #[target_feature(enable = $features)]
-        fn score_wide<T: Stored, const M: usize>(
+        fn score_wide<T: Stored, const M: usize, const PANEL: bool>(
             wide: usize, q: &[f32], keys: &[T], dim: usize, p: &mut [f32], ahead: usize,
         ) {
             match wide {
-                $($wide => score::<T, M, $wide>(q, keys, dim, p, ahead),)*
+                $($wide => score::<T, M, $wide, PANEL>(q, keys, dim, p, ahead),)*
                 _ => unreachable!("at most {WIDE} vectors"),
             }
         }
@@ -92,20 +120,30 @@ macro_rules! strips {
             }
         }
 
-        /// p\[row\]\[key\] = q\[row\] · key for `M` rows and 16 · `N` keys.
+        /// p\[row\]\[key\] = q\[row\] · key for `M` rows and 16 · `N` keys, in a panel those at its first columns.
         #[inline]
         #[target_feature(enable = $features)]
-        fn score<T: Stored, const M: usize, const N: usize>(q: &[f32], keys: &[T], dim: usize, p: &mut [f32], ahead: usize) {
-            assert!(q.len() == M * dim && keys.len() == N * LANES * dim && p.len() > (M - 1) * BLOCK + N * LANES - 1);
+        fn score<T: Stored, const M: usize, const N: usize, const PANEL: bool>(
+            q: &[f32], keys: &[T], dim: usize, p: &mut [f32], ahead: usize,
+        ) {
+            let len = if PANEL { (dim - 1) * BLOCK + N * LANES } else { N * LANES * dim };
+            assert!(q.len() == M * dim && keys.len() >= len && p.len() > (M - 1) * BLOCK + N * LANES - 1);
+            assert!(dim.is_multiple_of(2) && (!PANEL || size_of::<T>() == 4));
             let (q, keys) = (q.as_ptr(), keys.as_ptr());
             let mut sums = [[zero(); N]; M];
             for pair in (0..dim).step_by(2) {
                 for half in 0..2 {
                     let mut key = [zero(); N];
                     for n in 0..N {
+                        if PANEL {
+                            let line = keys.wrapping_add((pair + half) * BLOCK + n * LANES);
+                            // SAFETY: the row of element pair + half < dim (dim is even) and 16 · (n + 1) of its columns are inside `keys`.
+                            key[n] = unsafe { key_lanes(line, 0, zero()) };
+                            continue;
+                        }
                         let line = keys.wrapping_add(n * LANES * dim + pair * LANES);
-                        // SAFETY: elements `pair` and `pair + 1` < dim (dim is even) of the 16 keys of block n < N are inside `keys`.
-                        key[n] = unsafe { key_lanes(line, half) };
+                        // SAFETY: elements `pair` and `pair + 1` < dim of the 16 keys of block n < N are inside `keys`.
+                        key[n] = unsafe { key_lanes(line, half, zero()) };
                         if ahead > 0 && (half == 0 || size_of::<T>() == 4) {
                             prefetch(line.wrapping_add(half * LANES + ahead));
                         }
@@ -132,7 +170,7 @@ macro_rules! strips {
         fn weigh<T: Stored, const M: usize, const N: usize>(
             p: &[f32], keys: &Range<usize>, values: &[T], d: usize, dim: usize, sums: &mut [f32], ahead: usize,
         ) {
-            assert!(p.len() == M * BLOCK && keys.end <= BLOCK && values.len() == keys.end * dim && d + N * LANES <= dim);
+            assert!(size_of::<T>() > 1 && p.len() == M * BLOCK && keys.end <= BLOCK && values.len() == keys.end * dim && d + N * LANES <= dim);
             let (p, values) = (p.as_ptr(), values.as_ptr());
             let mut running = [[zero(); N]; M];
             for m in 0..M {
@@ -145,7 +183,7 @@ macro_rules! strips {
                 for n in 0..N {
                     let line = values.wrapping_add(key * dim + d + n * LANES);
                     // SAFETY: key < keys.end and d + 16 · (n + 1) <= dim, and `values` holds keys.end · dim.
-                    value[n] = unsafe { value_lanes(line) };
+                    value[n] = unsafe { value_lanes(line, 0, zero()) };
                     if ahead > 0 && (size_of::<T>() == 4 || n % 2 == 0) {
                         prefetch(line.wrapping_add(ahead));
                     }
@@ -177,7 +215,7 @@ macro_rules! strips {
         /// Scores of one row to probabilities relative to the largest score so far; keys that are not `visible` get 0.
         #[inline]
         #[target_feature(enable = $features)]
-        fn soften(p: &mut [f32], visible: Range<usize>, cap: f32, sums: &mut [f32], weights: &mut [f32], max: &mut f32) {
+        pub(super) fn soften(p: &mut [f32], visible: Range<usize>, cap: f32, sums: &mut [f32], weights: &mut [f32], max: &mut f32) {
             let mut top = splat(*max);
             for at in (0..p.len()).step_by(LANES) {
                 let mut score = get(p, at);

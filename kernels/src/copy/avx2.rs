@@ -3,7 +3,8 @@
 
 use super::{Copy, Part};
 use crate::cpu::isa::AVX2;
-use crate::roof::{Variant, opaque};
+use crate::cpu::opaque::opaque;
+use crate::cpu::variant::Variant;
 use std::arch::x86_64::*;
 
 // SAFETY: `copy` is compiled for a subset of `AVX2` and derives every address from the slices it is given.

@@ -1,12 +1,10 @@
 //! `copy` in plain Rust.
-#![expect(unsafe_code, reason = "a variant is declared with a promise, which plain Rust keeps anywhere")]
 
 use super::{Copy, Part};
-use crate::roof::Variant;
+use crate::cpu::variant::Variant;
 use std::hint::black_box;
 
-// SAFETY: a safe function that needs no optional instruction.
-pub(super) static SCALAR: Variant<Copy> = unsafe { Variant::<Copy>::new("scalar", &[], copy) };
+pub(super) static SCALAR: Variant<Copy> = Variant::<Copy>::scalar(copy);
 
 /// What the standard library's copy does: on most systems the C library's, the best that a program gets without asking.
 fn copy(part: &mut Part<'_>) {

@@ -41,6 +41,7 @@ features! {
     Dotprod "dotprod" "aarch64" "dotprod" "int8 dot products.",
     I8mm "i8mm" "aarch64" "i8mm" "int8 matrix multiply-accumulate.",
     Bf16 "bf16" "aarch64" "bf16" "bf16 dot products and matrix multiply-accumulate.",
+    Fp16 "fp16" "aarch64" "fp16" "binary16 arithmetic.",
 }
 
 /// What the AVX2 kernels need.
@@ -77,6 +78,14 @@ pub const AVX512_BF16: &[Feature] = &[
     Feature::Fma,
     Feature::F16c,
 ];
+/// What every 64-bit Arm kernel needs, and every 64-bit Arm CPU has.
+pub const NEON: &[Feature] = &[Feature::Neon];
+/// [`NEON`] with int8 dot products (Cortex-A76, Neoverse N1, Apple A11 and later).
+pub const NEON_DOTPROD: &[Feature] = &[Feature::Dotprod, Feature::Neon];
+/// [`NEON_DOTPROD`] with int8 matrix products (Cortex-A710, Neoverse V1, Apple M2, and the cores of DGX Spark).
+pub const NEON_I8MM: &[Feature] = &[Feature::I8mm, Feature::Dotprod, Feature::Neon];
+/// [`NEON`] with bf16 dot and matrix products (the same cores).
+pub const NEON_BF16: &[Feature] = &[Feature::Bf16, Feature::Neon];
 
 /// Whether this CPU has all of `features`. Errors: the names of those it lacks.
 pub fn require(features: &[Feature]) -> Result<(), Unsupported> {

@@ -2,15 +2,22 @@
 
 pub(crate) mod barrier;
 pub mod clock;
-#[cfg(target_arch = "x86_64")]
+pub(crate) mod cuts;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) mod f32x16;
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod f32x8;
 pub mod isa;
 pub mod kernel;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod line128;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon_asm;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) mod opaque;
 pub mod pages;
 pub mod pool;
+pub(crate) mod prefetch;
 pub(crate) mod share;
+mod speed;
 pub(crate) mod split;
 pub(crate) mod variant;
 
@@ -31,19 +38,28 @@ impl Cpu {
     /// `threads` workers on the first CPUs this process may use (all of them if `None`).
     /// `last_level_cache` in bytes as detected; 0 stands for unknown and is taken as 64 MiB.
     pub fn new(threads: Option<usize>, last_level_cache: u64) -> Self {
+        let count = threads.unwrap_or_else(|| pool::allowed_cpus().len()).max(1);
+        Self::on(&Self::first_cpus(count), last_level_cache)
+    }
+    fn first_cpus(count: usize) -> Vec<usize> {
         let mut cpus = pool::allowed_cpus();
         if cpus.is_empty() {
             cpus.push(0);
         }
-        let count = threads.unwrap_or(cpus.len()).max(1);
         // More threads than CPUs is allowed (and slow): CPUs are used again in turn.
-        let chosen: Vec<_> = (0..count).map(|i| cpus[i % cpus.len()]).collect();
-        Self::on(&chosen, last_level_cache)
+        (0..count).map(|i| cpus[i % cpus.len()]).collect()
     }
     /// Workers on exactly these CPUs.
     pub fn on(cpus: &[usize], last_level_cache: u64) -> Self {
+        Self::of_pool(Pool::new(cpus), last_level_cache)
+    }
+    /// One worker for each of `weights`, with shares in proportion to them, on the first CPUs this process may use.
+    pub fn weighted(weights: &[u32], last_level_cache: u64) -> Self {
+        Self::of_pool(Pool::weighted(&Self::first_cpus(weights.len()), weights), last_level_cache)
+    }
+    fn of_pool(pool: Pool, last_level_cache: u64) -> Self {
         let last_level_cache = if last_level_cache == 0 { 64 << 20 } else { last_level_cache };
-        Self { pool: Arc::new(Pool::new(cpus)), last_level_cache }
+        Self { pool: Arc::new(pool), last_level_cache }
     }
     /// The pool that kernels run on.
     pub fn pool(&self) -> &Arc<Pool> {

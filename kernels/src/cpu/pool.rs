@@ -2,9 +2,12 @@
 //!
 //! A general-purpose pool steals and wakes through the kernel; both would land inside a 50 µs GEMV. Here worker `i` of `n`
 //! always gets share `i`, a call costs a few cache-line transfers while the workers still spin, and the caller is worker 0.
+//! On a machine with several kinds of core each worker's speed is measured once, and shares are cut in proportion.
 #![expect(unsafe_code, reason = "workers borrow the caller's closure for the length of one call")]
 
 use crate::cpu::barrier::Barrier;
+use crate::cpu::cuts::Shares;
+use crate::cpu::speed;
 use crate::os;
 use std::any::{Any, TypeId};
 use std::cell::Cell;
@@ -26,13 +29,14 @@ pub struct Worker<'a> {
     /// How many workers take part.
     pub count: usize,
     barrier: &'a Barrier,
+    shares: &'a Shares,
 }
 
 impl Worker<'_> {
     /// This worker's part of `0 .. items`, cut at multiples of `grain`.
     pub fn share(&self, items: usize, grain: usize) -> Range<usize> {
         let grains = items.div_ceil(grain);
-        let cut = |i: usize| (grains * i / self.count * grain).min(items);
+        let cut = |i: usize| (self.shares.cut(grains, i, self.count) * grain).min(items);
         cut(self.index)..cut(self.index + 1)
     }
     /// Waits until every worker of this call has come here.
@@ -53,6 +57,7 @@ struct Shared {
     parked: Vec<AtomicBool>,
     panic: Mutex<Option<Box<dyn std::any::Any + Send>>>,
     barrier: Barrier,
+    shares: Shares,
 }
 
 /// A fixed set of workers. The thread that calls [`Pool::run`] is worker 0 and is pinned at its first call.
@@ -68,7 +73,7 @@ pub struct Pool {
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pool").field("cpus", &self.cpus).finish_non_exhaustive()
+        f.debug_struct("Pool").field("cpus", &self.cpus).field("shares", &self.shared.shares).finish_non_exhaustive()
     }
 }
 
@@ -93,9 +98,22 @@ pub fn unpin(cpus: &[usize]) {
 }
 
 impl Pool {
-    /// One worker for each of `cpus`, pinned to it where the system allows. Panics if `cpus` is empty.
+    /// One worker for each of `cpus`, pinned to it where the system allows. Panics if `cpus` is empty. If they are cores of
+    /// several kinds, they are measured for 5 ms and get shares to match.
     pub fn new(cpus: &[usize]) -> Self {
+        let equal = Self::weighted(cpus, &vec![1; cpus.len()]);
+        let kinds = os::core_kinds(cpus);
+        if kinds.iter().all(|kind| *kind == kinds[0]) {
+            return equal;
+        }
+        // On a thread of its own: whoever makes a pool is not yet to be pinned.
+        let speeds = std::thread::scope(|scope| scope.spawn(|| speed::measure(&equal)).join());
+        speeds.map_or(equal, |speeds| Self::weighted(cpus, &speed::weights(&kinds, &speeds)))
+    }
+    /// Workers on `cpus` with shares in proportion to `weights`, one a worker. Panics if there are none or one is 0.
+    pub fn weighted(cpus: &[usize], weights: &[u32]) -> Self {
         assert!(!cpus.is_empty(), "a pool needs at least one cpu");
+        assert!(weights.len() == cpus.len() && !weights.contains(&0), "{weights:?}: one weight above 0 for each cpu");
         let shared = Arc::new(Shared {
             epoch: AtomicU64::new(0),
             busy: AtomicUsize::new(0),
@@ -104,6 +122,7 @@ impl Pool {
             parked: cpus.iter().map(|_| AtomicBool::new(false)).collect(),
             panic: Mutex::new(None),
             barrier: Barrier::new(cpus.len()),
+            shares: Shares::new(weights),
         });
         let handles: Vec<_> = (1..cpus.len())
             .map(|index| {
@@ -128,6 +147,10 @@ impl Pool {
     pub fn cpus(&self) -> &[usize] {
         &self.cpus
     }
+    /// How work is cut among the workers.
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.shared.shares
+    }
     /// The one `T` of this pool, made when it is first asked for: scratch of ops that run one after another.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "for experts on vector instructions"))]
     pub(crate) fn shared<T: Any + Default + Send + Sync>(&self) -> Arc<T> {
@@ -141,7 +164,7 @@ impl Pool {
         let shared = &*self.shared;
         pin_once(self.cpus[0]);
         if self.threads.is_empty() {
-            return job(Worker { index: 0, count: 1, barrier: &shared.barrier });
+            return job(Worker { index: 0, count: 1, barrier: &shared.barrier, shares: &shared.shares });
         }
         // SAFETY: only the lifetime changes. Workers use the reference between `epoch` moving and `busy` reaching 0, and this
         // call does not return before `busy` is 0, whether or not a job panics.
@@ -169,7 +192,7 @@ impl Pool {
 
 /// Runs one worker's part; a panic is kept for the caller and frees whoever waits at the barrier.
 fn enter(shared: &Shared, job: &Job<'_>, index: usize) {
-    let worker = Worker { index, count: shared.parked.len(), barrier: &shared.barrier };
+    let worker = Worker { index, count: shared.parked.len(), barrier: &shared.barrier, shares: &shared.shares };
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(worker))) {
         let mut first = shared.panic.lock().unwrap_or_else(PoisonError::into_inner);
         if first.is_none() {
@@ -260,16 +283,23 @@ mod tests {
     #[test]
     fn shares_cover_everything_once_at_the_grain() {
         let barrier = Barrier::new(1);
-        for count in 1..6 {
-            for items in [0, 1, 7, 64, 100] {
-                let mut next = 0;
-                for index in 0..count {
-                    let share = Worker { index, count, barrier: &barrier }.share(items, 16);
-                    assert_eq!(share.start, next);
-                    assert!(share.end == items || share.end.is_multiple_of(16));
-                    next = share.end;
+        for weights in [&[1][..], &[1; 5], &[32, 9], &[1, 32, 1, 1], &[5, 3, 7, 2, 32]] {
+            let shares = Shares::new(weights);
+            // All of them, and the first few, as an op on fewer threads has it.
+            for count in 1..=weights.len() {
+                for items in [0, 1, 7, 64, 100, 12_345] {
+                    let all: u32 = weights[..count].iter().sum();
+                    let mut next = 0;
+                    for (index, weight) in weights[..count].iter().enumerate() {
+                        let share = Worker { index, count, barrier: &barrier, shares: &shares }.share(items, 16);
+                        assert_eq!(share.start, next);
+                        assert!(share.end == items || share.end.is_multiple_of(16));
+                        let due = items as f64 * f64::from(*weight) / f64::from(all);
+                        assert!((share.len() as f64 - due).abs() <= 32.0, "{weights:?}: {share:?} of {items}");
+                        next = share.end;
+                    }
+                    assert_eq!(next, items);
                 }
-                assert_eq!(next, items);
             }
         }
     }

@@ -1,12 +1,12 @@
 //! What the implementations of one op on a CPU have in common: all but the kernel function of each instruction set.
-#![expect(unsafe_code, reason = "a portable function is declared as a kernel that needs no instruction set")]
+#![expect(unsafe_code, reason = "a variant carries the promise that its body may be called where its features exist")]
 
 use crate::cpu::Cpu;
-use crate::cpu::kernel::Kernel;
+use crate::cpu::isa::Feature;
+use crate::cpu::kernel::{Guarded, Kernel};
 use crate::cpu::pool::Pool;
 use crate::{Backend, Buffer, Device, Fault, Implementation, Invalid, Io, Live, Op, Prepared, Unsupported};
 use std::fmt::{self, Debug};
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// An op whose CPU implementations differ in their kernel function alone.
@@ -15,78 +15,131 @@ pub(crate) trait CpuOp: Op {
     type Args<'a>;
     /// What `prepare` makes: weights as the kernels read them, tables, scratch.
     type Ready: Debug + Send;
+    /// Workers it takes; those of a larger pool may stay idle.
+    fn threads(&self) -> usize {
+        1
+    }
     /// Makes it, for this pool.
     fn ready(&self, weights: &[Buffer], pool: &Pool) -> Result<Self::Ready, Fault>;
     /// Bytes of weights that it holds.
-    fn resident(ready: &Self::Ready) -> u64;
-    /// Shares one call among the workers and enters `V`'s kernel for each.
-    fn run<V: Variant<Self>>(&self, ready: &mut Self::Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault>;
+    fn resident(_ready: &Self::Ready) -> u64 {
+        0
+    }
+    /// Shares one call among the workers and enters `kernel` for each.
+    fn run(&self, ready: &mut Self::Ready, pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault>;
 }
 
-/// One instruction set's kernel for an op.
-pub(crate) trait Variant<O: CpuOp>: Debug + Send + Sync + 'static {
-    /// Name in ids.
-    const NAME: &'static str;
-    /// The kernel. A function, because the operands' lifetime is another at each call.
-    fn kernel<'a>() -> Kernel<O::Args<'a>>;
+/// One kernel of an op: a name, the instructions it needs, the ops it is for.
+pub(crate) struct Variant<O: CpuOp> {
+    name: &'static str,
+    accepts: fn(&O) -> Result<(), Unsupported>,
+    entry: Entry<O>,
+}
+
+/// A kernel for operands of any lifetime, which is another at each call.
+pub(crate) struct Entry<O: CpuOp> {
+    features: &'static [Feature],
+    body: for<'a> unsafe fn(&mut O::Args<'a>),
+}
+
+impl<O: CpuOp> Clone for Entry<O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<O: CpuOp> Copy for Entry<O> {}
+
+impl<O: CpuOp> Entry<O> {
+    /// The kernel for one call's operands, if this CPU has what it needs. Errors: what is lacking.
+    pub(crate) fn here<'a>(&self) -> Result<Guarded<O::Args<'a>>, Unsupported> {
+        // SAFETY: `Variant::new` was given the same promise for these features and this body.
+        unsafe { Kernel::new(self.features, self.body) }.here()
+    }
+}
+
+impl<O: CpuOp> Variant<O> {
+    /// Declares a kernel.
+    ///
+    /// # Safety
+    /// `body` must be sound to call with any operands on a CPU that has all of `features`.
+    pub(crate) const unsafe fn new(
+        name: &'static str,
+        features: &'static [Feature],
+        body: for<'a> unsafe fn(&mut O::Args<'a>),
+    ) -> Self {
+        Self { name, accepts: |_| Ok(()), entry: Entry { features, body } }
+    }
+    /// Declares the kernel in plain Rust, which any CPU can run.
+    pub(crate) const fn scalar(body: for<'a> fn(&mut O::Args<'a>)) -> Self {
+        // SAFETY: a safe function is sound to call anywhere.
+        unsafe { Self::new("scalar", &[], body) }
+    }
+    /// The same kernel, for the ops that `accepts` lets through.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    pub(crate) const fn only(mut self, accepts: fn(&O) -> Result<(), Unsupported>) -> Self {
+        self.accepts = accepts;
+        self
+    }
+}
+
+impl<O: CpuOp> Debug for Variant<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", O::NAME, self.name)
+    }
+}
+
+impl<O: CpuOp> Implementation<O> for Variant<O> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn backend(&self) -> Backend {
+        Backend::Cpu
+    }
+    fn supports(&self, op: &O, device: &dyn Device) -> Result<(), Unsupported> {
+        let threads = Cpu::of(device)?.pool().threads();
+        self.entry.here()?;
+        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
+        (self.accepts)(op)?;
+        if op.threads() > threads {
+            let asked = op.threads();
+            return Err(Unsupported(format!("asks for {asked} threads, and the device has {threads}")));
+        }
+        Ok(())
+    }
+    fn prepare(&self, op: &O, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+        self.supports(op, device)?;
+        let pool = Cpu::of(device)?.pool().clone();
+        let ready = op.ready(weights, &pool)?;
+        Ok(Box::new(Runner { op: op.clone(), ready, pool, entry: self.entry }))
+    }
+}
+
+struct Runner<O: CpuOp> {
+    op: O,
+    ready: O::Ready,
+    pool: Arc<Pool>,
+    entry: Entry<O>,
+}
+
+impl<O: CpuOp> Debug for Runner<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").field("op", &self.op).field("pool", &self.pool).finish_non_exhaustive()
+    }
+}
+
+impl<O: CpuOp> Prepared for Runner<O> {
+    fn run(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
+        self.op.run(&mut self.ready, &self.pool, self.entry, io)
+    }
+    fn resident(&self) -> u64 {
+        O::resident(&self.ready)
+    }
 }
 
 /// A kernel that any CPU can run.
 pub(crate) const fn portable<A>(body: fn(&mut A)) -> Kernel<A> {
     // SAFETY: a safe function is sound to call anywhere.
     unsafe { Kernel::new(&[], body) }
-}
-
-/// A variant as an implementation.
-#[derive(Debug)]
-pub(crate) struct On<V>(PhantomData<V>);
-
-impl<V> On<V> {
-    pub(crate) const fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<O: CpuOp, V: Variant<O>> Implementation<O> for On<V> {
-    fn name(&self) -> &'static str {
-        V::NAME
-    }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &O, device: &dyn Device) -> Result<(), Unsupported> {
-        Cpu::of(device)?;
-        V::kernel().here()?;
-        op.validate().map_err(|invalid| Unsupported(invalid.0))
-    }
-    fn prepare(&self, op: &O, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        self.supports(op, device)?;
-        let pool = Cpu::of(device)?.pool().clone();
-        let ready = op.ready(weights, &pool)?;
-        Ok(Box::new(Runner::<O, V> { op: op.clone(), ready, pool, variant: PhantomData }))
-    }
-}
-
-struct Runner<O: CpuOp, V> {
-    op: O,
-    ready: O::Ready,
-    pool: Arc<Pool>,
-    variant: PhantomData<V>,
-}
-
-impl<O: CpuOp, V> Debug for Runner<O, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runner").field("op", &self.op).field("pool", &self.pool).finish_non_exhaustive()
-    }
-}
-
-impl<O: CpuOp, V: Variant<O>> Prepared for Runner<O, V> {
-    fn run(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        self.op.run::<V>(&mut self.ready, &self.pool, io)
-    }
-    fn resident(&self) -> u64 {
-        O::resident(&self.ready)
-    }
 }
 
 /// The rows in use, if the op was prepared for that many.
@@ -115,4 +168,9 @@ pub(crate) fn fits(name: &str, dimensions: &[usize]) -> Result<(), Invalid> {
 /// A fault for a call with too few or too many operands.
 pub(crate) fn operands(name: &str, expected: &str) -> Fault {
     Fault::Device(format!("{name}: called with other operands than it has; it takes {expected}"))
+}
+
+/// The weights of an op that has none.
+pub(crate) fn no_weights(name: &str, weights: &[Buffer]) -> Result<(), Fault> {
+    if weights.is_empty() { Ok(()) } else { Err(operands(name, "no weights")) }
 }

@@ -13,12 +13,16 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod reference;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, Entry, fits, operands, rows_in_use};
 use crate::format::Format;
 use crate::format::splitmix::SplitMix64;
 use crate::format::synth::synth;
@@ -44,10 +48,12 @@ pub struct Embed {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<Embed>] = &[
     #[cfg(target_arch = "x86_64")]
-    &On::<avx512::Avx512>::new(),
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &On::<avx2::Avx2>::new(),
-    &On::<scalar::Scalar>::new(),
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
+    &scalar::SCALAR,
 ];
 
 impl Op for Embed {
@@ -207,8 +213,8 @@ impl CpuOp for Embed {
     fn resident(ready: &Ready) -> u64 {
         ready.table.bytes() as u64
     }
-    fn run<V: Variant<Self>>(&self, ready: &mut Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
-        let kernel = V::kernel().here()?;
+    fn run(&self, ready: &mut Ready, pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let ([tokens], [x]) = (io.inputs, &mut *io.outputs) else {
             return Err(operands(Self::NAME, "one input, the tokens, and one output"));

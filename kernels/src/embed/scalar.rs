@@ -1,18 +1,9 @@
 //! Embedding by the formats' own decoders.
 
 use super::{Args, Embed};
-use crate::cpu::kernel::Kernel;
-use crate::cpu::variant::{Variant, portable};
+use crate::cpu::variant::Variant;
 
-#[derive(Debug)]
-pub(super) struct Scalar;
-
-impl Variant<Embed> for Scalar {
-    const NAME: &'static str = "scalar";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        portable(tokens)
-    }
-}
+pub(super) static SCALAR: Variant<Embed> = Variant::<Embed>::scalar(tokens);
 
 fn tokens(args: &mut Args<'_>) {
     let format = args.format;

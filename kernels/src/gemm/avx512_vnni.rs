@@ -2,10 +2,12 @@
 #![expect(unsafe_code, reason = "kernels compiled for AVX-512 VNNI")]
 
 mod few;
+pub(super) mod layout;
+mod micro;
 mod panels;
+mod unpack;
 
 use super::Gemm;
-use super::integer;
 use super::lanes512::*;
 use super::packed::LINE;
 use super::quantise512::quantise;
@@ -36,7 +38,7 @@ impl Implementation<Gemm> for Avx512Vnni {
     }
     fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
         self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, integer::plan(op))
+        tiled::prepare::<Self>(op, weights, device, layout::plan(op))
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) fn plan(op: &Gemm, width: usize) -> Plan {
     Plan {
         group: GROUP,
         row_words: op.k.div_ceil(width),
+        grouped_words: op.k.div_ceil(width),
         panel: TILES * PANEL_WORDS * LINE,
         // E4M3 scales are read as f16, whose exponent bias is 8 more.
         factor: if op.weights == Format::Nvfp4 { 256.0 } else { 1.0 },

@@ -33,6 +33,7 @@ pub(super) fn plan(op: &Gemm) -> Plan {
     Plan {
         group: GROUP,
         row_words: blocks * words(block),
+        grouped_words: blocks * words(block),
         panel: TILES * LANES * (PANEL_K + PANEL_K / block * size_of::<f32>()),
         // Decoded FP4 is twice the value; E4M3 scales are read as f16, whose exponent bias is 8 more.
         factor: match op.weights {

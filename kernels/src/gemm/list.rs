@@ -1,5 +1,7 @@
 //! Every implementation of the gemm, and of a gemm for each expert, fastest first.
 
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::{Gemm, scalar};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni, grouped};
@@ -74,8 +76,16 @@ pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
     PLAIN
 }
 
+/// Matrix products before dot products: they do twice the work in one instruction.
+#[cfg(target_arch = "aarch64")]
+pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] {
+    static ARM: &[&dyn Implementation<Gemm>] =
+        &[&neon::i8mm::NeonI8mm, &neon::bf16::NeonBf16, &neon::dotprod::NeonDotprod, &neon::Neon, &scalar::Scalar];
+    ARM
+}
+
 /// Plain Rust alone, until this architecture has kernels.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] {
     static PLAIN: &[&dyn Implementation<Gemm>] = &[&scalar::Scalar];
     PLAIN

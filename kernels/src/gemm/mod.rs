@@ -44,13 +44,15 @@ mod lanes256;
 #[cfg(target_arch = "x86_64")]
 mod lanes512;
 mod list;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod packed;
 #[cfg(target_arch = "x86_64")]
 mod quantise512;
 mod reference;
 mod scalar;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiled;
 
 pub use activations::{Activations, UnknownActivations};
@@ -262,9 +264,18 @@ impl Op for Gemm {
             (F::F32, A::F32),
             (F::F32, A::Bf16),
         ];
-        // One row and one output; a tail in every direction; several tiles a worker; more than one chunk of k and of rows.
-        let shapes =
-            [(1, 1, 32), (3, 17, 32), (1, 49, 96), (9, 33, 544), (5, 16, 1056), (29, 100, 64), (70, 150, 1120)];
+        // One row and one output; a tail in every direction; several tiles a worker, and several steps of them; more than one
+        // chunk of k and of rows.
+        let shapes = [
+            (1, 1, 32),
+            (3, 17, 32),
+            (1, 49, 96),
+            (9, 33, 544),
+            (2, 177, 160),
+            (5, 16, 1056),
+            (29, 100, 64),
+            (70, 150, 1120),
+        ];
         let mut all = Vec::new();
         for (weights, activations) in pairs {
             for (at, (m, n, k)) in shapes.into_iter().enumerate() {

@@ -17,15 +17,20 @@
 use super::Gemm;
 use super::canonical::{Canonical, scratch};
 use crate::cpu::pool::Pool;
+use crate::cpu::prefetch::prefetch;
 use crate::cpu::split::Split;
 use crate::format::Format;
 use crate::{Buffer, Fault};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Outputs a tile: f32 lanes of a 512-bit vector.
 pub(super) const LANES: usize = 16;
 /// Bytes of one code for every lane.
 pub(super) const LINE: usize = 64;
+
+/// Bytes of codes that each of the first few tiles is asked for before a walk.
+const BEGIN: usize = 2048;
 
 /// All weights of a gemm in tiles.
 #[derive(Debug)]
@@ -111,7 +116,17 @@ impl Packed {
         let (codes, rest) = tile.split_at(self.shape.blocks * self.shape.codes);
         Tile { codes, scales: &rest[..self.shape.blocks * self.shape.scales] }
     }
+    /// Asks for what a walk over `tiles` begins with, so that it is on its way while activations are rounded.
+    pub(super) fn begin(&self, tiles: Range<usize>) {
+        for t in tiles.take(4) {
+            let Tile { codes, scales } = self.tile(t);
+            for line in codes.chunks(LINE).take(BEGIN / LINE).chain(scales.chunks(LINE).take(BEGIN / 4 / LINE)) {
+                prefetch(line.as_ptr());
+            }
+        }
+    }
     /// How each tile is laid out.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn layout(&self) -> Layout {
         self.shape
     }

@@ -27,8 +27,10 @@ pub(super) const PASS: usize = 512;
 pub(super) struct Plan {
     /// Rows that the panel kernel takes at a time, interleaved in memory word by word.
     pub(super) group: usize,
-    /// Words (i32) of one row of rounded activations.
+    /// Words (i32) of one row of rounded activations that stands by itself.
     pub(super) row_words: usize,
+    /// Words of one row of a group.
+    pub(super) grouped_words: usize,
     /// Bytes of one panel.
     pub(super) panel: usize,
     /// Constant for the whole tensor, beside its scale: powers of two that decoding leaves out.
@@ -131,8 +133,8 @@ pub(super) fn prepare<I: Kernels>(
     Ok(Box::new(Ready::<I> {
         tensor_scale: given.tensor_scale,
         bias,
-        acts: scratch::<i32>(rows * plan.row_words)?,
-        row_scales: scratch::<f32>(op.m)?,
+        acts: scratch::<i32>(rows.max(threads) * plan.row_words.max(plan.grouped_words))?,
+        row_scales: scratch::<f32>(op.m.max(threads))?,
         panel: scratch::<u8>(threads * plan.panel)?,
         sums: scratch::<f32>(threads * plan.sums(op.m))?,
         codes: scratch::<i8>(threads * plan.codes)?,
@@ -153,7 +155,10 @@ impl<I: Kernels> Prepared for Ready<I> {
         let (x, y, rows) = operands(op, io);
         let grouped = rows > FEW;
         let grain = if grouped { plan.group } else { 1 };
-        let (a_row, factor) = (plan.row_words, *tensor_scale * plan.factor);
+        // One row is rounded by every worker for itself: sooner done than waited for and fetched from another's cache.
+        let alone = rows == 1;
+        let a_row = if grouped { plan.grouped_words } else { plan.row_words };
+        let factor = *tensor_scale * plan.factor;
         let stretch = plan.sums(op.m);
         let bias = self.bias.slice::<f32>();
         let (y, acts) = (Split::new(y), Split::new(self.acts.slice_mut::<i32>()));
@@ -163,18 +168,24 @@ impl<I: Kernels> Prepared for Ready<I> {
         let bytes = Split::new(self.bytes.slice_mut());
         self.pool.run(&|worker| {
             let me = worker.index;
-            let mine = worker.share(rows, grain);
+            let tiles = worker.share(packed.tiles, 1);
+            let mine = if alone { 0..1 } else { worker.share(rows, grain) };
             let whole = if mine.is_empty() { 0..0 } else { mine.start..mine.end.next_multiple_of(grain) };
+            let first = if alone { me } else { 0 };
+            if !grouped {
+                packed.begin(tiles.clone());
+            }
             quantise.call(&mut Quantise {
                 op,
                 x,
                 rows: mine.clone(),
                 grouped,
                 factor,
-                // SAFETY: shares are cut at the grain, so rounding the end of one up does not reach into another.
-                out: unsafe { acts.part(whole.start * a_row..whole.end * a_row) },
+                // SAFETY: shares are cut at the grain, so rounding the end of one up does not reach into another; the one
+                // row of each worker alone has the worker's place.
+                out: unsafe { acts.part((first + whole.start) * a_row..(first + whole.end) * a_row) },
                 // SAFETY: as above.
-                row_scales: unsafe { row_scales.part(mine) },
+                row_scales: unsafe { row_scales.part(first + mine.start..first + mine.end) },
                 // SAFETY: each worker takes its own stretch of scratch, here and below.
                 codes: unsafe { codes.part(me * plan.codes..(me + 1) * plan.codes) },
                 // SAFETY: own stretch.
@@ -182,17 +193,19 @@ impl<I: Kernels> Prepared for Ready<I> {
                 // SAFETY: own stretch.
                 bytes: unsafe { bytes.part(me * plan.scales..(me + 1) * plan.scales) },
             });
-            worker.wait();
+            if !alone {
+                worker.wait();
+            }
             let kernel = if grouped { panels } else { few };
             kernel.call(&mut Multiply {
                 op,
                 packed,
-                tiles: worker.share(packed.tiles, 1),
+                tiles,
                 rows,
-                // SAFETY: behind the barrier activations and their scales are only read.
-                acts: unsafe { acts.read(0..rows.next_multiple_of(grain) * a_row) },
+                // SAFETY: behind the barrier, and in a worker's own place, activations and their scales are only read.
+                acts: unsafe { acts.read(first * a_row..(first + rows.next_multiple_of(grain)) * a_row) },
                 // SAFETY: as above.
-                row_scales: unsafe { row_scales.read(0..rows) },
+                row_scales: unsafe { row_scales.read(first..first + rows) },
                 bias,
                 y: &y,
                 // SAFETY: own stretch.

@@ -68,6 +68,11 @@ pub(crate) fn allowed_cpus() -> Vec<usize> {
     sched_getaffinity(None).map(|set| (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect()).unwrap_or_default()
 }
 
+/// A number for the kind of core that each of `cpus` is.
+pub(crate) fn core_kinds(cpus: &[usize]) -> Vec<u64> {
+    super::cores::kinds(cpus, &|path| std::fs::read_to_string(format!("/sys/devices/{path}")).ok())
+}
+
 /// Binds the calling thread to `cpus`. False: the kernel refused.
 pub(crate) fn pin(cpus: &[usize]) -> bool {
     let mut set = CpuSet::new();

@@ -29,6 +29,11 @@ pub(crate) fn allowed_cpus() -> Vec<usize> {
     (0..std::thread::available_parallelism().map_or(1, usize::from)).collect()
 }
 
+/// Threads cannot be bound to a kind of core: all are taken for one.
+pub(crate) fn core_kinds(cpus: &[usize]) -> Vec<u64> {
+    vec![0; cpus.len()]
+}
+
 /// Threads cannot be bound here.
 pub(crate) fn pin(_cpus: &[usize]) -> bool {
     false

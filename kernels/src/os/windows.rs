@@ -32,6 +32,11 @@ pub(crate) fn allowed_cpus() -> Vec<usize> {
     (0..std::thread::available_parallelism().map_or(1, usize::from)).collect()
 }
 
+/// Threads are not bound to cores: all are taken for one kind.
+pub(crate) fn core_kinds(cpus: &[usize]) -> Vec<u64> {
+    vec![0; cpus.len()]
+}
+
 /// Not bound: the scheduler decides.
 pub(crate) fn pin(_cpus: &[usize]) -> bool {
     false

@@ -3,7 +3,7 @@
 
 use super::{Operands, Part, Peak, only_int8};
 use crate::cpu::isa::{AVX2, Feature};
-use crate::roof::Variant;
+use crate::cpu::variant::Variant;
 use std::arch::{asm, x86_64::*};
 
 /// int8 dot products without AVX-512 (Alder Lake, Zen 5 and later).

@@ -3,7 +3,7 @@
 
 use super::{CHAINS, LANES, Operands, Part, Peak, only_bf16, only_int8};
 use crate::cpu::isa::{AVX512, AVX512_BF16, AVX512_VNNI};
-use crate::roof::Variant;
+use crate::cpu::variant::Variant;
 use half::bf16;
 use std::arch::{asm, x86_64::*};
 

@@ -22,14 +22,18 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod reference;
 mod scalar;
 
-use crate::cpu::{kernel::Guarded, pool::Pool, split::Split};
-use crate::roof::Roof;
+use crate::cpu::pool::Pool;
+use crate::cpu::split::Split;
+use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::noise;
 use crate::{
-    Arithmetic, AxisValue, Example, Expected, Host, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
+    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Host, Implementation, Index, Invalid, Io, Live, Op, Shape,
+    Type,
 };
 use half::bf16;
 
@@ -79,6 +83,9 @@ impl Peak {
             ("avx512-bf16", Arithmetic::Bf16) | ("avx2-vnni", Arithmetic::Int8) => 64,
             ("avx512", Arithmetic::F32 | Arithmetic::Bf16) => 32,
             ("avx2", Arithmetic::F32 | Arithmetic::Bf16) => 16,
+            ("neon-i8mm", Arithmetic::Int8) => 64,
+            ("neon-dotprod", Arithmetic::Int8) | ("neon-bf16", Arithmetic::Bf16) => 32,
+            ("neon", Arithmetic::F32 | Arithmetic::Bf16) => 8,
             _ => return None,
         })
     }
@@ -116,18 +123,26 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Peak>] = &[
     &avx2::VNNI,
     #[cfg(target_arch = "x86_64")]
     &avx2::PLAIN,
+    #[cfg(target_arch = "aarch64")]
+    &neon::I8MM,
+    #[cfg(target_arch = "aarch64")]
+    &neon::BF16,
+    #[cfg(target_arch = "aarch64")]
+    &neon::DOTPROD,
+    #[cfg(target_arch = "aarch64")]
+    &neon::PLAIN,
     &scalar::SCALAR,
 ];
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn only_int8(op: &Peak) -> Result<(), crate::Unsupported> {
     only(Arithmetic::Int8, op)
 }
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn only_bf16(op: &Peak) -> Result<(), crate::Unsupported> {
     only(Arithmetic::Bf16, op)
 }
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn only(of: Arithmetic, op: &Peak) -> Result<(), crate::Unsupported> {
     let (has, asked) = (of.name(), op.of.name());
     if of == op.of { Ok(()) } else { Err(crate::Unsupported(format!("multiplies {has}, and the op asks for {asked}"))) }
@@ -222,13 +237,18 @@ impl Op for Peak {
     }
 }
 
-impl Roof for Peak {
-    type Part<'a> = Part<'a>;
+impl CpuOp for Peak {
+    type Args<'a> = Part<'a>;
+    type Ready = ();
     fn threads(&self) -> usize {
         self.threads
     }
+    fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<(), Fault> {
+        no_weights(Self::NAME, weights)
+    }
     #[expect(unsafe_code, reason = "each worker writes its own accumulators")]
-    fn drive<'a>(&self, pool: &Pool, kernel: Guarded<Part<'a>>, io: &'a mut Io<'_>) {
+    fn run(&self, (): &mut (), pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let [a, b, start] = [0, 1, 2].map(|i| io.inputs[i]);
         let (threads, iterations) = (self.threads, self.iterations);
         /// The first vector of an operand.
@@ -258,5 +278,6 @@ impl Roof for Peak {
             Arithmetic::Bf16 => drive!(Bf16, bf16, bf16, f32),
             Arithmetic::Int8 => drive!(Int8, u8, i8, i32),
         }
+        Ok(())
     }
 }

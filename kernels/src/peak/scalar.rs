@@ -1,12 +1,10 @@
 //! `peak` in plain Rust, which a compiler may turn into whatever vectors the target always has.
-#![expect(unsafe_code, reason = "a variant is declared with a promise, which plain Rust keeps anywhere")]
 
 use super::{LANES, Operands, Part, Peak};
-use crate::roof::Variant;
+use crate::cpu::variant::Variant;
 use std::hint::black_box;
 
-// SAFETY: a safe function that needs no optional instruction.
-pub(super) static SCALAR: Variant<Peak> = unsafe { Variant::<Peak>::new("scalar", &[], burn) };
+pub(super) static SCALAR: Variant<Peak> = Variant::<Peak>::scalar(burn);
 
 fn burn(part: &mut Part<'_>) {
     let iterations = part.iterations;

@@ -3,7 +3,8 @@
 
 use super::{Part, Read};
 use crate::cpu::isa::AVX2;
-use crate::roof::{Variant, opaque};
+use crate::cpu::opaque::opaque;
+use crate::cpu::variant::Variant;
 use std::arch::x86_64::*;
 
 // SAFETY: `sum` is compiled for a subset of `AVX2` and derives every address from the slice it is given.

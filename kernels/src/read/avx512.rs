@@ -3,7 +3,8 @@
 
 use super::{Part, Read};
 use crate::cpu::isa::AVX512;
-use crate::roof::{Variant, opaque};
+use crate::cpu::opaque::opaque;
+use crate::cpu::variant::Variant;
 use std::arch::x86_64::*;
 
 /// Lines of a page: the distance of neighbouring streams that walk page by page.

@@ -9,20 +9,25 @@
 //! | operand | type | elements |
 //! |---|---|---|
 //! | inputs\[0\] the array | U64 | bytes ÷ 8 |
-//! | outputs\[0\] sum of each worker's share of the window, low half then high half | U32 | 2 × threads |
+//! | outputs\[0\] sum of the window, low half then high half | U32 | 2 |
 //! | outputs\[1\] the window to read next, counted up by each run | U32 | 1 |
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod reference;
 mod scalar;
 
-use crate::cpu::{kernel::Guarded, pool::Pool, split::Split};
-use crate::roof::Roof;
+use crate::cpu::pool::Pool;
+use crate::cpu::split::Split;
+use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::{RUN, WorkingSet, noise};
-use crate::{Arithmetic, AxisValue, Example, Expected, Implementation, Index, Invalid, Io, Live, Op, Shape, Type};
+use crate::{
+    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
+};
 use std::ops::Range;
 
 /// Reads the whole set.
@@ -75,6 +80,16 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Read>] = &[
     &avx2::STREAMS4,
     #[cfg(target_arch = "x86_64")]
     &avx2::PLAIN,
+    #[cfg(target_arch = "aarch64")]
+    &neon::PAGES4,
+    #[cfg(target_arch = "aarch64")]
+    &neon::PLAIN,
+    #[cfg(target_arch = "aarch64")]
+    &neon::STREAMS4,
+    #[cfg(target_arch = "aarch64")]
+    &neon::PREFETCHED,
+    #[cfg(target_arch = "aarch64")]
+    &neon::FAR_PREFETCHED,
     &scalar::SCALAR,
 ];
 
@@ -99,7 +114,7 @@ impl Op for Read {
         self.window().moved()
     }
     fn outputs(&self) -> Vec<Shape> {
-        vec![Shape { of: Type::U32, len: 2 * self.0.threads }, Shape { of: Type::U32, len: 1 }]
+        vec![Shape { of: Type::U32, len: 2 }, Shape { of: Type::U32, len: 1 }]
     }
     fn operand_bytes(&self) -> u64 {
         self.0.bytes as u64
@@ -115,7 +130,7 @@ impl Op for Read {
         Example {
             weights: Vec::new(),
             inputs: vec![words.into()],
-            outputs: vec![vec![0u32; 2 * self.0.threads].into(), vec![0u32].into()],
+            outputs: vec![vec![0u32; 2].into(), vec![0u32].into()],
             live: self.live(),
         }
     }
@@ -132,27 +147,37 @@ impl Op for Read {
     }
 }
 
-impl Roof for Read {
-    type Part<'a> = Part<'a>;
+impl CpuOp for Read {
+    type Args<'a> = Part<'a>;
+    /// What each worker finds.
+    type Ready = Vec<u64>;
     fn threads(&self) -> usize {
         self.0.threads
     }
+    fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<Vec<u64>, Fault> {
+        no_weights(Self::NAME, weights).map(|()| vec![0; self.0.threads])
+    }
     #[expect(unsafe_code, reason = "each worker writes its own sum")]
-    fn drive<'a>(&self, pool: &Pool, kernel: Guarded<Part<'a>>, io: &'a mut Io<'_>) {
-        let [sums, next] = &mut io.outputs[..] else { unreachable!("read has two outputs") };
+    fn run(&self, sums: &mut Vec<u64>, pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
+        let [total, next] = &mut io.outputs[..] else { unreachable!("read has two outputs") };
         let next = &mut next.slice_mut::<u32>()[0];
         let words = &io.inputs[0].slice::<u64>()[self.words(*next)];
         *next = next.wrapping_add(1);
-        let sums = Split::new(sums.slice_mut::<u32>());
         let window = self.window();
         let passes = window.passes();
+        sums.fill(0);
+        let each = Split::new(sums);
         pool.run(&|worker| {
             let Some(share) = window.share(worker, 8) else { return };
             let mut part = Part { words: &words[share], passes, sum: 0 };
             kernel.call(&mut part);
-            // SAFETY: worker indices differ, so no two workers take the same pair.
-            let sum = unsafe { sums.part(2 * worker.index..2 * worker.index + 2) };
-            sum.copy_from_slice(&[part.sum as u32, (part.sum >> 32) as u32]);
+            // SAFETY: worker indices differ, so no two workers take the same sum.
+            let mine = unsafe { each.part(worker.index..worker.index + 1) };
+            mine[0] = part.sum;
         });
+        let sum = sums.iter().fold(0, |sum: u64, &part| sum.wrapping_add(part));
+        total.slice_mut::<u32>().copy_from_slice(&[sum as u32, (sum >> 32) as u32]);
+        Ok(())
     }
 }

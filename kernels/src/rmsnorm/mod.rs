@@ -11,16 +11,14 @@
 //! `y = x / sqrt(mean(x²) + eps) · gain`; with `residual`, `x += multiplier · delta` first, and with `delta_norm` (Gemma, whose
 //! blocks have a norm behind them too) it is the normalised delta that is added.
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod avx2;
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod avx512;
 mod reference;
 pub(crate) mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) mod vector;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::share;
-use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, Entry, fits, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -56,10 +54,12 @@ impl RmsNorm {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<RmsNorm>] = &[
     #[cfg(target_arch = "x86_64")]
-    &On::<avx512::Avx512>::new(),
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &On::<avx2::Avx2>::new(),
-    &On::<scalar::Scalar>::new(),
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
+    &scalar::SCALAR,
 ];
 
 impl Op for RmsNorm {
@@ -216,8 +216,8 @@ impl CpuOp for RmsNorm {
     fn resident(gains: &[Vec<f32>; 2]) -> u64 {
         gains.iter().map(|gain| size_of_val(gain.as_slice()) as u64).sum()
     }
-    fn run<V: Variant<Self>>(&self, gains: &mut [Vec<f32>; 2], pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
-        let kernel = V::kernel().here()?;
+    fn run(&self, gains: &mut [Vec<f32>; 2], pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let Self { width, eps, multiplier, .. } = *self;
         let [gain, delta_gain] = &*gains;

@@ -1,18 +1,9 @@
 //! RMS normalisation in plain f32: sixteen partial sums, added as a tree, the same on every machine.
 
 use super::{Args, RmsNorm, inverse_root};
-use crate::cpu::kernel::Kernel;
-use crate::cpu::variant::{Variant, portable};
+use crate::cpu::variant::Variant;
 
-#[derive(Debug)]
-pub(super) struct Scalar;
-
-impl Variant<RmsNorm> for Scalar {
-    const NAME: &'static str = "scalar";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        portable(rows)
-    }
-}
+pub(super) static SCALAR: Variant<RmsNorm> = Variant::<RmsNorm>::scalar(rows);
 
 fn rows(args: &mut Args<'_>) {
     let Args { gain, delta_gain, multiplier, eps, .. } = *args;

@@ -9,19 +9,17 @@
 //! `rotary` on stay; the position of row r of a span is `past + r`. With `qk_norm` (Qwen3, Gemma 3) each head of q and k is
 //! first RMS-normalised over head_dim. The gains are inputs, so that one table serves all layers.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod reference;
 mod scalar;
 mod table;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 pub use table::Scaling;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, Entry, fits, no_weights, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -63,10 +61,12 @@ pub struct Rope {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<Rope>] = &[
     #[cfg(target_arch = "x86_64")]
-    &On::<avx512::Avx512>::new(),
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &On::<avx2::Avx2>::new(),
-    &On::<scalar::Scalar>::new(),
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
+    &scalar::SCALAR,
 ];
 
 impl Rope {
@@ -286,13 +286,14 @@ impl CpuOp for Rope {
     type Ready = Buffer;
 
     fn ready(&self, weights: &[Buffer], pool: &Pool) -> Result<Buffer, Fault> {
-        if weights.is_empty() { table::table(self, pool) } else { Err(operands(Self::NAME, "no weights")) }
+        no_weights(Self::NAME, weights)?;
+        table::table(self, pool)
     }
     fn resident(table: &Buffer) -> u64 {
         table.bytes() as u64
     }
-    fn run<V: Variant<Self>>(&self, table: &mut Buffer, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
-        let kernel = V::kernel().here()?;
+    fn run(&self, table: &mut Buffer, pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let live = io.live;
         if let Some(span) = live.spans.iter().find(|span| span.past + span.rows > self.capacity) {

@@ -1,20 +1,11 @@
 //! Rotary embedding in plain f32, the same on every machine.
 
 use super::{Args, Rope, Turn};
-use crate::cpu::kernel::Kernel;
-use crate::cpu::variant::{Variant, portable};
+use crate::cpu::variant::Variant;
 use crate::rmsnorm::inverse_root;
 use crate::rmsnorm::scalar::sum_of_squares;
 
-#[derive(Debug)]
-pub(super) struct Scalar;
-
-impl Variant<Rope> for Scalar {
-    const NAME: &'static str = "scalar";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        portable(rows)
-    }
-}
+pub(super) static SCALAR: Variant<Rope> = Variant::<Rope>::scalar(rows);
 
 fn rows(args: &mut Args<'_>) {
     let eps = args.op.eps;

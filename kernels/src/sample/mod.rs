@@ -8,17 +8,15 @@
 //! Greedy takes the largest logit, the lowest index among equals. NaN never wins; a row of nothing but NaN is a fault.
 //! How a draw is made, so that every instruction set, thread count and platform draws the same token: see [`Method::TopP`].
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod nucleus;
 mod reference;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, Entry, fits, no_weights, operands, rows_in_use};
 use crate::format::splitmix::derive;
 use crate::format::synth::synth_f32;
 use crate::{
@@ -64,10 +62,12 @@ pub struct Sample {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<Sample>] = &[
     #[cfg(target_arch = "x86_64")]
-    &On::<avx512::Avx512>::new(),
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &On::<avx2::Avx2>::new(),
-    &On::<scalar::Scalar>::new(),
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
+    &scalar::SCALAR,
 ];
 
 impl Op for Sample {
@@ -180,7 +180,7 @@ impl Best {
         if self.index == Self::NONE.index || later.value > self.value { later } else { self }
     }
     /// The first logit equal to `value`.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     fn first(logits: &[f32], value: f32) -> Self {
         let index = logits.iter().position(|logit| *logit == value);
         index.map_or(Self::NONE, |index| Self { value, index: index as u32 })
@@ -251,9 +251,7 @@ impl CpuOp for Sample {
     type Ready = Ready;
 
     fn ready(&self, weights: &[Buffer], pool: &Pool) -> Result<Ready, Fault> {
-        if !weights.is_empty() {
-            return Err(operands(Self::NAME, "no weights"));
-        }
+        no_weights(Self::NAME, weights)?;
         // Less than that is read by one worker sooner than it is handed over. Parts begin at cache lines.
         let parts = if self.vocab < 16 << 10 { 1 } else { pool.threads() };
         let size = self.vocab.div_ceil(parts).next_multiple_of(16);
@@ -265,10 +263,7 @@ impl CpuOp for Sample {
             nucleus: nucleus::Nucleus::new(drawn, parts, size),
         })
     }
-    fn resident(_: &Ready) -> u64 {
-        0
-    }
-    fn run<V: Variant<Self>>(&self, ready: &mut Ready, pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
+    fn run(&self, ready: &mut Ready, pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         if rows == 0 {
             return Ok(());
@@ -280,9 +275,9 @@ impl CpuOp for Sample {
         let logits = &logits.slice::<f32>()[..rows * vocab];
         let (parts, size) = (*parts, *size);
         let best = &mut best[..parts * rows];
-        let kernel = V::kernel().here()?;
+        let find = kernel.here()?;
         share(pool, (parts, 1), (&mut *best, nothing()), (rows, 0), &|range, best, _| {
-            kernel.call(&mut Args::Best { logits, vocab, parts: (range.start, size), best, rows });
+            find.call(&mut Args::Best { logits, vocab, parts: (range.start, size), best, rows });
         });
         let places =
             io.live.spans.iter().enumerate().flat_map(|(i, span)| (0..span.rows).map(move |r| (i, span.past + r)));
@@ -297,7 +292,7 @@ impl CpuOp for Sample {
                 Method::Greedy => largest.index,
                 Method::TopP { temperature, top_p, seed } => {
                     let random = derive(derive(seed, span as u64), position as u64);
-                    nucleus.weigh::<V>(pool, &logits[row * vocab..][..vocab], largest.value, temperature)?;
+                    nucleus.weigh(pool, kernel, &logits[row * vocab..][..vocab], largest.value, temperature)?;
                     nucleus.draw(top_p, random)
                 }
             };

@@ -4,7 +4,7 @@ use super::{Args, Sample};
 use crate::Fault;
 use crate::cpu::pool::Pool;
 use crate::cpu::share::share;
-use crate::cpu::variant::Variant;
+use crate::cpu::variant::Entry;
 
 /// The weight of the largest logit.
 pub(super) const ONE: f32 = (1 << 30) as f32;
@@ -48,14 +48,15 @@ impl Nucleus {
         Self { weights: vec![0; parts * size], size, bins: vec![[0; BINS]; parts], bin: Vec::with_capacity(vocab) }
     }
     /// Weighs the logits of one row, each worker its parts.
-    pub(super) fn weigh<V: Variant<Sample>>(
+    pub(super) fn weigh(
         &mut self,
         pool: &Pool,
+        kernel: Entry<Sample>,
         logits: &[f32],
         largest: f32,
         temperature: f32,
     ) -> Result<(), Fault> {
-        let (parts, size, kernel) = (self.bins.len(), self.size, V::kernel().here()?);
+        let (parts, size, kernel) = (self.bins.len(), self.size, kernel.here()?);
         let outputs = (self.weights.as_mut_slice(), self.bins.as_mut_slice());
         share(pool, (parts, 1), outputs, (size, 1), &|range, weights, bins| {
             let start = (range.start * size).min(logits.len());

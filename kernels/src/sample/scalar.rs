@@ -1,20 +1,11 @@
 //! Sampling in plain f32, the same on every machine.
 
 use super::nucleus::ONE;
-use super::{Args, Best, Sample};
-use crate::cpu::kernel::Kernel;
-use crate::cpu::variant::{Variant, portable};
+use super::{Best, Sample};
+use crate::cpu::variant::Variant;
 use crate::math::exp_f32;
 
-#[derive(Debug)]
-pub(super) struct Scalar;
-
-impl Variant<Sample> for Scalar {
-    const NAME: &'static str = "scalar";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        portable(|args| args.phase(find, weigh))
-    }
-}
+pub(super) static SCALAR: Variant<Sample> = Variant::<Sample>::scalar(|args| args.phase(find, weigh));
 
 fn find(logits: &[f32]) -> Best {
     let numbers = (0..).zip(logits).filter(|(_, logit)| !logit.is_nan());

@@ -7,19 +7,17 @@
 //!
 //! All implementations give the same bits: the vector exponential repeats the scalar one's operations.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod gate;
 mod reference;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 pub use gate::{CLAMPED_ALPHA, Gate, UnknownGate};
 
 use crate::cpu::pool::Pool;
 use crate::cpu::share::{nothing, share};
-use crate::cpu::variant::{CpuOp, On, Variant, fits, operands, rows_in_use};
+use crate::cpu::variant::{CpuOp, Entry, fits, no_weights, operands, rows_in_use};
 use crate::format::synth::synth_f32;
 use crate::{
     Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
@@ -38,10 +36,12 @@ pub struct SwiGlu {
 
 static IMPLEMENTATIONS: &[&dyn Implementation<SwiGlu>] = &[
     #[cfg(target_arch = "x86_64")]
-    &On::<avx512::Avx512>::new(),
+    &vector::avx512::KERNEL,
     #[cfg(target_arch = "x86_64")]
-    &On::<avx2::Avx2>::new(),
-    &On::<scalar::Scalar>::new(),
+    &vector::avx2::KERNEL,
+    #[cfg(target_arch = "aarch64")]
+    &vector::neon::KERNEL,
+    &scalar::SCALAR,
 ];
 
 /// Elements of an output cache line, so that no two workers write one line, times what is worth a hand-over.
@@ -143,13 +143,10 @@ impl CpuOp for SwiGlu {
     type Ready = ();
 
     fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<(), Fault> {
-        if weights.is_empty() { Ok(()) } else { Err(operands(Self::NAME, "no weights")) }
+        no_weights(Self::NAME, weights)
     }
-    fn resident((): &()) -> u64 {
-        0
-    }
-    fn run<V: Variant<Self>>(&self, (): &mut (), pool: &Pool, io: &mut Io<'_>) -> Result<(), Fault> {
-        let kernel = V::kernel().here()?;
+    fn run(&self, (): &mut (), pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let ([input], [y]) = (io.inputs, &mut *io.outputs) else {
             return Err(operands(Self::NAME, "one input and one output"));

@@ -2,19 +2,10 @@
 
 use super::gate::{GELU_CUBIC, GELU_LINEAR};
 use super::{Args, CLAMPED_ALPHA, Gate, SwiGlu};
-use crate::cpu::kernel::Kernel;
-use crate::cpu::variant::{Variant, portable};
+use crate::cpu::variant::Variant;
 use crate::math::exp_f32;
 
-#[derive(Debug)]
-pub(super) struct Scalar;
-
-impl Variant<SwiGlu> for Scalar {
-    const NAME: &'static str = "scalar";
-    fn kernel<'a>() -> Kernel<Args<'a>> {
-        portable(pieces)
-    }
-}
+pub(super) static SCALAR: Variant<SwiGlu> = Variant::<SwiGlu>::scalar(pieces);
 
 fn pieces(args: &mut Args<'_>) {
     let each = |args: &mut Args<'_>, gated: &dyn Fn(f32, f32) -> f32| {

@@ -14,12 +14,17 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
-use crate::cpu::{kernel::Guarded, pool::Pool, split::Split};
-use crate::roof::Roof;
+use crate::cpu::pool::Pool;
+use crate::cpu::split::Split;
+use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::{WorkingSet, noise};
-use crate::{Arithmetic, AxisValue, Example, Expected, Implementation, Index, Invalid, Io, Live, Op, Shape, Type};
+use crate::{
+    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
+};
 
 /// a = b + s·c over three arrays of the set's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +48,10 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Triad>] = &[
     &avx2::NT,
     #[cfg(target_arch = "x86_64")]
     &avx2::TEMPORAL,
+    #[cfg(target_arch = "aarch64")]
+    &neon::NT,
+    #[cfg(target_arch = "aarch64")]
+    &neon::TEMPORAL,
     &scalar::SCALAR,
 ];
 
@@ -113,13 +122,18 @@ impl Op for Triad {
     }
 }
 
-impl Roof for Triad {
-    type Part<'a> = Part<'a>;
+impl CpuOp for Triad {
+    type Args<'a> = Part<'a>;
+    type Ready = ();
     fn threads(&self) -> usize {
         self.0.threads
     }
+    fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<(), Fault> {
+        no_weights(Self::NAME, weights)
+    }
     #[expect(unsafe_code, reason = "each worker writes its own share")]
-    fn drive<'a>(&self, pool: &Pool, kernel: Guarded<Part<'a>>, io: &'a mut Io<'_>) {
+    fn run(&self, (): &mut (), pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let [b, c, s] = [0, 1, 2].map(|i| io.inputs[i].slice::<f32>());
         let a = Split::new(io.outputs[0].slice_mut::<f32>());
         pool.run(&|worker| {
@@ -128,5 +142,6 @@ impl Roof for Triad {
             let a = unsafe { a.part(share.clone()) };
             kernel.call(&mut Part { a, b: &b[share.clone()], c: &c[share], s: s[0], passes: self.0.passes() });
         });
+        Ok(())
     }
 }

@@ -1,12 +1,10 @@
 //! `triad` in plain Rust: a product, then a sum, never fused.
-#![expect(unsafe_code, reason = "a variant is declared with a promise, which plain Rust keeps anywhere")]
 
 use super::{Part, Triad};
-use crate::roof::Variant;
+use crate::cpu::variant::Variant;
 use std::hint::black_box;
 
-// SAFETY: a safe function that needs no optional instruction.
-pub(super) static SCALAR: Variant<Triad> = unsafe { Variant::<Triad>::new("scalar", &[], triad) };
+pub(super) static SCALAR: Variant<Triad> = Variant::<Triad>::scalar(triad);
 
 fn triad(part: &mut Part<'_>) {
     for _ in 0..part.passes {

@@ -3,7 +3,8 @@
 
 use super::{Part, Write};
 use crate::cpu::isa::AVX2;
-use crate::roof::{Variant, opaque};
+use crate::cpu::opaque::opaque;
+use crate::cpu::variant::Variant;
 use std::arch::x86_64::*;
 
 // SAFETY: `fill` is compiled for a subset of `AVX2` and derives every address from the slice it is given.

@@ -13,12 +13,17 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
-use crate::cpu::{kernel::Guarded, pool::Pool, split::Split};
-use crate::roof::Roof;
+use crate::cpu::pool::Pool;
+use crate::cpu::split::Split;
+use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::{WorkingSet, noise};
-use crate::{Arithmetic, AxisValue, Example, Expected, Implementation, Index, Invalid, Io, Live, Op, Shape, Type};
+use crate::{
+    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
+};
 
 /// Fills the whole set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +46,10 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Write>] = &[
     &avx2::NT,
     #[cfg(target_arch = "x86_64")]
     &avx2::TEMPORAL,
+    #[cfg(target_arch = "aarch64")]
+    &neon::NT,
+    #[cfg(target_arch = "aarch64")]
+    &neon::TEMPORAL,
     &scalar::SCALAR,
 ];
 
@@ -100,13 +109,18 @@ impl Op for Write {
     }
 }
 
-impl Roof for Write {
-    type Part<'a> = Part<'a>;
+impl CpuOp for Write {
+    type Args<'a> = Part<'a>;
+    type Ready = ();
     fn threads(&self) -> usize {
         self.0.threads
     }
+    fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<(), Fault> {
+        no_weights(Self::NAME, weights)
+    }
     #[expect(unsafe_code, reason = "each worker writes its own share")]
-    fn drive<'a>(&self, pool: &Pool, kernel: Guarded<Part<'a>>, io: &'a mut Io<'_>) {
+    fn run(&self, (): &mut (), pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
+        let kernel = kernel.here()?;
         let words = io.inputs[0].slice::<u32>();
         let pattern = std::array::from_fn(|i| words[i]);
         let to = Split::new(io.outputs[0].slice_mut::<u32>());
@@ -116,5 +130,6 @@ impl Roof for Write {
             let to = unsafe { to.part(share) };
             kernel.call(&mut Part { to, pattern, passes: self.0.passes() });
         });
+        Ok(())
     }
 }

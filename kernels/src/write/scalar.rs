@@ -1,12 +1,10 @@
 //! `write` in plain Rust.
-#![expect(unsafe_code, reason = "a variant is declared with a promise, which plain Rust keeps anywhere")]
 
 use super::{Part, Write};
-use crate::roof::Variant;
+use crate::cpu::variant::Variant;
 use std::hint::black_box;
 
-// SAFETY: a safe function that needs no optional instruction.
-pub(super) static SCALAR: Variant<Write> = unsafe { Variant::<Write>::new("scalar", &[], fill) };
+pub(super) static SCALAR: Variant<Write> = Variant::<Write>::scalar(fill);
 
 fn fill(part: &mut Part<'_>) {
     for pass in 0..part.passes {

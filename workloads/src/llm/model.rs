@@ -8,7 +8,7 @@ use crate::llm::state::RunState;
 use crate::llm::weights::{Part, Synthetic, Tensor};
 use crate::llm::{Config, check};
 use half::bf16;
-use spark_kernels::attention::Attention;
+use spark_kernels::attention::{Attention, fill_int8};
 use spark_kernels::format::splitmix::derive;
 use spark_kernels::format::synth::synth_f32_into;
 use spark_kernels::{Buffer, Device, Fault, Host, Prepared, Span, Type, Unsupported};
@@ -182,6 +182,9 @@ impl Model {
             let seed = derive(derive(self.settings.seed, 1 << 32), i as u64);
             match cache.of() {
                 Type::F32 => synth_f32_into(cache.slice_mut(), seed, 1.28),
+                Type::U8 => fill_int8(cache.slice_mut(), self.config.head_dim, i % 2 == 0, |token, row| {
+                    synth_f32_into(row, derive(seed, token as u64), 1.28);
+                }),
                 _ => {
                     let mut values = [0.0_f32; 4096];
                     for (chunk, out) in cache.slice_mut::<bf16>().chunks_mut(values.len()).enumerate() {

@@ -125,7 +125,7 @@ impl Config {
 
     /// Bytes of keys and values that one token adds in one layer.
     fn kv_bytes_a_layer(&self, kv: KvType) -> u64 {
-        (2 * self.kv_heads * self.head_dim * kv.element().size()) as u64
+        (2 * self.kv_heads * kv.bytes(self.head_dim)) as u64
     }
     /// Bytes of keys and values that one token adds, over all layers.
     pub fn kv_bytes_per_token(&self, kv: KvType) -> u64 {

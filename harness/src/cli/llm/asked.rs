@@ -134,6 +134,18 @@ impl Args {
     /// The types of the cache. Errors: keys and values of different types.
     fn kv(&self) -> anyhow::Result<Vec<String>> {
         let (k, v) = (&self.cache_type_k, &self.cache_type_v);
+        // llama.cpp's name of 8-bit codes with scales stands for ours.
+        let words = |flag, texts| -> anyhow::Result<Vec<String>> {
+            let named =
+                words(flag, texts)?.into_iter().map(|word| if word == "q8_0" { "int8".to_owned() } else { word });
+            let mut kinds = Vec::new();
+            named.for_each(|kind| {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind)
+                }
+            });
+            Ok(kinds)
+        };
         match (k.is_empty(), v.is_empty()) {
             (true, true) => Ok(vec!["bf16".to_owned()]),
             (true, false) => words("-ctv", v),

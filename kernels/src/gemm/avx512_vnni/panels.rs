@@ -1,165 +1,188 @@
-//! Many rows: weights are decoded into panels that stay in L1 while group after group of rows passes.
-#![expect(unsafe_code, reason = "vector stores")]
+//! Many rows: weights are decoded into panels that stay in L1 while all rows of a pass go by.
 
-use super::decode;
-use crate::format::Format;
-use crate::gemm::integer::{GROUP, PANEL_K};
+use super::layout::{
+    ALIGNED, CODES, FP4, GROUPED, INTEGER, PLAIN, ROW, SPAN, TABLE, Words, blocks, kind, lines, panel, spans,
+};
+use super::micro::{Ahead, Lines, Sums, apart, shared, whole};
+use super::unpack::unpack_any;
+use crate::gemm::integer::GROUP;
 use crate::gemm::lanes512::*;
-use crate::gemm::packed::{LANES, LINE, Tile};
+use crate::gemm::packed::{LANES, LINE};
 use crate::gemm::tiled::{Multiply, PASS, SETS, TILES};
 use std::arch::x86_64::*;
 
-/// Decodes blocks `from ..` of one tile into every T-th slot of the panel: STEPS lines of codes and one of f32 scales.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn unpack<const F: u8, const STEPS: usize>(
-    tile: Tile<'_>,
-    from: usize,
-    blocks: usize,
-    slot: usize,
-    slots: usize,
-    panel: &mut [[u8; LINE]],
-) {
-    let lines_a_block = if F == Q8_0 { STEPS } else { STEPS / 2 };
-    let scale_bytes = if F == MXFP4 || F == NVFP4 { LANES } else { 2 * LANES };
-    let lines = &tile.codes.as_chunks::<LINE>().0[from * lines_a_block..][..blocks * lines_a_block];
-    let scales = &tile.scales[from * scale_bytes..][..blocks * scale_bytes];
-    let out = panel.chunks_exact_mut((STEPS + 1) * slots);
-    for ((lines, scales), out) in lines.chunks_exact(lines_a_block).zip(scales.chunks_exact(scale_bytes)).zip(out) {
-        for line in lines {
-            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
-        }
-        let out = &mut out[slot * (STEPS + 1)..][..STEPS + 1];
-        let (codes, scale) = (decode::<F, STEPS>(lines), scales_of::<F>(scales));
-        for s in 0..STEPS {
-            // SAFETY: a line is 64 bytes.
-            unsafe { _mm512_storeu_si512(out[s].as_mut_ptr().cast(), codes[s]) };
-        }
-        // SAFETY: as above.
-        unsafe { _mm512_storeu_ps(out[STEPS].as_mut_ptr().cast(), scale) };
-    }
+/// Most spans a panel has.
+const MOST_SPANS: usize = 4;
+
+/// T tiles decoded, for some spans: L lines each.
+struct Panel<'a, const L: usize, const T: usize> {
+    lines: &'a [[Lines<L>; T]],
+    /// For each span and tile whether its blocks share a scale.
+    shared: &'a [[bool; T]],
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn unpack_any(
-    format: Format,
-    tile: Tile<'_>,
-    from: usize,
-    blocks: usize,
-    slot: usize,
-    slots: usize,
-    panel: &mut [[u8; LINE]],
-) {
-    match format {
-        Format::Mxfp4 => unpack::<MXFP4, 8>(tile, from, blocks, slot, slots, panel),
-        Format::Nvfp4 => unpack::<NVFP4, 4>(tile, from, blocks, slot, slots, panel),
-        Format::Q8_0 => unpack::<Q8_0, 8>(tile, from, blocks, slot, slots, panel),
-        Format::Q4_0 => unpack::<Q4_0, 8>(tile, from, blocks, slot, slots, panel),
-        _ => unreachable!("{format} has no blocks"),
-    }
+/// The sums of N rows.
+#[inline(always)]
+fn rows_of<const T: usize, const N: usize>(sums: &mut [[[f32; LANES]; T]]) -> &mut Sums<T, N> {
+    sums.first_chunk_mut().expect("a pass has sums for all its rows")
 }
 
-/// Adds the products of one panel (T tiles) with one group of rows to `sums`. W4 = 4 (STEPS + 2) words a block.
+/// One or two quads with N rows altogether, each quad's words of the panel's spans.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn micro<const T: usize, const STEPS: usize, const W4: usize, const SCALED: bool>(
-    panel: &[[u8; LINE]],
-    acts: &[[i32; W4]],
+fn pass_by<
+    const P: u8,
+    const A: u8,
+    const L: usize,
+    const W: usize,
+    const T: usize,
+    const N: usize,
+    const REST: usize,
+>(
+    panel: &Panel<'_, L, T>,
+    quads: [&[[i32; W]]; 2],
+    mut ahead: Ahead<T>,
+    sums: &mut [[[f32; LANES]; T]],
+) {
+    let flag = const { Words::of(SPAN / blocks(P), A).apart };
+    for (((lines, ways), first), second) in panel.lines.iter().zip(panel.shared).zip(quads[0]).zip(quads[1]) {
+        let together = P != PLAIN && *ways == [true; T] && (A != FP4 || first[flag] | second[flag] == 0);
+        if P == ALIGNED && A != GROUPED && together {
+            whole::<A, L, W, T, N>(lines, [first, second], ahead, rows_of(sums));
+        } else if together {
+            shared::<P, A, L, W, T, N>(lines, first, ahead, rows_of(sums));
+        } else if REST > 0 {
+            let (above, below) = sums.split_at_mut(GROUP);
+            apart::<P, A, L, W, T, GROUP>(lines, *ways, first, ahead, rows_of(above));
+            apart::<P, A, L, W, T, REST>(lines, *ways, second, ahead, rows_of(below));
+        } else {
+            apart::<P, A, L, W, T, N>(lines, *ways, first, ahead, rows_of(sums));
+        }
+        ahead.words = ahead.words.map(|words| words.wrapping_add(W));
+        ahead.weights = ahead.weights.map(|weights| weights.wrapping_add(CODES * ahead.stride));
+    }
+}
+
+/// All quads of a pass with one panel. `acts` begins at the panel's first span of the first quad; a quad has `of_k` spans.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn serve<const P: u8, const A: u8, const L: usize, const W: usize, const T: usize>(
+    panel: &Panel<'_, L, T>,
+    acts: &[[i32; W]],
+    of_k: usize,
+    rows: usize,
+    mut ahead: Ahead<T>,
     sums: &mut [[f32; LANES]],
 ) {
-    let sums = &mut sums[..GROUP * T];
-    let mut total = [[_mm512_setzero_ps(); T]; GROUP];
-    for r in 0..GROUP {
-        for t in 0..T {
-            total[r][t] = load_f32(&sums[r * T + t]);
+    let sums = sums.as_chunks_mut::<T>().0;
+    let quads = rows.div_ceil(GROUP);
+    let quad = |q: usize| &acts[q * of_k..][..panel.shared.len()];
+    let mut q = 0;
+    while q < quads {
+        let sums = &mut sums[q * GROUP..];
+        let (one, left) = (quad(q), rows - q * GROUP);
+        let next = |q: usize| acts.as_ptr().wrapping_add(q * of_k).cast::<i32>();
+        // Pairs, after a single one where they are odd: the last pair then has 5 rows at least, enough to hide latency.
+        if P == ALIGNED && A != GROUPED && (quads - q).is_multiple_of(2) {
+            let two = [one, quad(q + 1)];
+            ahead.words = [next(q + 2), next(q + 3)];
+            match left {
+                5 => pass_by::<P, A, L, W, T, 5, 1>(panel, two, ahead, sums),
+                6 => pass_by::<P, A, L, W, T, 6, 2>(panel, two, ahead, sums),
+                7 => pass_by::<P, A, L, W, T, 7, 3>(panel, two, ahead, sums),
+                _ => pass_by::<P, A, L, W, T, 8, 4>(panel, two, ahead, sums),
+            }
+            q += 2;
+        } else {
+            ahead.words = [next(q + 1); 2];
+            match left {
+                1 => pass_by::<P, A, L, W, T, 1, 0>(panel, [one; 2], ahead, sums),
+                2 => pass_by::<P, A, L, W, T, 2, 0>(panel, [one; 2], ahead, sums),
+                3 => pass_by::<P, A, L, W, T, 3, 0>(panel, [one; 2], ahead, sums),
+                _ => pass_by::<P, A, L, W, T, 4, 0>(panel, [one; 2], ahead, sums),
+            }
+            q += 1;
+        }
+        ahead.stride = 0;
+    }
+}
+
+/// Decodes spans `from .. from + some` of the T tiles from `tile` on, and takes the pass's rows by them.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn one_panel<const P: u8, const A: u8, const L: usize, const W: usize, const T: usize>(
+    call: &mut Multiply<'_>,
+    tile: usize,
+    (from, some): (usize, usize),
+    of_k: usize,
+    (pass, rows): (usize, usize),
+    next: (usize, usize),
+    at: usize,
+) {
+    let decoded = call.panel.as_chunks_mut::<LINE>().0.as_chunks_mut::<L>().0.as_chunks_mut::<T>().0;
+    let mut ways = [[false; T]; MOST_SPANS];
+    for t in 0..T {
+        let weights = call.packed.tile(tile + t);
+        for (s, out) in decoded[..some].iter_mut().enumerate() {
+            ways[s][t] = unpack_any::<P>(call.op.weights, weights, from + s, &mut out[t]);
         }
     }
-    for (lines, block) in panel.chunks_exact((STEPS + 1) * T).zip(acts) {
-        let mut exact = [[_mm512_setzero_si512(); T]; GROUP];
-        for r in 0..GROUP {
-            let start = _mm512_set1_epi32(block[STEPS * GROUP + r]);
-            exact[r] = [start; T];
+    let stride = call.packed.layout().codes * blocks(P) / CODES;
+    let weights = std::array::from_fn(|t| {
+        let tile = call.packed.tile((next.0 + t).min(call.packed.tiles - 1));
+        for line in 0..some * blocks(P) * call.packed.layout().scales / LINE {
+            let scales = tile.scales.as_ptr().wrapping_add(next.1 * blocks(P) * call.packed.layout().scales);
+            _mm_prefetch::<_MM_HINT_T1>(scales.wrapping_add(line * LINE).cast());
         }
-        for s in 0..STEPS {
-            let mut codes = [_mm512_setzero_si512(); T];
-            for t in 0..T {
-                codes[t] = load(&lines[t * (STEPS + 1) + s]);
-            }
-            for r in 0..GROUP {
-                let a = _mm512_set1_epi32(block[s * GROUP + r]);
-                for t in 0..T {
-                    exact[r][t] = _mm512_dpbusd_epi32(exact[r][t], codes[t], a);
-                }
-            }
-        }
-        for t in 0..T {
-            let scale = _mm512_castsi512_ps(load(&lines[t * (STEPS + 1) + STEPS]));
-            for r in 0..GROUP {
-                let mut scale = scale;
-                if SCALED {
-                    let a = f32::from_bits(block[(STEPS + 1) * GROUP + r].cast_unsigned());
-                    scale = _mm512_mul_ps(scale, _mm512_set1_ps(a));
-                }
-                total[r][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(exact[r][t]), scale, total[r][t]);
-            }
-        }
-    }
-    for r in 0..GROUP {
-        for t in 0..T {
-            store_f32(&mut sums[r * T + t], total[r][t]);
-        }
-    }
+        tile.codes.as_ptr().wrapping_add(next.1 * CODES * stride)
+    });
+    let ahead = Ahead { words: [std::ptr::null(); 2], weights, stride };
+    let panel = Panel { lines: &decoded[..some], shared: &ways[..some] };
+    let acts = &call.acts.as_chunks::<W>().0[pass / GROUP * of_k + from..];
+    serve::<P, A, L, W, T>(&panel, acts, of_k, rows, ahead, &mut call.sums.as_chunks_mut::<LANES>().0[at..]);
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn micro_any<const STEPS: usize, const W4: usize, const SCALED: bool>(
-    tiles: usize,
-    panel: &[[u8; LINE]],
-    acts: &[[i32; W4]],
-    sums: &mut [[f32; LANES]],
-) {
-    match tiles {
-        1 => micro::<1, STEPS, W4, SCALED>(panel, acts, sums),
-        2 => micro::<2, STEPS, W4, SCALED>(panel, acts, sums),
-        TILES => micro::<TILES, STEPS, W4, SCALED>(panel, acts, sums),
-        _ => unreachable!("a panel has {tiles} tiles"),
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn panels_of<const STEPS: usize, const W4: usize, const SCALED: bool>(call: &mut Multiply<'_>) {
-    let blocks = call.packed.layout().blocks;
-    let a_panel = PANEL_K / (4 * STEPS);
-    let acts = call.acts.as_chunks::<W4>().0;
-    let (tiles, rows) = (call.tiles.clone(), call.rows);
-    for pass in (0..rows).step_by(PASS) {
-        let groups = (rows - pass).min(PASS).div_ceil(GROUP);
+fn panels_of<const P: u8, const A: u8, const L: usize, const W: usize>(call: &mut Multiply<'_>) {
+    const { assert!(L == lines(P) && W == Words::of(SPAN / blocks(P), A).len && spans(P) <= MOST_SPANS) };
+    let of_k = call.op.k.div_ceil(SPAN);
+    let tiles = call.tiles.clone();
+    for pass in (0..call.rows).step_by(PASS) {
+        let rows = (call.rows - pass).min(PASS);
+        let of_tile = rows.next_multiple_of(GROUP);
         for first in tiles.clone().step_by(SETS * TILES) {
             let last = (first + SETS * TILES).min(tiles.end);
-            let sums = call.sums.as_chunks_mut::<LANES>().0;
-            sums[..groups * GROUP * SETS * TILES].fill([0.0; LANES]);
-            for from in (0..blocks).step_by(a_panel) {
-                let some = a_panel.min(blocks - from);
-                for (set, at) in (first..last).step_by(TILES).enumerate() {
-                    let width = TILES.min(last - at);
-                    let panel = &mut call.panel.as_chunks_mut::<LINE>().0[..some * width * (STEPS + 1)];
-                    for t in 0..width {
-                        unpack_any(call.op.weights, call.packed.tile(at + t), from, some, t, width, panel);
+            // A set is TILES tiles, or one where that many are not left.
+            let width = |at: usize| if last - at >= TILES { TILES } else { 1 };
+            call.sums.as_chunks_mut::<LANES>().0[..(last - first) * of_tile].fill([0.0; LANES]);
+            for from in (0..of_k).step_by(spans(P)) {
+                let some = (from, spans(P).min(of_k - from));
+                let mut at = first;
+                while at < last {
+                    let sums = (at - first) * of_tile;
+                    // The panel after this one.
+                    let next = if at + width(at) < last {
+                        (at + width(at), from)
+                    } else if from + spans(P) < of_k {
+                        (first, from + spans(P))
+                    } else {
+                        (last, 0)
+                    };
+                    if width(at) == TILES {
+                        one_panel::<P, A, L, W, TILES>(call, at, some, of_k, (pass, rows), next, sums);
+                    } else {
+                        one_panel::<P, A, L, W, 1>(call, at, some, of_k, (pass, rows), next, sums);
                     }
-                    let sums = &mut sums[set * groups * GROUP * TILES..];
-                    for group in 0..groups {
-                        let acts = &acts[(pass / GROUP + group) * blocks + from..][..some];
-                        micro_any::<STEPS, W4, SCALED>(width, panel, acts, &mut sums[group * GROUP * width..]);
-                    }
+                    at += width(at);
                 }
             }
-            for (set, at) in (first..last).step_by(TILES).enumerate() {
-                let width = TILES.min(last - at);
-                for (group, row) in (pass..(pass + PASS).min(rows)).step_by(GROUP).enumerate() {
-                    let sums = call.sums.as_chunks::<LANES>().0;
-                    let sums = &sums[set * groups * GROUP * TILES + group * GROUP * width..];
+            let mut at = first;
+            while at < last {
+                let width = width(at);
+                let sums = &call.sums.as_chunks::<LANES>().0[(at - first) * of_tile..];
+                for (quad, row) in (pass..pass + rows).step_by(GROUP).enumerate() {
+                    let sums = &sums[quad * GROUP * width..];
                     for t in 0..width {
                         let column: [__m512; GROUP] = [
                             load_f32(&sums[t]),
@@ -167,9 +190,10 @@ fn panels_of<const STEPS: usize, const W4: usize, const SCALED: bool>(call: &mut
                             load_f32(&sums[2 * width + t]),
                             load_f32(&sums[3 * width + t]),
                         ];
-                        finish(call.op.n, rows, call.bias, call.row_scales, call.y, at + t, row, &column);
+                        finish(call.op.n, call.rows, call.bias, call.row_scales, call.y, at + t, row, &column);
                     }
                 }
+                at += width;
             }
         }
     }
@@ -177,11 +201,15 @@ fn panels_of<const STEPS: usize, const W4: usize, const SCALED: bool>(call: &mut
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 pub(super) fn panels(call: &mut Multiply<'_>) {
-    match (call.op.block(), call.op.activations.grouped()) {
-        (32, false) => panels_of::<8, 40, false>(call),
-        (32, true) => panels_of::<8, 40, true>(call),
-        (16, false) => panels_of::<4, 24, false>(call),
-        (16, true) => panels_of::<4, 24, true>(call),
-        (block, _) => unreachable!("blocks of {block}"),
+    let kind = kind(call.op.activations);
+    match (panel(call.op.weights, kind), kind) {
+        (ALIGNED, ROW) => panels_of::<ALIGNED, ROW, 36, 148>(call),
+        (ALIGNED, GROUPED) => panels_of::<ALIGNED, GROUPED, 36, 164>(call),
+        (ALIGNED, _) => panels_of::<ALIGNED, FP4, 36, 188>(call),
+        (INTEGER, ROW) => panels_of::<INTEGER, ROW, 41, 164>(call),
+        (INTEGER, _) => panels_of::<INTEGER, GROUPED, 41, 196>(call),
+        (TABLE, _) => panels_of::<TABLE, FP4, 97, 236>(call),
+        (_, ROW) => panels_of::<PLAIN, ROW, 36, 148>(call),
+        _ => panels_of::<PLAIN, GROUPED, 36, 164>(call),
     }
 }

@@ -1,0 +1,151 @@
+//! A block: some quads of executions whose medians make one log ratio, and the machine's state around them.
+
+use super::Side;
+use serde::{Deserialize, Serialize};
+use spark_results::stats::median;
+
+/// Executions of both sides, as timed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// Nanoseconds of each of the baseline's executions.
+    pub baseline_ns: Vec<f64>,
+    /// Nanoseconds of each of the candidate's.
+    pub candidate_ns: Vec<f64>,
+}
+
+impl Block {
+    /// Adds an execution.
+    pub fn push(&mut self, side: Side, ns: f64) {
+        match side {
+            Side::Baseline => self.baseline_ns.push(ns),
+            Side::Candidate => self.candidate_ns.push(ns),
+        }
+    }
+    /// ln(median candidate / median baseline): above 0 where the candidate is slower. NaN where a side is empty or a time is 0.
+    pub fn log_ratio(&self) -> f64 {
+        (median(&self.candidate_ns) / median(&self.baseline_ns)).ln()
+    }
+    /// Nanoseconds of all executions together.
+    pub fn total_ns(&self) -> f64 {
+        self.baseline_ns.iter().chain(&self.candidate_ns).sum()
+    }
+}
+
+/// What the machine did while a block ran. Nothing in it depends on which side was timed, or it would bias the test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Around {
+    /// Share of the block's processor time that a hypervisor took away; `None` where nobody tells.
+    pub stolen: Option<f64>,
+    /// Share of the block in which somebody waited for a processor (PSI); `None` where nobody tells.
+    pub waited: Option<f64>,
+    /// Throttling events counted during the block; `None` where nobody counts.
+    pub throttled: Option<u64>,
+    /// The block's median core clock over that of the blocks before, or the other way round: at most 1. `None` where no clock is
+    /// known, and in the first block.
+    pub clock_band: Option<f64>,
+}
+
+/// What is still a quiet enough machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Largest share of stolen time.
+    pub stolen: f64,
+    /// Largest share of waiting.
+    pub waited: f64,
+    /// Smallest clock band.
+    pub clock_band: f64,
+}
+
+impl Default for Limits {
+    /// A tenth stolen or a clock that moved by a tenth is a different machine. Waiting is no reason: under a steady load the pairs
+    /// stay comparable, and the test itself says what it cannot tell.
+    fn default() -> Self {
+        Self { stolen: 0.10, waited: 1.0, clock_band: 0.90 }
+    }
+}
+
+/// Why a block is measured again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Void {
+    /// A hypervisor took processor time away.
+    Stolen,
+    /// Something else waited for a processor.
+    Waited,
+    /// The processor was held back.
+    Throttled,
+    /// The clock was another one than in the blocks before.
+    Clock,
+    /// A child ended or fell silent, in its words.
+    Lost(String),
+}
+
+impl std::fmt::Display for Void {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Void::Stolen => "processor time was stolen",
+            Void::Waited => "something waited for a processor",
+            Void::Throttled => "the processor was throttled",
+            Void::Clock => "the clock moved",
+            Void::Lost(how) => how,
+        })
+    }
+}
+
+impl Void {
+    /// Each reason with how often it came: `3 × the clock moved, 1 × processor time was stolen`.
+    pub fn counted(voids: &[Void]) -> String {
+        let mut sorted: Vec<&Void> = voids.iter().collect();
+        sorted.sort();
+        let groups = sorted.chunk_by(|a, b| a == b).map(|group| format!("{} × {}", group.len(), group[0]));
+        groups.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Around {
+    /// The reason to leave the block out, if there is one.
+    pub fn void(&self, limits: &Limits) -> Option<Void> {
+        if self.stolen.is_some_and(|share| share > limits.stolen) {
+            return Some(Void::Stolen);
+        }
+        if self.waited.is_some_and(|share| share > limits.waited) {
+            return Some(Void::Waited);
+        }
+        if self.throttled.is_some_and(|events| events > 0) {
+            return Some(Void::Throttled);
+        }
+        self.clock_band.is_some_and(|band| band < limits.clock_band).then_some(Void::Clock)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_the_ratio_of_its_medians() {
+        let mut block = Block::default();
+        for ns in [100.0, 102.0, 900.0] {
+            block.push(Side::Baseline, ns);
+            block.push(Side::Candidate, 1.05 * ns);
+        }
+        assert!((block.log_ratio() - 1.05_f64.ln()).abs() < 1e-12);
+        assert!(Block::default().log_ratio().is_nan());
+    }
+
+    #[test]
+    fn a_machine_that_changed_voids_the_block_and_silence_does_not() {
+        let limits = Limits::default();
+        assert_eq!(Around::default().void(&limits), None);
+        let said = |around: Around| around.void(&limits).expect("a reason");
+        let of = Around::default;
+        let voids = [
+            said(Around { throttled: Some(2), ..of() }),
+            said(Around { stolen: Some(0.3), ..of() }),
+            said(Around { clock_band: Some(0.7), ..of() }),
+            said(Around { stolen: Some(0.2), ..of() }),
+        ];
+        let told = "2 × processor time was stolen, 1 × the processor was throttled, 1 × the clock moved";
+        assert_eq!(Void::counted(&voids), told);
+        assert_eq!(Around { waited: Some(0.9), stolen: Some(0.05), ..of() }.void(&limits), None);
+    }
+}

@@ -1,0 +1,11 @@
+//! Two builds in turn on one machine: the order, the blocks, the looks, and what they prove.
+
+mod block;
+mod looks;
+mod order;
+mod tune;
+
+pub use block::{Around, Block, Limits, Void};
+pub use looks::{CONFIRMATION, Effect, LOOKS, Rules, Standing, confirmed, standing, verdicts};
+pub use order::{Order, Side};
+pub use tune::{SHORTEST_S, Tuning};

@@ -1,0 +1,55 @@
+//! For a pull request: a Markdown table that stays within what GitHub takes.
+
+use super::change;
+use crate::gate::Gate;
+
+/// A step summary may hold a mebibyte and is dropped whole beyond it; a comment 65,536 characters. The smaller one is kept.
+const LONGEST: usize = 60_000;
+
+/// The table as Markdown, cut with a word where it is too long.
+pub fn markdown(gate: &Gate) -> String {
+    let mut out = format!(
+        "### Kernel performance: {}\n\n{} → {}\n\n| verdict | benchmark | time | blocks |\n|---|---|---|--:|\n",
+        gate.counts(),
+        escaped(&gate.baseline),
+        escaped(&gate.candidate)
+    );
+    let mut left = gate.rows.len();
+    for row in &gate.rows {
+        let why = row.verdict.why().map_or(String::new(), |why| format!("<br>{}", escaped(why)));
+        let line = format!(
+            "| {}{} | {}{why} | {} | {} |\n",
+            row.verdict.name(),
+            if row.watched { " (watched)" } else { "" },
+            escaped(&row.id),
+            change(row).unwrap_or_else(|| "–".to_owned()),
+            row.effect.map_or(0, |e| e.blocks),
+        );
+        if out.len() + line.len() > LONGEST {
+            out += &format!("\n{left} more rows are in the full output.\n");
+            break;
+        }
+        out += &line;
+        left -= 1;
+    }
+    for id in &gate.left_over {
+        out += &format!("\nNot judged, the budget ended before it: {}\n", escaped(id));
+    }
+    out + &format!("\n{}; order seed {}.\n", escaped(&gate.calibrated()), gate.seed)
+}
+
+/// Without what Markdown or HTML would take for its own.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '&' => out += "&amp;",
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '~' | '#' => out.extend(['\\', c]),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,132 @@
+//! The whole gate against simulated machines: how often it cries wolf and how often it sees a wolf, in five kinds of noise.
+
+use spark_gate::Verdict;
+use spark_gate::paired::{Block, CONFIRMATION, Order, Rules, Side, confirmed, standing, verdicts};
+use spark_results::stats::Random;
+
+/// Quads a block, executions of one millisecond.
+const QUADS: usize = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Noise {
+    /// Independent, 2 %.
+    Independent,
+    /// A slow drift and an autocorrelated part.
+    Drift,
+    /// Now and then something else runs for some executions.
+    Bursts,
+    /// The second of two is slower by 2.5 %, beside bursts.
+    Position,
+    /// The machine is 40 % slower for long stretches.
+    Hidden,
+}
+
+const ALL: [Noise; 5] = [Noise::Independent, Noise::Drift, Noise::Bursts, Noise::Position, Noise::Hidden];
+
+/// A machine that runs executions of either side.
+struct Machine {
+    noise: Noise,
+    random: Random,
+    drift: f64,
+    correlated: f64,
+    burst: usize,
+    slow: bool,
+    last: Option<Side>,
+}
+
+impl Machine {
+    fn new(noise: Noise, seed: u64) -> Self {
+        Self { noise, random: Random::new(seed), drift: 0.0, correlated: 0.0, burst: 0, slow: false, last: None }
+    }
+    /// Twelve uniforms: close enough to a normal, deviation 1.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.random.unit()).sum::<f64>() - 6.0
+    }
+    fn run(&mut self, side: Side, slowdown: f64) -> f64 {
+        let mut log = 0.02 * self.normal();
+        if self.noise != Noise::Independent {
+            self.drift += 0.0005 * (self.random.unit() - 0.45);
+            self.correlated = 0.9 * self.correlated + 0.01 * self.normal();
+            log += self.drift + self.correlated;
+        }
+        if matches!(self.noise, Noise::Bursts | Noise::Position) {
+            if self.burst == 0 && self.random.below(50) == 0 {
+                self.burst = 1 + self.random.below(8);
+            }
+            if self.burst > 0 {
+                self.burst -= 1;
+                log += 0.3 + 0.3 * self.random.unit();
+            }
+        }
+        if self.noise == Noise::Position && self.last.is_some_and(|last| last != side) {
+            log += 0.025;
+        }
+        if self.noise == Noise::Hidden {
+            self.slow ^= self.random.below(60) == 0;
+            log += if self.slow { 0.34 } else { 0.0 };
+        }
+        self.last = Some(side);
+        let side = if side == Side::Candidate { slowdown.ln_1p() } else { 0.0 };
+        1e6 * (log + side).exp()
+    }
+    fn block(&mut self, order: &mut Order, slowdown: f64) -> f64 {
+        let mut block = Block::default();
+        for _ in 0..QUADS {
+            for side in order.quad() {
+                let ns = self.run(side, slowdown);
+                block.push(side, ns);
+            }
+        }
+        block.log_ratio()
+    }
+}
+
+/// One gate over one benchmark, confirmation included.
+fn gate(noise: Noise, slowdown: f64, seed: u64) -> Verdict {
+    let rules = Rules { floor: 0.02, alpha: 0.01, benchmarks: 1, seed };
+    let (mut machine, mut order) = (Machine::new(noise, seed), Order::new(seed ^ 0xabc));
+    let mut d = Vec::new();
+    let verdict = loop {
+        let standing = standing(&d, &rules);
+        match standing.next {
+            Some(blocks) => {
+                while d.len() < blocks {
+                    d.push(machine.block(&mut order, slowdown));
+                }
+            }
+            None => break verdicts(&[standing], &rules).remove(0),
+        }
+    };
+    if verdict != Verdict::Regression {
+        return verdict;
+    }
+    let (mut machine, mut order) = (Machine::new(noise, !seed), Order::new(seed ^ 0xdef));
+    let fresh: Vec<f64> = (0..CONFIRMATION).map(|_| machine.block(&mut order, slowdown)).collect();
+    if confirmed(&fresh, &verdict, &rules) { verdict } else { Verdict::Inconclusive("not confirmed".to_owned()) }
+}
+
+fn count(noise: Noise, slowdown: f64, trials: u64, wanted: &Verdict) -> u64 {
+    (0..trials).filter(|trial| gate(noise, slowdown, 1000 * trial + 17) == *wanted).count() as u64
+}
+
+#[test]
+fn equal_builds_raise_no_alarm_in_any_noise() {
+    for noise in ALL {
+        let alarms = count(noise, 0.0, 400, &Verdict::Regression);
+        assert!(alarms <= 8, "{noise:?}: {alarms} of 400, more than 2 %");
+    }
+}
+
+#[test]
+fn a_slowdown_of_five_percent_is_found_in_any_noise() {
+    for noise in ALL {
+        let found = count(noise, 0.05, 200, &Verdict::Regression);
+        assert!(found >= 180, "{noise:?}: {found} of 200, less than 90 %");
+    }
+}
+
+#[test]
+fn a_slowdown_of_exactly_the_floor_seldom_passes() {
+    let passed = count(Noise::Bursts, 0.02, 200, &Verdict::Pass);
+    assert!(passed <= 20, "{passed} of 200: 5 % and some chance");
+}

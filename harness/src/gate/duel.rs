@@ -1,0 +1,241 @@
+//! One benchmark, two builds in turn: tuned, measured block by block, looked at, with fresh processes every few quads.
+
+use super::child::{Build, Child, Trouble};
+use super::surroundings::Surroundings;
+use crate::os::SysRoot;
+use spark_gate::paired::{Block, LOOKS, Limits, Order, Rules, Side, Standing, Tuning, Void, standing};
+use std::time::{Duration, Instant};
+
+/// Quads a block: six executions of each build.
+const QUADS: usize = 3;
+/// Quads after which both builds are started anew, so that where the loader and the allocator put things is sampled too …
+const QUADS_A_LIFE: usize = 8;
+/// … but not before they have been measured for so many times what starting took.
+const WORTH: u32 = 2;
+/// A child that died so often is broken.
+const DEATHS: usize = 3;
+/// A benchmark with more than this share of its blocks voided says nothing.
+const VOIDED: f64 = 0.20;
+
+/// What a duel is fought by.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// What is asked of the blocks.
+    pub rules: Rules,
+    /// Seconds it may take.
+    pub budget_s: f64,
+    /// Of the order.
+    pub seed: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Fought {
+    /// How it stands.
+    pub standing: Option<Standing>,
+    /// Log ratios of the blocks.
+    pub differences: Vec<f64>,
+    /// Why it could not be judged, if so: which build and how.
+    pub trouble: Option<(Side, Trouble)>,
+    /// Seconds a block.
+    pub block_s: f64,
+    /// Why its blocks say nothing, if so.
+    pub void: Option<String>,
+    /// How it was measured.
+    pub notes: Vec<String>,
+}
+
+/// Two builds over one benchmark.
+#[derive(Debug)]
+pub struct Duel<'a> {
+    id: &'a str,
+    builds: [&'a Build; 2],
+    children: Option<[Child; 2]>,
+    order: Order,
+    around: Surroundings,
+    iterations: u64,
+    quads: usize,
+    started: Duration,
+    measured: Duration,
+    lives: usize,
+    deaths: [usize; 2],
+    voided: Vec<Void>,
+}
+
+type Failed = (Side, Trouble);
+
+impl<'a> Duel<'a> {
+    /// Of `baseline` and `candidate` over `id`, in the order that `seed` names.
+    pub fn new(id: &'a str, baseline: &'a Build, candidate: &'a Build, seed: u64, root: &SysRoot) -> Self {
+        Self {
+            id,
+            builds: [baseline, candidate],
+            children: None,
+            order: Order::new(seed),
+            around: Surroundings::start(root),
+            iterations: 1,
+            quads: 0,
+            started: Duration::ZERO,
+            measured: Duration::ZERO,
+            lives: 0,
+            deaths: [0; 2],
+            voided: Vec::new(),
+        }
+    }
+
+    /// Tunes, then measures until the looks are done, the budget is spent, or `stop` says so.
+    pub fn fight(mut self, plan: &Plan, stop: &dyn Fn() -> bool) -> Fought {
+        let began = Instant::now();
+        let mut fought = Fought::default();
+        let over = |began: Instant| stop() || began.elapsed().as_secs_f64() >= plan.budget_s;
+        let block_s = match self.tune(plan.budget_s, &|| over(began)) {
+            Ok(block_s) => block_s,
+            Err(failed) => return Fought { trouble: Some(failed), ..fought },
+        };
+        loop {
+            let standing = standing(&fought.differences, &plan.rules);
+            fought.standing = Some(standing);
+            let Some(next) = standing.next else { break };
+            if let Err(failed) = self.blocks(next, &mut fought.differences, &|| over(began)) {
+                fought.trouble = Some(failed);
+                break;
+            }
+            if fought.differences.len() < next {
+                fought.notes.push(format!("{:.0} s were up after {} blocks", plan.budget_s, fought.differences.len()));
+                break;
+            }
+        }
+        self.tell(&mut fought, block_s, plan.seed);
+        fought
+    }
+
+    /// Fresh blocks for a confirmation, of the length given.
+    pub fn again(mut self, blocks: usize, block_s: f64, stop: &dyn Fn() -> bool) -> Fought {
+        let mut fought = Fought::default();
+        let measured = self.calibrate(block_s).and_then(|()| self.blocks(blocks, &mut fought.differences, stop));
+        fought.trouble = measured.err();
+        self.tell(&mut fought, block_s, 0);
+        fought
+    }
+
+    fn tell(&self, fought: &mut Fought, block_s: f64, seed: u64) {
+        fought.block_s = block_s;
+        let all = fought.differences.len() + self.voided.len();
+        if all > 0 && self.voided.len() as f64 > VOIDED * all as f64 {
+            fought.void =
+                Some(format!("{} of {all} blocks were left out: {}", self.voided.len(), Void::counted(&self.voided)));
+        }
+        let mut words = format!(
+            "blocks of {:.0} ms, {} iterations an execution, {} starts of each build",
+            1e3 * block_s,
+            self.iterations,
+            self.lives
+        );
+        if seed != 0 {
+            words += &format!(", order seed {seed}");
+        }
+        fought.notes.push(words);
+        if !self.voided.is_empty() && fought.void.is_none() {
+            fought.notes.push(format!("{} blocks measured again: {}", self.voided.len(), Void::counted(&self.voided)));
+        }
+    }
+
+    /// Both builds ready with the benchmark prepared and run once.
+    fn ready(&mut self) -> Result<&mut [Child; 2], Failed> {
+        let spent = self.quads >= QUADS_A_LIFE && self.measured >= WORTH * self.started;
+        if spent {
+            self.children = None;
+        }
+        if self.children.is_none() {
+            let begun = Instant::now();
+            let start = |side: Side, build: &Build| -> Result<Child, Failed> {
+                let mut child = Child::start(build).map_err(|t| (side, t))?;
+                child.run(self.id, self.iterations).map_err(|t| (side, t))?;
+                Ok(child)
+            };
+            let pair = [start(Side::Baseline, self.builds[0])?, start(Side::Candidate, self.builds[1])?];
+            (self.quads, self.measured, self.started) = (0, Duration::ZERO, begun.elapsed());
+            self.lives += 1;
+            return Ok(self.children.insert(pair));
+        }
+        match &mut self.children {
+            Some(children) => Ok(children),
+            None => Err((Side::Baseline, Trouble::Lost("no child is there".to_owned()))),
+        }
+    }
+
+    /// As many iterations as an execution needs to be its share of a block.
+    fn calibrate(&mut self, block_s: f64) -> Result<(), Failed> {
+        let (id, now) = (self.id, self.iterations);
+        let children = self.ready()?;
+        let mut each = Vec::new();
+        for (side, child) in [Side::Baseline, Side::Candidate].into_iter().zip(children) {
+            for _ in 0..2 {
+                each.push(child.run(id, now).map_err(|t| (side, t))?.0);
+            }
+        }
+        let share_ns = 1e9 * block_s / (4 * QUADS) as f64;
+        self.iterations = (share_ns / spark_results::stats::median(&each).max(1.0)).ceil().clamp(1.0, 1e9) as u64;
+        Ok(())
+    }
+
+    fn tune(&mut self, budget_s: f64, over: &dyn Fn() -> bool) -> Result<f64, Failed> {
+        let mut tuning = Tuning::new(budget_s, LOOKS[LOOKS.len() - 1]);
+        // Twice: the first guess rests on a single iteration.
+        self.calibrate(tuning.length_s())?;
+        while !tuning.is_done() && !over() {
+            self.calibrate(tuning.length_s())?;
+            let mut pilots = Vec::new();
+            self.blocks(Tuning::PILOTS, &mut pilots, over)?;
+            tuning.hear(&pilots);
+        }
+        self.calibrate(tuning.length_s())?;
+        Ok(tuning.length_s())
+    }
+
+    /// Measures until `differences` holds `wanted`, or it is over. A child that dies costs its block.
+    fn blocks(&mut self, wanted: usize, differences: &mut Vec<f64>, over: &dyn Fn() -> bool) -> Result<(), Failed> {
+        while differences.len() < wanted && !over() {
+            match self.block() {
+                Ok(block) => match self.around.since().void(&Limits::default()) {
+                    Some(void) => self.voided.push(void),
+                    None => differences.push(block.log_ratio()),
+                },
+                Err((side, trouble @ Trouble::Lost(_))) => {
+                    self.children = None;
+                    let deaths = &mut self.deaths[usize::from(side == Side::Candidate)];
+                    *deaths += 1;
+                    if *deaths >= DEATHS {
+                        return Err((side, trouble));
+                    }
+                    self.voided.push(Void::Lost(trouble.to_string()));
+                }
+                Err(failed) => return Err(failed),
+            }
+        }
+        Ok(())
+    }
+
+    fn block(&mut self) -> Result<Block, Failed> {
+        let (id, iterations) = (self.id, self.iterations);
+        let mut block = Block::default();
+        self.ready()?;
+        self.around.begin();
+        for _ in 0..QUADS {
+            let quad = self.order.quad();
+            let begun = Instant::now();
+            for side in quad {
+                let Some(children) = &mut self.children else {
+                    return Err((side, Trouble::Lost("no child is there".to_owned())));
+                };
+                let child = &mut children[usize::from(side == Side::Candidate)];
+                let (ns, clocks) = child.run(id, iterations).map_err(|t| (side, t))?;
+                block.push(side, ns);
+                self.around.hear(&clocks);
+            }
+            self.quads += 1;
+            self.measured += begun.elapsed();
+        }
+        Ok(block)
+    }
+}

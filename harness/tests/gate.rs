@@ -1,0 +1,98 @@
+//! The gate as a stranger meets it: builds that are none, that die, that are slow, and two that are one.
+#![cfg(unix)]
+
+mod program;
+
+use program::Place;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+const THIS: &str = env!("CARGO_BIN_EXE_spark-bench");
+/// One benchmark that is ready in a moment.
+const SMALL: [&str; 4] = ["--filter", "decode/*model=tiny*", "--threads", "1"];
+
+/// A script that stands for a build.
+fn script(place: &Place, name: &str, text: &str) -> PathBuf {
+    let path = place.at(name);
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("a file can be written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it can be made to run");
+    path
+}
+
+fn line<'a>(baseline: &'a str, candidate: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let bins = ["gate", "--baseline-bin", baseline, "--candidate-bin", candidate];
+    bins.into_iter().chain(SMALL).chain(more.iter().copied()).collect()
+}
+
+#[test]
+fn what_is_no_build_is_refused_with_its_mend() {
+    let place = Place::new();
+    for (name, text) in [
+        ("crashes", "exit 7"),
+        ("nonsense", "echo hello there; cat >/dev/null"),
+        (
+            "other-protocol",
+            r#"echo '{"hello":{"protocol":99,"schema":"s","build":"b","benchmarks":[]}}'; cat >/dev/null"#,
+        ),
+        ("other-schema", r#"echo '{"hello":{"protocol":1,"schema":"s","build":"b","benchmarks":[]}}'; cat >/dev/null"#),
+    ] {
+        let path = script(&place, name, text);
+        let path = path.to_str().expect("a path of letters");
+        let said = place.refused(&line(THIS, path, &[]));
+        assert!(name == "other-schema" || said.contains(name), "{said}");
+    }
+    let said = place.refused(&line("./not-there", THIS, &[]));
+    assert!(said.contains("--baseline-bin ./not-there"), "{said}");
+    let said = place.refused(&["gate", "--baseline-bin", THIS, "--candidate-bin", THIS, "--filter", "nothing*"]);
+    assert!(said.contains("no benchmark in common"), "{said}");
+}
+
+#[test]
+fn a_child_that_keeps_dying_is_broken_and_not_the_gate() {
+    let place = Place::new();
+    // Each of its lives is shorter than tuning takes, whatever it is doing then.
+    let text = format!(r#"exec 3<&0; "{THIS}" "$@" <&3 & child=$!; sleep 0.2; kill -9 $child; wait $child"#);
+    let dying = script(&place, "dying", &text);
+    let done = place.run(&line(THIS, dying.to_str().expect("letters"), &["--budget", "20s", "--json"]));
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let told: serde_json::Value = serde_json::from_str(&done.out).expect("a document");
+    assert_eq!(told["rows"][0]["verdict"], "BROKEN", "{told}");
+    assert!(told["rows"][0]["why"].as_str().is_some_and(|why| why.contains("candidate build")), "{told}");
+}
+
+#[test]
+fn a_build_of_twice_the_work_never_passes_and_every_form_is_written() {
+    let place = Place::new();
+    let slow = script(&place, "slow", &format!(r#"SPARK_BENCH_HANDICAP='decode*=2' exec "{THIS}" "$@""#));
+    let files = ["--junit", "j.xml", "--markdown", "m.md", "--bmf", "b.json", "--benchmarks", "g.json"];
+    let more = [&["--budget", "5s", "--json", "--seed", "5"], &files[..]].concat();
+    let done = place.run(&line(THIS, slow.to_str().expect("letters"), &more));
+    let told: serde_json::Value = serde_json::from_str(&done.out).expect("a document");
+    // A machine that is busy enough may leave it open; a gate that works never lets it through.
+    let verdict = told["rows"][0]["verdict"].as_str().expect("a verdict");
+    assert!(["REGRESSION", "INCONCLUSIVE"].contains(&verdict), "{told}");
+    assert_eq!(done.code, Some(if verdict == "REGRESSION" { 1 } else { 3 }), "{told}");
+    for name in ["j.xml", "m.md", "b.json", "g.json"] {
+        assert!(fs::metadata(place.at(name)).is_ok_and(|file| file.len() > 2), "{name}");
+    }
+}
+
+#[test]
+fn a_worker_answers_line_by_line_and_ends_with_its_input() {
+    use std::io::Write;
+    use std::process::Stdio;
+    let place = Place::new();
+    let mut command = place.command(&[&["worker", "--protocol", "1"], &SMALL[..]].concat());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut pipe = child.stdin.take().expect("its input");
+    writeln!(pipe, r#"{{"run":{{"id":"nothing/cpu/x","iterations":1}}}}"#).expect("it listens");
+    drop(pipe);
+    let out = child.wait_with_output().expect("it ends");
+    assert!(out.status.success(), "{out:?}");
+    let said = String::from_utf8(out.stdout).expect("text");
+    let lines: Vec<serde_json::Value> = said.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert_eq!((&lines[0]["hello"]["protocol"], &lines[1]["declined"]["broken"]), (&1.into(), &false.into()), "{said}");
+    assert!(place.refused(&["worker", "--protocol", "2"]).contains("protocol 1"));
+}
