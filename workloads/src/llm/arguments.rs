@@ -41,7 +41,8 @@ pub(crate) const DEPTHS: Axis =
 /// `head`.
 pub(crate) const HEAD: Axis = Axis { name: "head", about: "format of embedding and head", default: "q8_0" };
 /// `kv`.
-pub(crate) const KV: Axis = Axis { name: "kv", about: "type of cached keys and values: bf16, f32 or int8", default: "bf16" };
+pub(crate) const KV: Axis =
+    Axis { name: "kv", about: "type of cached keys and values: bf16, f32 or int8", default: "bf16" };
 /// `n_prompt`, of decode.
 pub(crate) const N_PROMPT: Axis = Axis {
     name: "n_prompt",
