@@ -176,12 +176,14 @@ impl<O: Op> Workload for Micro<O> {
                 (vec![set], tried)
             }
         };
+        // What calls in turn really read: of many experts' weights a few. Padding may make it a little less than all there is.
+        let span = sets.len() as u64 * op.bytes(&example.live).min(once);
+        let enough = sets.len() as u64 == wanted && span >= 3 * device.last_level_cache();
         Ok(Body::Step(Box::new(Alone {
             items: self.items.as_ref().map_or((0, ""), |i| ((i.count)(&op), i.item)),
             roof: self.roof,
-            cold: cold && sets.len() as u64 == wanted,
-            short: (cold && (sets.len() as u64) < wanted)
-                .then_some((sets.len() as u64 * once, device.last_level_cache())),
+            cold: cold && enough,
+            short: (cold && !enough).then_some((span, device.last_level_cache())),
             device: device.clone(),
             tried,
             instruction: self.instruction,

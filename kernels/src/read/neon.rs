@@ -3,8 +3,8 @@
 
 use super::{Part, Read};
 use crate::cpu::isa::NEON;
-use crate::cpu::prefetch::prefetch;
 use crate::cpu::opaque::opaque;
+use crate::cpu::prefetch::prefetch;
 use crate::cpu::variant::Variant;
 use std::arch::aarch64::*;
 
