@@ -7,6 +7,8 @@ mod micro;
 mod panels;
 mod unpack;
 
+pub(super) use layout::plan;
+
 use super::Gemm;
 use super::lanes512::*;
 use super::packed::LINE;

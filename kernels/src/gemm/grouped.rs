@@ -31,7 +31,9 @@ pub(super) struct Grouped {
 
 pub(super) static AVX512_VNNI: Grouped = Grouped {
     gemm: &avx512_vnni::Avx512Vnni,
-    prepare: |op, weights, device| prepare::<avx512_vnni::Avx512Vnni>(op, weights, device, integer::plan(&op.gemm())),
+    prepare: |op, weights, device| {
+        prepare::<avx512_vnni::Avx512Vnni>(op, weights, device, avx512_vnni::plan(&op.gemm()))
+    },
 };
 pub(super) static AVX512_BF16: Grouped = Grouped {
     gemm: &avx512_bf16::Avx512Bf16,
@@ -154,7 +156,7 @@ fn prepare<I: Kernels>(
     let mut parts = scratch.0.lock().unwrap_or_else(PoisonError::into_inner);
     let Parts { grouping, acts, row_scales, said, panel, sums, codes, scales, bytes, gathered } = &mut *parts;
     grouping.reserve(choices, op.experts);
-    grow::<i32>(acts, rows_with_padding(choices, plan.group) * plan.row_words)?;
+    grow::<i32>(acts, rows_with_padding(choices, plan.group) * plan.row_words.max(plan.grouped_words))?;
     grow::<f32>(row_scales, choices)?;
     grow::<f32>(said, if op.combine { choices * op.n } else { 0 })?;
     grow::<u8>(panel, threads * plan.panel)?;
@@ -187,7 +189,7 @@ fn rows_with_padding(choices: usize, group: usize) -> usize {
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     segment: Segment,
-    /// Where the segment's rounded rows begin.
+    /// Where the segment's rounded rows begin, in words.
     acts: usize,
     /// The first of these rows, counted in the segment.
     first: usize,
@@ -196,10 +198,11 @@ struct Piece {
 }
 
 /// The pieces of a call in order.
-fn pieces(segments: &[Segment], group: usize) -> impl Iterator<Item = Piece> + '_ {
+fn pieces(segments: &[Segment], plan: Plan) -> impl Iterator<Item = Piece> + '_ {
+    let group = plan.group;
     let starts = segments.iter().scan(0, move |next, segment| {
         let acts = *next;
-        *next += padded(segment.rows, group);
+        *next += words_of(segment.rows, plan);
         Some((acts, *segment))
     });
     starts.flat_map(move |(acts, segment)| {
@@ -215,8 +218,9 @@ fn pieces(segments: &[Segment], group: usize) -> impl Iterator<Item = Piece> + '
     })
 }
 
-fn padded(rows: usize, group: usize) -> usize {
-    if rows > FEW { rows.next_multiple_of(group) } else { rows }
+/// Words that the rounded rows of one expert take.
+fn words_of(rows: usize, plan: Plan) -> usize {
+    if rows > FEW { rows.next_multiple_of(plan.group) * plan.grouped_words } else { rows * plan.row_words }
 }
 
 impl<I: Kernels> Prepared for Ready<I> {
@@ -241,7 +245,7 @@ impl<I: Kernels> Prepared for Ready<I> {
         let grouping = &*grouping;
         // A single token's row is rounded once for all its experts.
         let alone = tokens == 1 && !op.combine;
-        let (row_words, factor, stretch) = (plan.row_words, self.tensor_scale * plan.factor, plan.sums(op.rows));
+        let (factor, stretch) = (self.tensor_scale * plan.factor, plan.sums(op.rows));
         let bias = self.bias.slice::<f32>();
         let (acts, row_scales) = (Split::new(part::<i32>(acts)), Split::new(part::<f32>(row_scales)));
         let (panel, sums) = (Split::new(part::<u8>(panel)), Split::new(part::<f32>(sums)));
@@ -250,7 +254,7 @@ impl<I: Kernels> Prepared for Ready<I> {
         let y = Split::new(y);
         let said = if op.combine { Some(Split::new(part::<f32>(said))) } else { None };
         let products = said.as_ref().unwrap_or(&y);
-        let whole = || pieces(&grouping.segments, group);
+        let whole = || pieces(&grouping.segments, *plan);
         let count = if alone { 1 } else { whole().count() };
         self.pool.run(&|worker| {
             let me = worker.index;
@@ -270,8 +274,9 @@ impl<I: Kernels> Prepared for Ready<I> {
                     }
                     &*own
                 };
-                let at = piece.acts + first;
-                let words = at * row_words..(at + if grouped { group } else { rows }) * row_words;
+                let (a_row, taken) = if grouped { (plan.grouped_words, group) } else { (plan.row_words, rows) };
+                let at = piece.acts + first * a_row;
+                let words = at..at + taken * a_row;
                 quantise.call(&mut Quantise {
                     op: gemm,
                     x: from,
@@ -294,7 +299,7 @@ impl<I: Kernels> Prepared for Ready<I> {
             let tiles = worker.share(n / LANES, 1);
             let mut acts_start = 0;
             for Segment { expert, start, rows } in grouping.segments.iter().copied() {
-                let taken = padded(rows, group);
+                let taken = words_of(rows, *plan);
                 let (acts_at, scale_at) = if alone { (0, 0) } else { (acts_start, start) };
                 acts_start += taken;
                 // Declared for one call's operands, so asked for anew; a few flags are read.
@@ -307,7 +312,7 @@ impl<I: Kernels> Prepared for Ready<I> {
                     tiles: tiles.clone(),
                     rows,
                     // SAFETY: behind the barrier activations and their scales are only read.
-                    acts: unsafe { acts.read(acts_at * row_words..(acts_at + taken) * row_words) },
+                    acts: unsafe { acts.read(acts_at..acts_at + taken) },
                     // SAFETY: as above.
                     row_scales: unsafe { row_scales.read(scale_at..scale_at + rows) },
                     bias: &bias[expert * n..(expert + 1) * n],

@@ -133,7 +133,7 @@ const fn few(weights: Format) -> usize {
 }
 
 /// Scratch of this path. Few rows stand as in the other integer paths, many in spans.
-pub(super) fn plan(op: &Gemm) -> Plan {
+pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
     let (kind, spans_of_k) = (kind(op.activations), op.k.div_ceil(SPAN));
     let panel = panel(op.weights, kind);
     Plan {
