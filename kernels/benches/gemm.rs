@@ -119,12 +119,12 @@ fn fault_reason(fault: &spark_kernels::Fault) -> spark_kernels::Unsupported {
     spark_kernels::Unsupported(fault.to_string())
 }
 
-#[expect(clippy::print_stderr, reason = "a bench talks to whoever runs it")]
 fn gemm(criterion: &mut Criterion) {
     let cpu = Cpu::new(None, 0);
     roof::beside(&cpu, || shapes_on(&cpu, criterion));
 }
 
+#[expect(clippy::print_stderr, reason = "a bench talks to whoever runs it")]
 fn shapes_on(cpu: &Cpu, criterion: &mut Criterion) {
     let mut pairs: Vec<(Format, Activations)> = Gemm::nasty().iter().map(|op| (op.weights, op.activations)).collect();
     pairs.dedup();
@@ -147,7 +147,7 @@ fn shapes_on(cpu: &Cpu, criterion: &mut Criterion) {
                     bencher.iter(|| ready.run());
                 });
                 if let Some(ready) = &mut ready {
-                    let share = Roof::of(&op, &cpu).share(ready, flops as f64);
+                    let share = Roof::of(&op, cpu).share(ready, flops as f64);
                     let roof = op.arithmetic().name();
                     eprintln!("    {:.1} % of the {roof} peak measured beside it", 100.0 * share);
                 }

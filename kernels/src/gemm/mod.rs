@@ -272,9 +272,9 @@ impl Op for Gemm {
             (1, 49, 96),
             (9, 33, 544),
             (5, 16, 1056),
+            (2, 177, 160),
             (29, 100, 64),
             (70, 150, 1120),
-            (2, 177, 160),
         ];
         let mut all = Vec::new();
         for (weights, activations) in pairs {

@@ -141,7 +141,7 @@ impl Args {
             let mut kinds = Vec::new();
             named.for_each(|kind| {
                 if !kinds.contains(&kind) {
-                    kinds.push(kind)
+                    kinds.push(kind);
                 }
             });
             Ok(kinds)
