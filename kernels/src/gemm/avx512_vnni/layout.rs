@@ -3,6 +3,7 @@
 //! A span is 128 along k: 4 blocks of 32 or 8 of 16. Inside one, sums stay integers for as long as scales allow, so that a
 //! conversion and a multiply-add are paid once a span and not once a block.
 
+use super::few::MOST;
 use crate::format::Format;
 use crate::gemm::integer::{self, GROUP};
 use crate::gemm::packed::{LANES, LINE};
@@ -122,22 +123,12 @@ pub(in crate::gemm) const fn offset(weights: Format) -> i32 {
     }
 }
 
-/// Up to this many rows, decoding in registers in passes of at most eight rows costs less than panels do. Measured on Emerald
-/// Rapids at n = 8192, k = 14336: nvfp4, whose panels cost most, 3.3 ms against 7.1 at 9 rows and 8.9 against 11.8 at 24; mxfp4
-/// 2.8 ms against 3.4 at 9 rows, and even at 16.
-const fn few(weights: Format) -> usize {
-    match weights {
-        Format::Nvfp4 => 32,
-        _ => 12,
-    }
-}
-
 /// Scratch of this path. Few rows stand as in the other integer paths, many in spans.
 pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
     let (kind, spans_of_k) = (kind(op.activations), op.k.div_ceil(SPAN));
     let panel = panel(op.weights, kind);
     Plan {
-        few: few(op.weights),
+        few: MOST,
         grouped_words: spans_of_k * Words::of(op.block(), kind).len / GROUP,
         panel: TILES * lines(panel) * spans(panel) * LINE,
         codes: GROUP * spans_of_k * SPAN,
