@@ -1,8 +1,8 @@
 //! What a gate found: one row a benchmark, with what it rests on.
 
-use crate::Verdict;
 use crate::paired::Effect;
 use crate::statistics::upper_bound;
+use crate::{Policy, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// One benchmark, judged.
@@ -22,6 +22,14 @@ pub struct Row {
     pub watched: bool,
     /// How it was measured, and what went wrong meanwhile.
     pub notes: Vec<String>,
+}
+
+impl Row {
+    /// A row of which nothing was measured.
+    pub fn bare(id: &str, verdict: Verdict, policy: &Policy) -> Self {
+        let (floor, watched) = (policy.floor(id), policy.watched(id));
+        Self { id: id.to_owned(), verdict, effect: None, slower_p: None, floor, watched, notes: Vec::new() }
+    }
 }
 
 /// All of a gate.

@@ -37,7 +37,7 @@ pub fn judge(baselines: &[Run], candidate: &Run, policy: &Policy) -> Gate {
     for id in same.iter().flat_map(|run| &run.records).map(|record| record.id.to_string()) {
         // What this run never planned is not missing from it: it may have been narrowed by a filter.
         if candidate.manifest.planned.contains(&id) && !rows.iter().any(|row| row.id == id) {
-            rows.push(bare(id, Verdict::Missing, policy));
+            rows.push(Row::bare(&id, Verdict::Missing, policy));
         }
     }
     verdicts(&mut rows, policy);
@@ -50,14 +50,14 @@ fn row(same: &[&Run], record: &Record, policy: &Policy, states: &[String]) -> Ro
     let old: Vec<f64> =
         same.iter().filter_map(|run| median_ns(run.records.iter().find(|r| r.id == record.id)?)).collect();
     if old.is_empty() {
-        return bare(id, Verdict::New, policy);
+        return Row::bare(&id, Verdict::New, policy);
     }
     let now = match &record.outcome {
-        Outcome::Failed { error } => return bare(id, Verdict::Broken(error.clone()), policy),
-        Outcome::Skipped { .. } => return bare(id, Verdict::Missing, policy),
+        Outcome::Failed { error } => return Row::bare(&id, Verdict::Broken(error.clone()), policy),
+        Outcome::Skipped { .. } => return Row::bare(&id, Verdict::Missing, policy),
         Outcome::Measured(_) => median_ns(record),
     };
-    let Some(now) = now else { return bare(id, Verdict::Inconclusive("it has no time".to_owned()), policy) };
+    let Some(now) = now else { return Row::bare(&id, Verdict::Inconclusive("it has no time".to_owned()), policy) };
     let ratio = now / median(&old);
     let logs: Vec<f64> = old.iter().map(|ns| ns.ln()).collect();
     let enough = old.len() >= FEWEST;
@@ -75,7 +75,7 @@ fn row(same: &[&Run], record: &Record, policy: &Policy, states: &[String]) -> Ro
         // Between runs there is no interval of blocks: the range of ratios to the single old runs stands for it.
         effect: Some(Effect { ratio, ci95: [now / spread[1], now / spread[0]], blocks: old.len() }),
         slower_p: if states.is_empty() { p } else { None },
-        ..bare(id, Verdict::Inconclusive(why), policy)
+        ..Row::bare(&id, Verdict::Inconclusive(why), policy)
     }
 }
 
@@ -99,11 +99,6 @@ fn verdicts(rows: &mut [Row], policy: &Policy) {
             Verdict::Inconclusive(format!("within what {} stored runs differ by, p = {slower:.2}", effect.blocks))
         };
     }
-}
-
-fn bare(id: String, verdict: Verdict, policy: &Policy) -> Row {
-    let (floor, watched) = (policy.floor(&id), policy.watched(&id));
-    Row { id, verdict, effect: None, slower_p: None, floor, watched, notes: Vec::new() }
 }
 
 fn median_ns(record: &Record) -> Option<f64> {

@@ -1,7 +1,7 @@
 //! `spark-bench gate calibrate`: how often the gate cries wolf on this kind of machine, and how small a wolf it sees.
 
 use super::{Verdict, common, gate, stop, ui};
-use crate::gate::Build;
+use crate::gate::{Build, Contest, in_common, introduced};
 use crate::os::SysRoot;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -114,7 +114,7 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
             "one build against itself: what a linker's layout adds is not seen; give two separate builds of one commit",
         );
     }
-    let ids = gate::common_ids(&old, &new)?;
+    let ids = introduced(&old, &new).and_then(|hellos| in_common(&hellos)).map_err(anyhow::Error::msg)?;
     std::fs::create_dir_all(&args.store).with_context(|| format!("--store {}", args.store.display()))?;
     let file = args.store.join(format!("{host}.jsonl"));
     for trial in 0..args.trials {
@@ -125,10 +125,13 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
         let (seed, began) = (gate::clock(), Instant::now());
         let mut policy = Policy::embedded()?;
         policy.budget_s = args.budget.as_secs_f64();
-        let row = gate::one(id, &old, &new, &policy, seed, &root, ui::Voice { quiet: true, no_progress: true });
-        if stop::asked() {
-            return Ok(Verdict::Interrupted);
-        }
+        let (root, say) = (&root, &|_| ());
+        let contest = Contest { baseline: &old, candidate: &new, policy: &policy, seed, root, say, stop: &stop::asked };
+        let (mut rows, _) = contest.over(std::slice::from_ref(id), None);
+        let row = match rows.pop() {
+            Some(row) if !stop::asked() => row,
+            _ => return Ok(Verdict::Interrupted),
+        };
         let trial = Trial {
             at: crate::run::now(),
             id: id.clone(),

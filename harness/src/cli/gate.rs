@@ -1,15 +1,14 @@
 //! `spark-bench gate`: is the candidate slower than the baseline?
 
 use super::{Verdict, common, stop, ui};
-use crate::gate::{Build, Child, Duel, Fought, Hello, Plan, Trouble};
+use crate::gate::{Build, Contest, in_common, introduced};
 use crate::os::SysRoot;
 use anyhow::{Context, bail};
 use spark_gate::gate::{Row, Sum};
-use spark_gate::paired::{CONFIRMATION, Rules, Side, Standing, confirmed, standing, verdicts};
 use spark_gate::{Gate, Policy, stored, told};
 use spark_results::store;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -148,90 +147,30 @@ fn builds(args: &Judge, policy: &Policy, baseline: &Path, candidate: &Path) -> a
     let build =
         |name, path: &Path| Build { name, path: path.to_owned(), arguments: arguments(args), variables: Vec::new() };
     let (old, new) = (build("baseline", baseline), build("candidate", candidate));
-    let [old_hello, new_hello] = hellos(&old, &new)?;
-    let both = in_common(&old_hello, &new_hello)?;
+    let hellos = introduced(&old, &new).map_err(anyhow::Error::msg)?;
+    let both = in_common(&hellos).map_err(anyhow::Error::msg)?;
+    let mut policy = policy.clone();
+    if let Some(all) = args.budget {
+        policy.budget_s = all.as_secs_f64() / both.len() as f64;
+    }
     let seed = args.seed.unwrap_or_else(clock);
-    let each_s = args.budget.map_or(policy.budget_s, |all| all.as_secs_f64() / both.len() as f64);
-    let mut gate = Gate {
-        baseline: format!("{} ({})", old_hello.build, baseline.display()),
-        candidate: format!("{} ({})", new_hello.build, candidate.display()),
+    let (root, say) = (&root, &|text| voice.say(text));
+    let contest = Contest { baseline: &old, candidate: &new, policy: &policy, seed, root, say, stop: &stop::asked };
+    let (mut rows, left_over) = contest.over(&both, args.budget);
+    let [old, new] = &hellos;
+    let missing = old.benchmarks.iter().filter(|id| !new.benchmarks.contains(id));
+    let fresh = new.benchmarks.iter().filter(|id| !old.benchmarks.contains(id));
+    rows.extend(missing.map(|id| Row::bare(id, spark_gate::Verdict::Missing, &policy)));
+    rows.extend(fresh.map(|id| Row::bare(id, spark_gate::Verdict::New, &policy)));
+    Ok(Gate {
+        baseline: format!("{} ({})", old.build, baseline.display()),
+        candidate: format!("{} ({})", new.build, candidate.display()),
         calibration: super::calibrate::stored(&host)?,
         host,
         seed,
-        ..Gate::default()
-    };
-    let rules = |id: &str| Rules { floor: policy.floor(id), alpha: policy.alpha, benchmarks: both.len(), seed };
-    let began = Instant::now();
-    let mut fought: Vec<(String, Fought)> = Vec::new();
-    for (at, id) in both.iter().enumerate() {
-        let late = args.budget.is_some_and(|all| began.elapsed() >= all);
-        if late || stop::asked() {
-            gate.left_over.push(id.clone());
-            continue;
-        }
-        voice.say(format!("{}/{} {id}", at + 1, both.len()));
-        let plan = Plan { rules: rules(id), budget_s: each_s, seed: seed.wrapping_add(at as u64) };
-        let result = Duel::new(id, &old, &new, plan.seed, &root).fight(&plan, &stop::asked);
-        fought.push((id.clone(), result));
-    }
-    for (id, result) in judged(&fought, &rules) {
-        gate.rows.push(row(id, result, policy));
-    }
-    confirm(&mut gate, &fought, &|id, n| Duel::new(id, &old, &new, seed ^ n, &root), &rules, &voice);
-    let missing = old_hello.benchmarks.iter().filter(|id| !new_hello.benchmarks.contains(id));
-    let fresh = new_hello.benchmarks.iter().filter(|id| !old_hello.benchmarks.contains(id));
-    let alone =
-        missing.map(|id| (id, spark_gate::Verdict::Missing)).chain(fresh.map(|id| (id, spark_gate::Verdict::New)));
-    gate.rows.extend(alone.map(|(id, verdict)| bare(id, verdict, policy)));
-    Ok(gate)
-}
-
-/// Both builds' introductions. Errors: one is no build of this program, or their results are of different schemas.
-fn hellos(old: &Build, new: &Build) -> anyhow::Result<[Hello; 2]> {
-    let hello =
-        |build: &Build| Child::start(build).map(|child| child.hello.clone()).map_err(|t| anyhow::anyhow!("{t}"));
-    let both = [hello(old)?, hello(new)?];
-    let [old, new] = &both;
-    if old.schema != new.schema {
-        let (old, new) = (&old.schema, &new.schema);
-        bail!("the builds write results of different schemas ({old} and {new}); compare builds of one schema");
-    }
-    Ok(both)
-}
-
-fn in_common(old: &Hello, new: &Hello) -> anyhow::Result<Vec<String>> {
-    let both: Vec<_> = old.benchmarks.iter().filter(|id| new.benchmarks.contains(id)).cloned().collect();
-    if both.is_empty() {
-        bail!(
-            "the builds have no benchmark in common; loosen --filter or choose another --suite (`spark-bench list suites`)"
-        );
-    }
-    Ok(both)
-}
-
-/// The ids that both builds can run.
-pub(super) fn common_ids(old: &Build, new: &Build) -> anyhow::Result<Vec<String>> {
-    let [old, new] = hellos(old, new)?;
-    in_common(&old, &new)
-}
-
-/// A gate over one benchmark, confirmation included.
-pub(super) fn one(
-    id: &str,
-    old: &Build,
-    new: &Build,
-    policy: &Policy,
-    seed: u64,
-    root: &SysRoot,
-    voice: ui::Voice,
-) -> Row {
-    let rules = |id: &str| Rules { floor: policy.floor(id), alpha: policy.alpha, benchmarks: 1, seed };
-    let plan = Plan { rules: rules(id), budget_s: policy.budget_s, seed };
-    let fought = [(id.to_owned(), Duel::new(id, old, new, seed, root).fight(&plan, &stop::asked))];
-    let mut gate = Gate::default();
-    gate.rows.extend(judged(&fought, &rules).into_iter().map(|(id, result)| row(id, result, policy)));
-    confirm(&mut gate, &fought, &|id, n| Duel::new(id, old, new, seed ^ n, root), &rules, &voice);
-    gate.rows.remove(0)
+        rows,
+        left_over,
+    })
 }
 
 /// What stands behind `worker --protocol 1`, the same for both.
@@ -242,92 +181,15 @@ fn arguments(args: &Judge) -> Vec<String> {
     list
 }
 
+/// What a worker is started with: what it can be asked for.
 pub(super) fn worker_arguments(suite: &str, filters: &[String]) -> Vec<String> {
     let filters = filters.iter().flat_map(|glob| ["--filter".to_owned(), glob.clone()]);
     ["--suite".to_owned(), suite.to_owned()].into_iter().chain(filters).collect()
 }
 
+/// A seed that differs from call to call.
 pub(super) fn clock() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |t| t.as_nanos() as u64 >> 10)
-}
-
-/// Verdicts of all that was fought, with Holm over those that were tested.
-fn judged<'a>(
-    fought: &'a [(String, Fought)],
-    rules: &dyn Fn(&str) -> Rules,
-) -> Vec<(&'a String, (spark_gate::Verdict, &'a Fought))> {
-    let empty = || standing(&[], &rules(""));
-    let standings: Vec<Standing> = fought.iter().map(|(_, f)| f.standing.unwrap_or_else(empty)).collect();
-    let mut out = Vec::new();
-    for (at, (id, result)) in fought.iter().enumerate() {
-        // Floors differ by benchmark, the family does not.
-        let verdict = verdicts(&standings, &rules(id)).swap_remove(at);
-        out.push((id, (said(result).unwrap_or(verdict), result)));
-    }
-    out
-}
-
-/// What overrules the statistics.
-fn said(result: &Fought) -> Option<spark_gate::Verdict> {
-    use spark_gate::Verdict as V;
-    if let Some((side, trouble)) = &result.trouble {
-        return Some(match (side, trouble) {
-            (Side::Candidate, Trouble::Declined { broken: false, .. }) => V::Missing,
-            (Side::Baseline, Trouble::Declined { broken: false, .. }) => V::New,
-            (Side::Candidate, trouble) => V::Broken(trouble.to_string()),
-            (Side::Baseline, trouble) => V::Inconclusive(format!("the baseline could not be measured: {trouble}")),
-        });
-    }
-    result.void.clone().map(V::Inconclusive)
-}
-
-fn row(id: &str, (verdict, result): (spark_gate::Verdict, &Fought), policy: &Policy) -> Row {
-    let reason = match &result.trouble {
-        Some((_, Trouble::Declined { broken: false, reason })) => vec![reason.clone()],
-        _ => Vec::new(),
-    };
-    Row {
-        effect: result.standing.and_then(|s| s.effect),
-        slower_p: result.standing.map(|s| s.slower_p.min(1.0)),
-        notes: reason.into_iter().chain(result.notes.iter().cloned()).collect(),
-        ..bare(id, verdict, policy)
-    }
-}
-
-fn bare(id: &str, verdict: spark_gate::Verdict, policy: &Policy) -> Row {
-    let (floor, watched) = (policy.floor(id), policy.watched(id));
-    Row { id: id.to_owned(), verdict, effect: None, slower_p: None, floor, watched, notes: Vec::new() }
-}
-
-/// Measures what looks like a change once more, with new processes and in a new order. What does not come again is not told.
-fn confirm<'a>(
-    gate: &mut Gate,
-    fought: &'a [(String, Fought)],
-    duel: &dyn Fn(&'a str, u64) -> Duel<'a>,
-    rules: &dyn Fn(&str) -> Rules,
-    voice: &ui::Voice,
-) {
-    for (at, (id, first)) in fought.iter().enumerate() {
-        let row = &mut gate.rows[at];
-        if !matches!(row.verdict, spark_gate::Verdict::Regression | spark_gate::Verdict::Improvement) {
-            continue;
-        }
-        voice.say(format!("{id} looks like a {}: measured once more", row.verdict.name().to_lowercase()));
-        let second = duel(id, 0x5eed + at as u64).again(CONFIRMATION, first.block_s, &stop::asked);
-        row.notes.extend(second.notes.iter().map(|note| format!("confirmation: {note}")));
-        let whole = second.differences.len() == CONFIRMATION && second.void.is_none();
-        if !(whole && confirmed(&second.differences, &row.verdict, &rules(id))) {
-            let why = match (&second.trouble, &second.void) {
-                (Some((_, trouble)), _) => trouble.to_string(),
-                (None, Some(void)) => void.clone(),
-                (None, None) => "fresh processes did not show it again".to_owned(),
-            };
-            row.verdict = spark_gate::Verdict::Inconclusive(format!(
-                "looked like a {}, not confirmed: {why}",
-                row.verdict.name().to_lowercase()
-            ));
-        }
-    }
 }
 
 /// Prints and writes it in every form asked for.
