@@ -5,6 +5,7 @@ use super::Attention;
 use super::layout::{LANES, Layout};
 use super::stored::Stored;
 use crate::cpu::pool::Worker;
+use crate::cpu::prefetch::prefetch;
 use crate::cpu::split::Split;
 use crate::{Buffer, Span};
 
@@ -91,15 +92,6 @@ fn units<'a>(op: &Attention, spans: &'a [Span]) -> impl Iterator<Item = Unit> + 
 }
 
 /// Asks for every line of a block.
-#[cfg(target_arch = "x86_64")]
 fn fetch<T>(block: &[T]) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    for line in block.chunks(64 / size_of::<T>()) {
-        // SAFETY: a hint: it may name any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
-    }
+    block.chunks(64 / size_of::<T>()).for_each(|line| prefetch(line.as_ptr()));
 }
-
-/// Nothing, where there is no portable word for it.
-#[cfg(not(target_arch = "x86_64"))]
-fn fetch<T>(_block: &[T]) {}

@@ -6,12 +6,10 @@ use half::bf16;
 /// An element type of the caches, see [`Layout`](super::Layout). A block is the elements of 16 tokens of one cache.
 pub(super) trait Stored: crate::Element + std::fmt::Debug {
     /// Neighbouring elements of a key that stand together: as many as fill 4 bytes.
-    #[cfg(target_arch = "x86_64")]
     const PAIR: usize = 4 / size_of::<Self>();
     /// Elements behind the codes of a block.
     const TAIL: usize = 0;
     /// Neighbouring tokens of an element of a value that stand together.
-    #[cfg(target_arch = "x86_64")]
     const TOKENS: usize = 1;
     /// Elements of a block.
     fn block(dim: usize) -> usize {
@@ -70,7 +68,6 @@ fn round(x: f32) -> bf16 {
 /// An element of an int8 cache is a byte: of a code or of a scale.
 impl Stored for u8 {
     const TAIL: usize = LANES * size_of::<f32>();
-    #[cfg(target_arch = "x86_64")]
     const TOKENS: usize = 4;
     fn put_key(block: &mut [Self], lane: usize, key: &[f32]) {
         let (codes, scales) = block.split_at_mut(LANES * key.len());

@@ -31,7 +31,7 @@ use crate::cpu::kernel::Kernel;
 use crate::cpu::neon_asm::bfmmla;
 use crate::format::Format;
 use crate::gemm::packed::{LANES, LINE};
-use crate::gemm::tiled::{self, Kernels, Multiply, Plan, Quantise, TILES};
+use crate::gemm::tiled::{self, FEW, Kernels, Multiply, Plan, Quantise, TILES};
 use crate::gemm::{Activations, Gemm};
 use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
 use std::arch::aarch64::*;
@@ -68,6 +68,7 @@ impl Implementation<Gemm> for NeonBf16 {
         self.supports(op, device)?;
         let walk = walk(op);
         let plan = Plan {
+            few: FEW,
             group: GROUP,
             row_words: walk.units * walk.words,
             grouped_words: walk.units * walk.words,

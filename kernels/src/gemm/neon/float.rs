@@ -10,7 +10,7 @@ use crate::cpu::kernel::Kernel;
 use crate::cpu::variant::portable;
 use crate::gemm::Gemm;
 use crate::gemm::packed::{LANES, LINE};
-use crate::gemm::tiled::{Kernels, Multiply, Plan, Quantise, TILES};
+use crate::gemm::tiled::{FEW, Kernels, Multiply, Plan, Quantise, TILES};
 use std::arch::aarch64::*;
 
 /// The float kernels of `neon`.
@@ -29,6 +29,7 @@ const _: () = assert!(PANEL <= crate::gemm::CHUNK);
 /// Scratch.
 pub(super) fn plan(op: &Gemm) -> Plan {
     Plan {
+        few: FEW,
         group: GROUP,
         row_words: op.k,
         grouped_words: op.k,

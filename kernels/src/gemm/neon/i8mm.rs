@@ -13,7 +13,6 @@
 //! All at what the vector pipes allow; loads (34 in the first row) take 11.3 of its 12 cycles on 3 ports. What is not `smmla` is two or three
 //! operations for each 2 × 2 sums of a block: less its start, times its scales, added to the total.
 #![expect(unsafe_code, reason = "kernels compiled for int8 matrix products")]
-#![expect(clippy::needless_range_loop, reason = "an index names the same row or output in several arrays")]
 
 use super::dotprod::BLOCKS;
 use super::lanes::*;

@@ -9,7 +9,7 @@ use super::lanes::{put_codes, values};
 use crate::format::int8::{INT8_GROUP, scale_and_inverse};
 use crate::format::{Format, bf16};
 use crate::gemm::packed::{LANES, LINE};
-use crate::gemm::tiled::{Plan, Quantise, TILES};
+use crate::gemm::tiled::{FEW, Plan, Quantise, TILES};
 use crate::gemm::{Activations, Gemm};
 use std::arch::aarch64::*;
 
@@ -36,6 +36,7 @@ pub(super) fn factor(format: Format, doubled: bool) -> f32 {
 pub(super) fn integer_plan(op: &Gemm, group: usize, copies: usize) -> Plan {
     let (block, blocks) = (op.block(), op.k / op.block());
     Plan {
+        few: FEW,
         group,
         row_words: blocks * integer_words(block),
         grouped_words: blocks * integer_words(block),
