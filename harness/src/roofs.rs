@@ -8,8 +8,9 @@ use spark_workloads::workload::Roofs as Needs;
 use spark_workloads::{Body, Request, Step, Workload, ops};
 use std::sync::Arc;
 
-/// Samples of each roof before, and again after: each is a few milliseconds, so that some fall between two disturbances.
-const READINGS: usize = 15;
+/// Samples of each roof before, and again after: each is a few milliseconds, so that some fall between two disturbances. Fifteen
+/// were too few: kernels that run for seconds then seemed to reach up to 1.15 of a memory roof that was read for 30 ms.
+const READINGS: usize = 60;
 /// Least size of the array that stands for memory.
 const MEMORY: u64 = 1 << 30;
 /// What its size is rounded up to.
