@@ -36,12 +36,10 @@ impl Block {
 pub struct Around {
     /// Share of the block's processor time that a hypervisor took away; `None` where nobody tells.
     pub stolen: Option<f64>,
-    /// Share of the block in which somebody waited for a processor (PSI); `None` where nobody tells.
-    pub waited: Option<f64>,
     /// Throttling events counted during the block; `None` where nobody counts.
     pub throttled: Option<u64>,
-    /// The block's median core clock over that of the blocks before, or the other way round: at most 1. `None` where no clock is
-    /// known, and in the first block.
+    /// The median core clock of the block's first half over that of its second, or the other way round: at most 1. `None` where no
+    /// clock is known. From block to block it may move: each is a ratio of its own.
     pub clock_band: Option<f64>,
 }
 
@@ -50,17 +48,15 @@ pub struct Around {
 pub struct Limits {
     /// Largest share of stolen time.
     pub stolen: f64,
-    /// Largest share of waiting.
-    pub waited: f64,
     /// Smallest clock band.
     pub clock_band: f64,
 }
 
 impl Default for Limits {
-    /// A tenth stolen or a clock that moved by a tenth is a different machine. Waiting is no reason: under a steady load the pairs
-    /// stay comparable, and the test itself says what it cannot tell.
+    /// A tenth stolen or a clock that moved by a tenth is a different machine. That others wait for a processor is no reason: under a
+    /// steady load the pairs stay comparable, and the test itself says what it cannot tell.
     fn default() -> Self {
-        Self { stolen: 0.10, waited: 1.0, clock_band: 0.90 }
+        Self { stolen: 0.10, clock_band: 0.90 }
     }
 }
 
@@ -69,11 +65,9 @@ impl Default for Limits {
 pub enum Void {
     /// A hypervisor took processor time away.
     Stolen,
-    /// Something else waited for a processor.
-    Waited,
     /// The processor was held back.
     Throttled,
-    /// The clock was another one than in the blocks before.
+    /// The clock was another one at its end than at its beginning.
     Clock,
     /// A child ended or fell silent, in its words.
     Lost(String),
@@ -83,7 +77,6 @@ impl std::fmt::Display for Void {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Void::Stolen => "processor time was stolen",
-            Void::Waited => "something waited for a processor",
             Void::Throttled => "the processor was throttled",
             Void::Clock => "the clock moved",
             Void::Lost(how) => how,
@@ -106,9 +99,6 @@ impl Around {
     pub fn void(&self, limits: &Limits) -> Option<Void> {
         if self.stolen.is_some_and(|share| share > limits.stolen) {
             return Some(Void::Stolen);
-        }
-        if self.waited.is_some_and(|share| share > limits.waited) {
-            return Some(Void::Waited);
         }
         if self.throttled.is_some_and(|events| events > 0) {
             return Some(Void::Throttled);
@@ -146,6 +136,6 @@ mod tests {
         ];
         let told = "2 × processor time was stolen, 1 × the processor was throttled, 1 × the clock moved";
         assert_eq!(Void::counted(&voids), told);
-        assert_eq!(Around { waited: Some(0.9), stolen: Some(0.05), ..of() }.void(&limits), None);
+        assert_eq!(Around { clock_band: Some(0.95), stolen: Some(0.05), ..of() }.void(&limits), None);
     }
 }
