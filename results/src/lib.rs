@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod compare;
 pub mod conditions;
 pub mod document;
 pub mod id;
 pub mod machine;
+pub mod markdown;
 pub mod quantity;
 pub mod record;
 pub mod roofline;
