@@ -184,7 +184,8 @@ fn of_several_ways_equal_ones_stand_beside_each_other_and_then_the_best() {
     let a = run("one", vec![way("scalar", 9e6), way("avx2", 2e6), way("avx512", 1e6)]);
     let b = run("two", vec![way("neon", 4e6), way("neon-i8mm", 3e6), way("scalar", 8e6)]);
     let c = compare::runs(&a, &b);
-    let pairs: Vec<_> = c.compared.iter().map(|r| (r.a.may["implementation"].as_str(), r.b.may["implementation"].as_str())).collect();
+    let pairs: Vec<_> =
+        c.compared.iter().map(|r| (r.a.may["implementation"].as_str(), r.b.may["implementation"].as_str())).collect();
     assert_eq!(pairs, [("scalar", "scalar"), ("avx512", "neon-i8mm")]);
     assert_eq!(c.refused.len(), 2, "{:?}", c.refused);
     assert!(c.refused.iter().all(|r| r.reason.starts_with("another way")), "{:?}", c.refused);
@@ -199,7 +200,8 @@ fn what_bears_on_trust_is_noted() {
     });
     let row = &compare::runs(&a, &b).compared[0];
     let noted: Vec<_> = row.noted.iter().map(ToString::to_string).collect();
-    let wanted = ["interval not stated against the range of too few independent samples", "weights synthetic against of the file"];
+    let wanted =
+        ["interval not stated against of too few independent samples", "weights synthetic against of the file"];
     assert_eq!(noted, wanted);
 }
 

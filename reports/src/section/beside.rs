@@ -21,8 +21,7 @@ impl Section for Beside {
         if page.others.is_empty() {
             return None;
         }
-        let all: Vec<Comparison> =
-            page.others.iter().map(|other| compare::runs(page.subject.run, other.run)).collect();
+        let all: Vec<Comparison> = page.others.iter().map(|other| compare::runs(page.subject.run, other.run)).collect();
         let mut table = Table::new(&["the same work", "this run (A)", "the other (B)", "B ÷ A", "other run"]);
         for of in &all {
             for row in &of.compared {

@@ -100,8 +100,8 @@ fn base(run: &Run, e: &Entry) -> Side {
     if let Some(pages) = e.conditions.as_ref().and_then(|c| c.pages).and_then(huge) {
         noted.insert("memory on huge pages".to_owned(), pages.to_owned());
     }
-    if e.sampling.as_ref().is_some_and(|s| s.independent < crate::stats::FEWEST as f64) {
-        noted.insert("interval".to_owned(), "the range of too few independent samples".to_owned());
+    if e.time.zip(e.sampling.as_ref()).is_some_and(|(time, sampling)| sampling.doubtful(time.samples)) {
+        noted.insert("interval".to_owned(), "of too few independent samples".to_owned());
     }
     let unfit = if e.simulated {
         Some("a test double did the work: its numbers are no measurements".to_owned())
@@ -117,10 +117,7 @@ fn base(run: &Run, e: &Entry) -> Side {
         interval: None,
         unit: String::new(),
         better: Better::Higher,
-        provenance: Provenance::Measured {
-            run: clean(&run.manifest.id),
-            machine: run.manifest.machine.fingerprint(),
-        },
+        provenance: Provenance::Measured { run: clean(&run.manifest.id), machine: run.manifest.machine.fingerprint() },
         unfit,
     }
 }

@@ -140,7 +140,8 @@ fn ratio(a: &Side, b: &Side) -> Option<Ratio> {
 }
 
 fn refusal(of: Which, side: &Side, other: &Sides, fit: &[usize]) -> Refused {
-    let refused = |reason: String, nearest| Refused { of, id: side.id.clone(), unit: side.unit.clone(), reason, nearest };
+    let refused =
+        |reason: String, nearest| Refused { of, id: side.id.clone(), unit: side.unit.clone(), reason, nearest };
     let there = if of == Which::A { "B" } else { "A" };
     if let Some(why) = &side.unfit {
         return refused(why.clone(), None);
@@ -148,11 +149,14 @@ fn refusal(of: Which, side: &Side, other: &Sides, fit: &[usize]) -> Refused {
     if let Some(twin) = other.sides.iter().find(|s| s.unfit.is_some() && s.id == side.id && s.unit == side.unit) {
         return refused(format!("in {there}: {}", twin.unfit.as_deref().unwrap_or_default()), None);
     }
-    if let Some(none) = other.none.iter().find(|n| n.id == side.id && n.unit.as_ref().is_none_or(|unit| *unit == side.unit)) {
+    if let Some(none) =
+        other.none.iter().find(|n| n.id == side.id && n.unit.as_ref().is_none_or(|unit| *unit == side.unit))
+    {
         return refused(format!("{there} has none: {}", none.why), None);
     }
     let same_quantity = |at: &&usize| {
-        let differs = |kind, name| side.must.get(&Key::new(kind, name)) != other.sides[**at].must.get(&Key::new(kind, name));
+        let differs =
+            |kind, name| side.must.get(&Key::new(kind, name)) != other.sides[**at].must.get(&Key::new(kind, name));
         !differs(Kind::Workload, "workload") && !differs(Kind::Quantity, "quantity")
     };
     let nearest = fit.iter().filter(same_quantity).min_by_key(|at| distance(side, &other.sides[**at]));

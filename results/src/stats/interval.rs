@@ -73,7 +73,9 @@ mod tests {
     #[test]
     fn ranks_are_those_of_the_sign_test() {
         // Critical values of the two-sided sign test at 5 %, plus one: Dixon and Mood's table.
-        for (n, rank) in [(5, 0), (6, 1), (8, 1), (9, 2), (10, 2), (12, 3), (15, 4), (20, 6), (25, 8), (50, 18), (100, 40)] {
+        for (n, rank) in
+            [(5, 0), (6, 1), (8, 1), (9, 2), (10, 2), (12, 3), (15, 4), (20, 6), (25, 8), (50, 18), (100, 40)]
+        {
             assert_eq!(outside(n), rank, "n = {n}");
         }
         assert_eq!(outside(0), 0);
