@@ -14,7 +14,7 @@ enum Noise {
     Bursts,
     /// 4 % slower at the end than at the start, beside independent noise.
     Drift,
-    /// A third of the time the machine is 40 % slower, for some four samples. A state that outlasts the window cannot be seen from
+    /// A third of the time the machine is 40 % slower, for some three samples. A state that outlasts the window cannot be seen from
     /// within it, by anybody.
     TwoStates,
 }
@@ -68,7 +68,7 @@ impl Machine {
             }
             Noise::Drift => log = 0.5 * log + 0.04 * (self.taken as f64 / self.window as f64 - 0.5),
             Noise::TwoStates => {
-                let leave = if self.slow { 4 } else { 8 };
+                let leave = if self.slow { 3 } else { 6 };
                 self.slow ^= self.random.below(leave) == 0;
                 log += if self.slow { 0.34 } else { 0.0 };
             }

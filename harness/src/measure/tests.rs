@@ -126,8 +126,8 @@ const POLICY: Policy = Policy {
     time_ms: 1000,
 };
 const MS: u64 = 1_000_000;
-/// Samples of a step that takes the same time at each: the first two looks in a row that see 25 or more.
-const STEADY: u64 = 31;
+/// Samples of a step that takes the same time at each: the first two looks in a row that see thirty or more.
+const STEADY: u64 = 38;
 
 /// Samples with `policy` and the number of iterations the script saw.
 fn sampled(script: fn(u64) -> u64, policy: &Policy) -> (Samples, u64) {

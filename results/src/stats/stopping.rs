@@ -3,13 +3,13 @@
 //! A rule that looks after every sample and stops at the first narrow interval picks the moments at which the interval is narrow by
 //! chance, and then covers less than it says. Looks therefore come at counts that grow by a quarter, of which a thousand samples have
 //! some twenty, and two in a row have to be narrow; the interval that is looked at counts samples by what they are worth, so that a
-//! machine that changes slowly is sampled for longer; and where they are worth fewer than 25, sampling goes on until the budget
+//! machine that changes slowly is sampled for longer; and where they are worth fewer than thirty, sampling goes on until the budget
 //! ends it. What coverage remains is counted over kinds of noise in `tests/coverage.rs`.
 
 use super::estimate;
 
 /// The fewest independent samples whose interval ends sampling: of fewer, how many they are is itself known too badly.
-const BELIEVED: f64 = 25.0;
+const BELIEVED: f64 = 30.0;
 
 /// When enough is sampled.
 #[derive(Clone, Copy, Debug)]
@@ -61,10 +61,10 @@ mod tests {
     #[test]
     fn two_looks_in_a_row_have_to_agree() {
         let steady = || std::iter::repeat_n(1.0, 300);
-        // Looks at 10, 15, 20, 25, 31; the first of 25 or more is believed at the next.
-        assert_eq!(ends(steady(), 10, 0.01), Some(31));
+        // Looks at 10, 15, 20, 25, 31, 38; the first of thirty or more is believed at the next.
+        assert_eq!(ends(steady(), 10, 0.01), Some(38));
         assert_eq!(ends(steady(), 200, 0.01), Some(250));
-        assert_eq!(ends(steady().take(30), 10, 0.01), None);
+        assert_eq!(ends(steady().take(37), 10, 0.01), None);
     }
 
     #[test]
