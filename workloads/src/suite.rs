@@ -34,7 +34,8 @@ pub struct Policy {
     pub samples_max: u64,
     /// A sample that would be shorter runs the step several times.
     pub sample_us: u64,
-    /// Sampling ends when the 95 % interval of the median is within ± this share of it …
+    /// Sampling ends when the 95 % interval of the median is within ± this share of it, twice in a row and of thirty independent samples
+    /// at least …
     pub interval: f64,
     /// … or after this long.
     pub time_ms: u64,

@@ -194,12 +194,12 @@ fn energy(e: &Entry, base: &Side, to: &mut Sides) {
         "" => "item/J".to_owned(),
         item => format!("{}/J", clean(item)),
     };
-    if let Some(Energy::Unavailable { reason }) = &e.energy {
+    if let Some(Energy::Unavailable { reason, .. }) = &e.energy {
         to.none.push(Unmeasured { id: base.id.clone(), must: base.must.clone(), unit: Some(unit), why: clean(reason) });
         return;
     }
     for efficiency in &e.efficiency {
-        let Some(Energy::Measured { readings }) = &e.energy else { return };
+        let Some(Energy::Measured { readings, .. }) = &e.energy else { return };
         let Some(reading) = readings.iter().find(|r| r.covers_device && r.scope == efficiency.scope) else { continue };
         let value = efficiency.items_per_joule;
         let sure = reading.plus_minus.is_finite() && (0.0..1.0).contains(&reading.plus_minus);
