@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+pub mod claims;
 pub mod conditions;
+pub mod cost;
 pub mod document;
 pub mod id;
 pub mod machine;
+pub mod published;
 pub mod quantity;
 pub mod record;
 pub mod roofline;
