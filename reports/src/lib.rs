@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod chart;
+mod comparison;
 mod embed;
 mod page;
 mod section;
@@ -9,6 +10,7 @@ mod table;
 mod text;
 mod told;
 
+pub use comparison::{comparison, comparison_markdown};
 pub use embed::embedded;
 pub use text::text;
 

@@ -6,7 +6,7 @@ use spark_results::{Document, Entry, Run};
 use std::fmt::Write as _;
 
 /// Columns of the whole table, and of its parts.
-const WIDTH: usize = 100;
+pub(crate) const WIDTH: usize = 100;
 const WHAT: usize = 41;
 const HOW: usize = 14;
 const RATE: usize = 12;
@@ -136,14 +136,14 @@ fn tail(out: &mut String, run: &Run, document: &Document, paint: Paint) {
 }
 
 /// Writes `text` in lines that fit behind `indent`.
-fn wrapped(out: &mut String, text: &str, indent: usize, style: fn(Paint, String) -> String, paint: Paint) {
+pub(crate) fn wrapped(out: &mut String, text: &str, indent: usize, style: fn(Paint, String) -> String, paint: Paint) {
     for line in cells(text, WIDTH - indent) {
         let _ = writeln!(out, "{:indent$}{}", "", style(paint, line));
     }
 }
 
 /// `text`, cleaned, in lines of at most `width - 2` characters after the first, broken at spaces where there are any.
-fn cells(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn cells(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     // A line that goes on is indented by two.
@@ -176,22 +176,22 @@ fn cells(text: &str, width: usize) -> Vec<String> {
 
 /// Colours, or none.
 #[derive(Clone, Copy, Debug)]
-struct Paint(bool);
+pub(crate) struct Paint(pub(crate) bool);
 
 impl Paint {
     fn with(self, code: &str, text: String) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text }
     }
-    fn plain(self, text: String) -> String {
+    pub(crate) fn plain(self, text: String) -> String {
         text
     }
-    fn bold(self, text: String) -> String {
+    pub(crate) fn bold(self, text: String) -> String {
         self.with("1", text)
     }
-    fn dim(self, text: String) -> String {
+    pub(crate) fn dim(self, text: String) -> String {
         self.with("2", text)
     }
-    fn warn(self, text: String) -> String {
+    pub(crate) fn warn(self, text: String) -> String {
         self.with("33", text)
     }
     fn bad(self, text: String) -> String {

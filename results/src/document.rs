@@ -5,10 +5,22 @@ use crate::id::{Axes, AxisValue};
 use crate::record::{Better, Cache, Measurement, Metric, Outcome, Phase, Record, Work};
 use crate::roofline::{self, RoofShare};
 use crate::run::{Manifest, Run, SCHEMA};
-use crate::stats::{self, Estimate};
+use crate::stats::{self, Estimate, Sampling};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+mod remarks;
+
+/// By which rules what is derived follows from the samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// Those of this version: ranks, and as many samples as they are worth.
+    Ranks,
+    /// Those of the first version: a bootstrap of samples taken for independent. The tables and pages of older folders follow them,
+    /// and nothing else should.
+    Bootstrap,
+}
 
 /// A run as one document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +52,9 @@ pub struct Entry {
     pub reason: Option<String>,
     /// Time of one iteration.
     pub time: Option<Time>,
+    /// What the samples of that time say about trusting them; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
     /// What was done a second; a rate without work of its kind is null.
     pub rates: Option<Rates>,
     /// The binding roof and the share of it, or null where no roof was measured.
@@ -80,7 +95,8 @@ pub struct Entry {
 pub struct Time {
     /// The median of the samples, in nanoseconds an iteration.
     pub median_ns: f64,
-    /// 95 % bootstrap interval of the median; the range below six samples, null for a single one.
+    /// 95 % interval of the median, counted with as many samples as they are worth; their range where that is fewer than six, null for
+    /// a single one.
     pub ci95_ns: Option<[f64; 2]>,
     /// How many samples.
     pub samples: usize,
@@ -111,10 +127,14 @@ pub struct Efficiency {
 impl Document {
     /// Derives everything from a stored run.
     pub fn of(run: &Run) -> Self {
+        Self::by(run, Rules::Ranks)
+    }
+    /// The same by other rules.
+    pub fn by(run: &Run, rules: Rules) -> Self {
         Self {
             schema: SCHEMA.into(),
             manifest: run.manifest.clone(),
-            records: run.records.iter().map(|r| Entry::of(r, run.simulated(&r.id.device))).collect(),
+            records: run.records.iter().map(|r| Entry::by(r, run.simulated(&r.id.device), rules)).collect(),
         }
     }
 }
@@ -122,6 +142,10 @@ impl Document {
 impl Entry {
     /// Derives everything from one record.
     pub fn of(record: &Record, simulated: bool) -> Self {
+        Self::by(record, simulated, Rules::Ranks)
+    }
+    /// The same by other rules.
+    pub fn by(record: &Record, simulated: bool, rules: Rules) -> Self {
         let id = &record.id;
         let mut entry = Self {
             id: id.to_string(),
@@ -132,6 +156,7 @@ impl Entry {
             status: record.status().into(),
             reason: record.reason().map(str::to_owned),
             time: None,
+            sampling: None,
             rates: None,
             roof: None,
             energy: None,
@@ -148,12 +173,14 @@ impl Entry {
             notes: Vec::new(),
         };
         if let Outcome::Measured(measurement) = &record.outcome {
-            entry.measured(measurement);
+            entry.measured(measurement, rules);
         }
         entry
     }
-    fn measured(&mut self, m: &Measurement) {
-        let time = iteration_time(m);
+    fn measured(&mut self, m: &Measurement, rules: Rules) {
+        let each: Vec<f64> = m.samples_ns.iter().map(|&ns| ns as f64 / m.iterations.max(1) as f64).collect();
+        let time = iteration_time(&each, rules);
+        self.sampling = (rules == Rules::Ranks && !each.is_empty()).then(|| Sampling::of(&each));
         if let Some(t) = &time {
             let seconds = t.median_ns * 1e-9;
             let rate = |amount: u64| (amount > 0 && seconds > 0.0).then(|| amount as f64 / seconds);
@@ -185,7 +212,12 @@ impl Entry {
         self.conditions = Some(m.conditions.clone());
         self.facts.clone_from(&m.facts);
         self.notes.clone_from(&m.notes);
-        self.notes.extend(remarks(m));
+        self.notes.extend(match &self.sampling {
+            Some(sampling) => sampling.remarks(each.len()),
+            None if rules == Rules::Bootstrap => remarks::first(&each),
+            None => Vec::new(),
+        });
+        self.notes.extend(remarks::roofs(m));
     }
     /// The number on `axis`.
     pub fn int(&self, axis: &str) -> Option<u64> {
@@ -214,38 +246,12 @@ fn per_cycle(m: &Measurement, rates: Option<&Rates>) -> Option<Metric> {
     Some(Metric { name: "per_cycle".into(), value, unit: "instructions a cycle".into(), better: Better::Higher })
 }
 
-/// Median time of one iteration with its interval. `None` where a workload timed itself.
-fn iteration_time(m: &Measurement) -> Option<Time> {
-    let each: Vec<f64> = m.samples_ns.iter().map(|&ns| ns as f64 / m.iterations.max(1) as f64).collect();
-    let Estimate { median, ci95, samples } = stats::estimate(&each)?;
-    Some(Time { median_ns: median, ci95_ns: ci95, samples, mad_ns: stats::mad(&each) })
-}
-
-/// What the samples themselves say about trusting them.
-fn remarks(m: &Measurement) -> Vec<String> {
-    let samples: Vec<f64> = m.samples_ns.iter().map(|&ns| ns as f64).collect();
-    let mut remarks = Vec::new();
-    match samples.len() {
-        1 => remarks.push("one sample: there is no interval".to_owned()),
-        n @ 2..stats::FEWEST => remarks.push(format!("{n} samples: the interval is their range")),
-        _ => {}
-    }
-    let outliers = stats::outliers(&samples);
-    if outliers * 20 > samples.len() {
-        remarks.push(format!("{outliers} of {} samples are outliers: the machine was disturbed", samples.len()));
-    }
-    if let Some(drift) = stats::drift(&samples).filter(|d| (d - 1.0).abs() > 0.05) {
-        remarks.push(format!(
-            "the last third of the samples took {:+.0} % of the first third's time",
-            (drift - 1.0) * 100.0
-        ));
-    }
-    for roof in &m.roofs {
-        if let (Some(before), Some(after)) = (roof.before(), roof.after())
-            && (after / before - 1.0).abs() > 0.15
-        {
-            remarks.push(format!("the roof {} moved by {:+.0} % meanwhile", roof.of, (after / before - 1.0) * 100.0));
-        }
-    }
-    remarks
+/// Median time of one iteration with its interval, from that of each sample. `None` where a workload timed itself.
+fn iteration_time(each: &[f64], rules: Rules) -> Option<Time> {
+    let estimate = match rules {
+        Rules::Ranks => stats::estimate(each),
+        Rules::Bootstrap => stats::bootstrap::estimate(each),
+    };
+    let Estimate { median, ci95, samples, .. } = estimate?;
+    Some(Time { median_ns: median, ci95_ns: ci95, samples, mad_ns: stats::mad(each) })
 }

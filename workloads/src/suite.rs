@@ -26,7 +26,7 @@ pub struct Suite {
 pub struct Policy {
     /// Warm-up takes at least this long …
     pub warmup_ms: u64,
-    /// … and at least this many iterations, and goes on until two halves of it agree or it has taken four times as long.
+    /// … and at least this many iterations, and goes on until its times have settled or it has taken four times as long.
     pub warmup_iterations: u64,
     /// Samples at least.
     pub samples_min: u64,

@@ -1,18 +1,21 @@
 //! Stored runs against a stored run: verdicts only where the states match and enough old runs tell how far runs spread.
 
-mod state;
-
-pub use state::differences;
-
 use crate::gate::{Gate, Row};
 use crate::paired::Effect;
 use crate::statistics::{holm, surprise};
 use crate::{Policy, Verdict};
+use spark_results::compare::states;
 use spark_results::stats::median;
 use spark_results::{Entry, Outcome, Record, Run};
 
 /// Fewest old runs of the same machine whose spread enters a test. The samples of one old process know nothing of it.
 const FEWEST: usize = 5;
+
+/// What differs between the states of two runs on one machine, each in words.
+pub fn differences(old: &Run, new: &Run) -> Vec<String> {
+    let say = |value: Option<String>| value.unwrap_or_default();
+    states(old, new).into_iter().map(|d| format!("{} was {} and is {}", d.what, say(d.a), say(d.b))).collect()
+}
 
 /// Judges `candidate` against `baselines`. Runs of another machine are left out and said to be.
 pub fn judge(baselines: &[Run], candidate: &Run, policy: &Policy) -> Gate {

@@ -2,6 +2,7 @@
 
 use super::change;
 use crate::gate::Gate;
+use spark_results::markdown::escaped;
 
 /// A step summary may hold a mebibyte and is dropped whole beyond it; a comment 65,536 characters. The smaller one is kept.
 const LONGEST: usize = 60_000;
@@ -36,20 +37,4 @@ pub fn markdown(gate: &Gate) -> String {
         out += &format!("\nNot judged, the budget ended before it: {}\n", escaped(id));
     }
     out + &format!("\n{}; order seed {}.\n", escaped(&gate.calibrated()), gate.seed)
-}
-
-/// Without what Markdown or HTML would take for its own.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '&' => out += "&amp;",
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '~' | '#' => out.extend(['\\', c]),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -4,6 +4,7 @@ mod all;
 mod axes;
 mod calibrate;
 mod common;
+mod compare;
 mod doctor;
 mod export;
 mod gate;
@@ -79,6 +80,9 @@ enum Verb {
     /// The HTML page and the table again, from stored runs
     #[command(after_help = "Example: spark-bench report results/runs/2026-11-21T10-00-00Z-box")]
     Report(report::Args),
+    /// Stored runs side by side: the same work on both, or a refusal that says what differs
+    #[command(after_help = "Example: spark-bench compare my-run their-run --markdown -")]
+    Compare(compare::Args),
     /// A stored run in other words
     #[command(after_help = "Example: spark-bench export my-run --format json > run.json")]
     Export(export::Args),
@@ -151,6 +155,7 @@ fn act(verb: Verb) -> anyhow::Result<Verdict> {
         Verb::List(args) => list::act(&args),
         Verb::Doctor(args) => doctor::act(&args),
         Verb::Report(args) => report::act(&args),
+        Verb::Compare(args) => compare::act(&args),
         Verb::Export(args) => export::act(&args),
         Verb::Verify(args) => verify::act(&args),
         Verb::Gate(args) => gate::act(&args),

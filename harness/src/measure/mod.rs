@@ -53,6 +53,7 @@ pub fn samples(
     let began = now();
     let budget = Duration::from_millis(policy.time_ms);
     let mut next_clock = 0;
+    let mut next_look = policy.samples_min as usize;
     loop {
         if stop() {
             return Ok(None);
@@ -69,8 +70,11 @@ pub fn samples(
             break;
         }
         if taken as u64 >= policy.samples_min {
-            let narrow = taken.is_multiple_of(5) && narrow(&samples.ns, policy.interval);
-            if narrow || now() - began >= budget {
+            let look = taken >= next_look;
+            if look {
+                next_look = stats::next_look(taken);
+            }
+            if (look && narrow(&samples.ns, policy.interval)) || now() - began >= budget {
                 break;
             }
         } else if taken >= FEWEST && now() - began >= 8 * budget {
@@ -89,6 +93,5 @@ pub fn once(step: &mut dyn Step, device: &dyn Device, iterations: u64) -> Result
 }
 
 fn narrow(ns: &[u64], interval: f64) -> bool {
-    let values: Vec<f64> = ns.iter().map(|&ns| ns as f64).collect();
-    stats::rank_interval(&values).is_some_and(|[low, high]| high - low <= 2.0 * interval * stats::median(&values))
+    stats::narrow(&ns.iter().map(|&ns| ns as f64).collect::<Vec<_>>(), interval)
 }

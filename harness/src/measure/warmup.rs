@@ -1,4 +1,4 @@
-//! Warming up: by count and by time, and on until two halves of it agree.
+//! Warming up: by count and by time, and on until the latest times stay at one level.
 
 use super::once;
 use spark_kernels::{Device, Fault};
@@ -7,8 +7,6 @@ use spark_workloads::Step;
 use spark_workloads::suite::Policy;
 use std::time::Duration;
 
-/// Two halves of the warm-up agree when their medians differ by less than this share.
-const AGREE: f64 = 0.05;
 /// The longest a warm-up may take, as a multiple of the time asked for.
 const PATIENCE: u32 = 4;
 
@@ -21,7 +19,7 @@ pub(super) struct Warm {
     pub(super) notes: Vec<String>,
 }
 
-/// Runs `step` until `policy`'s time and count are reached and the second half agrees with the first. `None`: `stop` said so.
+/// Runs `step` until `policy`'s time and count are reached and what it takes has settled. `None`: `stop` said so.
 pub(super) fn until_steady(
     step: &mut dyn Step,
     device: &dyn Device,
@@ -33,6 +31,7 @@ pub(super) fn until_steady(
     let began = now();
     let least = Duration::from_millis(policy.warmup_ms);
     let mut each = Vec::new();
+    let mut next_look = 0;
     loop {
         if stop() {
             return Ok(None);
@@ -42,22 +41,19 @@ pub(super) fn until_steady(
         let (enough, late) = (each.len() as u64 * iterations >= policy.warmup_iterations, taken >= least);
         // One slow iteration that outlasts the whole patience is warm enough: a second one would say nothing more.
         let impatient = taken >= PATIENCE * least;
-        if (enough && late && steady(&each)) || (impatient && (enough || taken >= 10 * PATIENCE * least)) {
+        // Looked at as the count grows by an eighth: a look sorts, and thousands of short iterations would else be mostly that.
+        let look = enough && late && each.len() >= next_look;
+        if look {
+            next_look = each.len() + (each.len() / 8).max(1);
+        }
+        if (look && stats::settled(&each)) || (impatient && (enough || taken >= 10 * PATIENCE * least)) {
             break;
         }
     }
     let tail = &each[each.len() / 2..];
     let mut notes = Vec::new();
-    if each.len() >= 4 && !steady(&each) {
+    if !stats::settled(&each) {
         notes.push(format!("not steady after {} warm-up iterations", each.len() as u64 * iterations));
     }
     Ok(Some(Warm { iteration_ns: stats::median(tail), notes }))
-}
-
-fn steady(each: &[f64]) -> bool {
-    if each.len() < 4 {
-        return true;
-    }
-    let (first, second) = each.split_at(each.len() / 2);
-    (stats::median(second) / stats::median(first) - 1.0).abs() < AGREE
 }

@@ -27,7 +27,7 @@ impl Section for Method {
                 dt { "Order" }
                 dd { "A kernel is first compared with an f64 reference. Only a correct one is warmed up, until its time is steady, and then sampled until the interval is narrow or the budget is spent." }
                 dt { "Interval" }
-                dd { "A rate is the work over the median time. ± is the wider side of a 95 % bootstrap interval of that median. It tells how well this run knows its median, not how runs differ from each other." }
+                dd { "A rate is the work over the median time. ± is the wider side of the 95 % interval of that median, by ranks. Samples of a shared machine follow each other, so it counts them by how many independent ones they are worth; where that is fewer than six it is their range, and a note says so. Outliers are counted and kept. It tells how well this run knows its median, not how runs differ from each other." }
                 dt { "Share of roof" }
                 dd { "Time that the binding roof allows ÷ time taken. The roof is measured right before and right after, in the same process, because on a shared machine it moves without a sign: the fastest of its readings on each side stands, since a disturbance only slows, the mean of both sides counts, and both are kept. More than 100 % means that the roof was measured too low." }
                 dt { "Cold and warm" }

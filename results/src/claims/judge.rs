@@ -2,6 +2,7 @@
 
 use super::expression::{Expression, number};
 use super::ledger::{Claim, Part, Probe, Reading, Readings, Refused, Test, Verdict, all, speakers};
+use crate::ceilings;
 use crate::document::{Document, Entry};
 use crate::published::system_of;
 use serde::Serialize;
@@ -64,29 +65,22 @@ pub struct JudgedPart {
 /// What a run has to say to a claim.
 #[derive(Debug)]
 struct Seen<'a> {
-    records: Vec<&'a Entry>,
+    records: &'a [Entry],
     memory: Option<f64>,
 }
 
 impl Seen<'_> {
     fn reading(&self, what: Reading) -> Option<f64> {
-        let of = |workload: &'static str| self.records.iter().filter(move |e| e.workload == workload);
         match what {
             Reading::Memory => self.memory,
-            Reading::Read => {
-                let largest = of("read").filter_map(|e| e.int("bytes")).max()?;
-                let rate = |e: &&&Entry| e.rates.and_then(|r| r.bytes_per_s);
-                of("read").filter(|e| e.int("bytes") == Some(largest)).filter_map(|e| rate(&e)).max_by(f64::total_cmp)
-            }
-            Reading::Fp4Peak => of("peak")
-                .filter(|e| e.axis("type").is_some_and(|of| of == "nvfp4" || of == "mxfp4"))
-                .filter_map(|e| e.rates?.flops_per_s)
-                .max_by(f64::total_cmp),
+            Reading::Read => ceilings::read(self.records).map(|(rate, _)| rate),
+            Reading::Fp4Peak => ceilings::peak(self.records, &["nvfp4", "mxfp4"]).map(|(rate, _)| rate),
         }
     }
     fn probe(&self, probe: &Probe) -> Option<f64> {
         // One stream: what several reach together is another claim.
-        let alone = |e: &&&Entry| crate::id::matches(&probe.id, &e.id) && e.int("batch").unwrap_or(1) == 1;
+        let real = |e: &Entry| e.status == "measured" && !e.simulated;
+        let alone = |e: &&Entry| real(e) && crate::id::matches(&probe.id, &e.id) && e.int("batch").unwrap_or(1) == 1;
         let values = self.records.iter().filter(alone).filter_map(|e| match probe.of.as_str() {
             "items_per_s" => e.rates?.items_per_s,
             "bytes_per_s" => e.rates?.bytes_per_s,
@@ -103,7 +97,7 @@ impl Seen<'_> {
 /// Judges every claim, with `run` where there is one. Errors: a file of the ledger is refused.
 pub fn judge(run: Option<&Document>) -> Result<Vec<Judged>, Refused> {
     let seen = run.map(|run| Seen {
-        records: run.records.iter().filter(|e| e.status == "measured" && !e.simulated).collect(),
+        records: &run.records,
         memory: run.manifest.machine.memory.total_bytes.map(|bytes| bytes as f64),
     });
     let system = run.and_then(|run| system_of(&run.manifest));

@@ -4,10 +4,11 @@ mod figure;
 mod file;
 mod machine;
 mod point;
+mod side;
 
 pub use figure::{Confidence, Figure, Kind, PowerScope, Sheet};
 pub use file::{File, Invalid, Series};
-pub use machine::{Named, UnknownMachine, system_of};
+pub use machine::{Named, Said, UnknownMachine, system_of};
 pub use point::{Answer, Point, Product, Prompt, Stream};
 
 use std::sync::LazyLock;

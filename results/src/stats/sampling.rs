@@ -1,0 +1,70 @@
+//! What samples say about themselves: what they are worth, what stands apart from them, whether they drift.
+
+use super::{Drift, FEWEST, Outliers, autocorrelation, drift, independent, outliers};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What samples say about trusting them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sampling {
+    /// How many independent samples they are worth; the interval counts so many. Below six the interval is their range.
+    pub independent: f64,
+    /// Lag-1 autocorrelation of their ranks; null below six samples and where all are equal.
+    pub autocorrelation: Option<f64>,
+    /// Samples far from the rest; they count like all others.
+    pub outliers: Outliers,
+    /// Drift from the first third to the last; null below nine samples.
+    pub drift: Option<Drift>,
+}
+
+/// More outliers than this share are worth a word.
+const DISTURBED: f64 = 0.05;
+
+impl Sampling {
+    /// Of `values`, in the order they were taken.
+    pub fn of(values: &[f64]) -> Self {
+        Self {
+            independent: independent(values),
+            autocorrelation: autocorrelation(values),
+            outliers: outliers(values),
+            drift: drift(values),
+        }
+    }
+    /// What a reader of the number has to know, in sentences; nothing where there is nothing to warn of. `samples` is their number.
+    pub fn remarks(&self, samples: usize) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let lag1 = self.autocorrelation.unwrap_or_default();
+        match samples {
+            0 => {}
+            1 => remarks.push("one sample: there is no interval".to_owned()),
+            2..FEWEST => remarks.push(format!("{samples} samples: the interval is their range")),
+            _ if self.independent < FEWEST as f64 => remarks.push(format!(
+                "the samples follow each other (lag-1 autocorrelation {lag1:.2}): {samples} are worth {:.0} independent ones, too few \
+                 for an interval; it is their range",
+                self.independent
+            )),
+            _ if self.independent < 0.25 * samples as f64 => remarks.push(format!(
+                "the samples follow each other (lag-1 autocorrelation {lag1:.2}): {samples} are worth {:.0} independent ones, and the \
+                 interval counts so many",
+                self.independent
+            )),
+            _ => {}
+        }
+        let Outliers { count, share, furthest } = self.outliers;
+        if let Some(furthest) = furthest.filter(|_| share > DISTURBED) {
+            remarks.push(format!(
+                "{count} of {samples} samples ({:.1} %) are outliers, the furthest {furthest:.2} × the median: the machine was \
+                 disturbed; none was dropped",
+                100.0 * share
+            ));
+        }
+        if let Some(drift) = self.drift.filter(Drift::matters) {
+            remarks.push(format!(
+                "the samples drift: the last third took {:+.1} % of the first third's time (p = {:.1e})",
+                100.0 * drift.change,
+                drift.p
+            ));
+        }
+        remarks
+    }
+}
