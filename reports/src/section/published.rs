@@ -23,8 +23,10 @@ impl Section for Published {
 
     fn render(&self, page: &Page) -> Option<Markup> {
         let rows: Vec<Row> = published::all().ok()?.iter().filter_map(|f| Some((f, f.side()?))).collect();
-        let here = sides_of(page.subject.run);
-        let mut table = Table::new(&["the same work", "this machine", "the other", "other ÷ this", "which, and who says so"]);
+        let own = sides_of(page.subject.run).sides;
+        let here = Sides { sides: own.iter().filter_map(Side::as_published).collect(), none: Vec::new() };
+        let mut table =
+            Table::new(&["the same work", "this machine", "the other", "other ÷ this", "which, and who says so"]);
         let mut systems = BTreeSet::new();
         // One figure at a time: several of one system are several rows, each with its build.
         for (figure, side) in &rows {

@@ -1,6 +1,6 @@
 //! A published figure as one side of a comparison.
 
-use super::{Figure, Point};
+use super::{Figure, Point, Stream};
 use crate::compare::{Better, Key, Kind, Provenance, Side};
 use std::collections::BTreeMap;
 
@@ -48,16 +48,42 @@ impl Point {
         if side.must.get(&Key::new(Kind::Quantity, "quantity")).is_none_or(|of| !of.ends_with(" a second")) {
             return None;
         }
-        Self::of(side.workload(), &axes)
+        match side.provenance {
+            // A published stream says no size: it is of memory, or it is not here.
+            Provenance::Published { .. } if STREAMS.contains(&side.workload()) => {
+                Some(Self::Stream(Stream { op: side.workload().to_owned() }))
+            }
+            _ => Self::of(side.workload(), &axes),
+        }
     }
 }
+
+impl Side {
+    /// A measured side with what has to match said as published figures say it: of a stream past every cache the size does not
+    /// count. `None` where it is work that nobody publishes.
+    pub fn as_published(&self) -> Option<Self> {
+        let point = Point::of_side(self)?;
+        let caches = Key::new(Kind::Caches, "caches");
+        let of = match point {
+            Point::Stream(_) => Some(COLD.to_owned()),
+            _ => self.must.get(&caches).cloned(),
+        };
+        let must = point.must().into_iter().chain(of.map(|of| (caches, of))).collect();
+        Some(Self { must, ..self.clone() })
+    }
+}
+
+/// Streams through memory, as workloads are named.
+const STREAMS: [&str; 4] = ["read", "write", "copy", "triad"];
+/// Operands that come from memory.
+const COLD: &str = "cold";
 
 impl Figure {
     /// This figure as a side. `None` where its work is not certain. It is of operands that come from memory: a model that anybody
     /// publishes is larger than a cache, and one that the other side kept in its caches is no comparison.
     pub fn side(&self) -> Option<Side> {
         let mut must = self.work?.must();
-        must.insert(Key::new(Kind::Caches, "caches"), "cold".to_owned());
+        must.insert(Key::new(Kind::Caches, "caches"), COLD.to_owned());
         let scale = match self.unit {
             "tok/s" => 1.0,
             "GB/s" => 1e9,

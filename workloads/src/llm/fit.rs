@@ -123,11 +123,15 @@ impl Config {
         };
         let cache = Blocks::new(self, &settings).attention(false).outputs();
         let cache: u64 = cache[1..].iter().map(|shape| shape.len as u64 * shape.of.size() as u64).sum();
+        // Cosines and sines of every position, once for each base of frequencies.
+        let tables = if self.local_theta.is_some() && self.windowed.contains(&true) { 2 } else { 1 };
+        let tables = tables * 4 * (tokens.max(1) * self.rotary) as u64;
         let again = if self.tied { stored(storage.head, self.vocab, self.hidden) } else { 0 };
         self.weight_bytes(storage.format, storage.head)
             + again
             + (self.layers as u64).saturating_mul(cache)
             + self.pass_bytes(rows as u64)
+            + tables
     }
 }
 
