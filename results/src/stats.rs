@@ -21,7 +21,7 @@ pub use outliers::{Outliers, outliers};
 pub use ratio::{Ratio, ratio};
 pub use sampling::Sampling;
 pub use settling::settled;
-pub use stopping::{narrow, next_look};
+pub use stopping::Stopping;
 pub use student::upper_tail;
 pub use trend::{Drift, drift};
 

@@ -200,10 +200,8 @@ fn what_bears_on_trust_is_noted() {
     });
     let row = &compare::runs(&a, &b).compared[0];
     let noted: Vec<_> = row.noted.iter().map(ToString::to_string).collect();
-    let wanted = [
-        "interval not stated against the range of too few independent samples",
-        "weights synthetic against of the file",
-    ];
+    let wanted =
+        ["interval not stated against of too few independent samples", "weights synthetic against of the file"];
     assert_eq!(noted, wanted);
 }
 

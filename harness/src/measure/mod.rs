@@ -53,13 +53,15 @@ pub fn samples(
     let began = now();
     let budget = Duration::from_millis(policy.time_ms);
     let mut next_clock = 0;
-    let mut next_look = policy.samples_min as usize;
+    let mut stopping = stats::Stopping::new(policy.samples_min as usize, policy.interval);
+    let mut values = Vec::new();
     loop {
         if stop() {
             return Ok(None);
         }
         let ns = once(step, device, iterations)?;
         samples.ns.push(ns);
+        values.push(ns as f64);
         let taken = samples.ns.len();
         // The core clock is read right behind a sample, while the core still runs at the frequency of the work.
         if taken > next_clock && samples.clocks.len() < CLOCK_READINGS {
@@ -70,11 +72,7 @@ pub fn samples(
             break;
         }
         if taken as u64 >= policy.samples_min {
-            let look = taken >= next_look;
-            if look {
-                next_look = stats::next_look(taken);
-            }
-            if (look && narrow(&samples.ns, policy.interval)) || now() - began >= budget {
+            if stopping.enough(&values) || now() - began >= budget {
                 break;
             }
         } else if taken >= FEWEST && now() - began >= 8 * budget {
@@ -90,8 +88,4 @@ pub fn once(step: &mut dyn Step, device: &dyn Device, iterations: u64) -> Result
     step.reset()?;
     let time = device.time(&mut || (0..iterations).try_for_each(|_| step.run()))?;
     Ok(time.as_nanos() as u64)
-}
-
-fn narrow(ns: &[u64], interval: f64) -> bool {
-    stats::narrow(&ns.iter().map(|&ns| ns as f64).collect::<Vec<_>>(), interval)
 }

@@ -126,6 +126,8 @@ const POLICY: Policy = Policy {
     time_ms: 1000,
 };
 const MS: u64 = 1_000_000;
+/// Samples of a step that takes the same time at each: the first two looks in a row that see thirty or more.
+const STEADY: u64 = 38;
 
 /// Samples with `policy` and the number of iterations the script saw.
 fn sampled(script: fn(u64) -> u64, policy: &Policy) -> (Samples, u64) {
@@ -137,7 +139,7 @@ fn sampled(script: fn(u64) -> u64, policy: &Policy) -> (Samples, u64) {
 #[test]
 fn a_steady_step_is_sampled_as_little_as_allowed() {
     let (samples, _) = sampled(|_| MS, &POLICY);
-    assert_eq!((samples.ns.len(), samples.iterations, samples.notes.len()), (10, 1, 0), "{samples:?}");
+    assert_eq!((samples.ns.len(), samples.iterations, samples.notes.len()), (STEADY as usize, 1, 0), "{samples:?}");
     assert!(samples.ns.iter().all(|ns| *ns == MS));
 }
 
@@ -177,13 +179,13 @@ fn a_short_step_runs_several_times_a_sample() {
 #[test]
 fn warming_up_lasts_by_time_and_count_and_until_it_is_steady() {
     // By time: 10 ms of 1 ms.
-    assert_eq!(sampled(|_| MS, &POLICY).1, 10 + 10);
+    assert_eq!(sampled(|_| MS, &POLICY).1, 10 + STEADY);
     // By count: 5 iterations although one outlasts the time.
-    assert_eq!(sampled(|_| 20 * MS, &POLICY).1, 5 + 10);
+    assert_eq!(sampled(|_| 20 * MS, &POLICY).1, 5 + STEADY);
     // Until it has settled: two slow ones at the start leave the medians when there are seven.
     let slow_start = |n| if n < 2 { 6 * MS } else { MS };
     let (samples, iterations) = sampled(slow_start, &POLICY);
-    assert!(iterations == 7 + 10 && samples.notes.is_empty(), "{iterations} {samples:?}");
+    assert!(iterations == 7 + STEADY && samples.notes.is_empty(), "{iterations} {samples:?}");
     assert!(samples.ns.iter().all(|ns| *ns == MS), "nothing of the slow start is sampled");
 }
 

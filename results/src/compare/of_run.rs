@@ -13,10 +13,21 @@ use std::collections::BTreeMap;
 pub struct Unmeasured {
     /// The benchmark.
     pub id: String,
+    /// What the work is: what has to match, as far as it is known without a measurement.
+    pub must: BTreeMap<Key, String>,
     /// The unit of what is missing; none where nothing was measured.
     pub unit: Option<String>,
     /// Why.
     pub why: String,
+}
+
+impl Unmeasured {
+    /// Whether `side` is the same work in the same unit.
+    pub(super) fn is_of(&self, side: &Side) -> bool {
+        let known = |key: &Key| !matches!(key.kind, Kind::Quantity | Kind::Scope | Kind::Caches);
+        self.unit.as_ref().is_none_or(|unit| *unit == side.unit)
+            && self.must.iter().filter(|(key, _)| known(key)).eq(side.must.iter().filter(|(key, _)| known(key)))
+    }
 }
 
 /// Facts that bear on what a number means; the others describe how a task went.
@@ -37,12 +48,12 @@ pub fn sides_of(run: &Run) -> Sides {
 
 fn of_record(run: &Run, record: &Record, to: &mut Sides) {
     let e = Entry::of(record, run.simulated(&record.id.device));
+    let base = base(run, &e);
     if e.status != "measured" {
         let why = format!("{}: {}", e.status, clean(e.reason.as_deref().unwrap_or("no reason was recorded")));
-        to.none.push(Unmeasured { id: e.id, unit: None, why });
+        to.none.push(Unmeasured { id: base.id, must: base.must, unit: None, why });
         return;
     }
-    let base = base(run, &e);
     if let Some(speed) = speed(&e) {
         to.sides.push(speed.of(&base));
     }
@@ -100,8 +111,8 @@ fn base(run: &Run, e: &Entry) -> Side {
     if let Some(pages) = e.conditions.as_ref().and_then(|c| c.pages).and_then(huge) {
         noted.insert("memory on huge pages".to_owned(), pages.to_owned());
     }
-    if e.sampling.as_ref().is_some_and(|s| s.independent < crate::stats::FEWEST as f64) {
-        noted.insert("interval".to_owned(), "the range of too few independent samples".to_owned());
+    if e.time.zip(e.sampling.as_ref()).is_some_and(|(time, sampling)| sampling.doubtful(time.samples)) {
+        noted.insert("interval".to_owned(), "of too few independent samples".to_owned());
     }
     let unfit = if e.simulated {
         Some("a test double did the work: its numbers are no measurements".to_owned())
@@ -109,7 +120,7 @@ fn base(run: &Run, e: &Entry) -> Side {
         e.facts.get("handicap").map(|said| format!("it was slowed down on purpose: {}", clean(said)))
     };
     Side {
-        id: e.id.clone(),
+        id: clean(&e.id),
         must,
         may,
         noted,
@@ -184,7 +195,7 @@ fn energy(e: &Entry, base: &Side, to: &mut Sides) {
         item => format!("{}/J", clean(item)),
     };
     if let Some(Energy::Unavailable { reason }) = &e.energy {
-        to.none.push(Unmeasured { id: e.id.clone(), unit: Some(unit), why: clean(reason) });
+        to.none.push(Unmeasured { id: base.id.clone(), must: base.must.clone(), unit: Some(unit), why: clean(reason) });
         return;
     }
     for efficiency in &e.efficiency {

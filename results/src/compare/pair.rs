@@ -149,18 +149,28 @@ fn refusal(of: Which, side: &Side, other: &Sides, fit: &[usize]) -> Refused {
     if let Some(twin) = other.sides.iter().find(|s| s.unfit.is_some() && s.id == side.id && s.unit == side.unit) {
         return refused(format!("in {there}: {}", twin.unfit.as_deref().unwrap_or_default()), None);
     }
+<<<<<<< HEAD
     if let Some(none) =
         other.none.iter().find(|n| n.id == side.id && n.unit.as_ref().is_none_or(|unit| *unit == side.unit))
     {
         return refused(format!("{there} has none: {}", none.why), None);
     }
+=======
+>>>>>>> a3ea8b9
     let same_quantity = |at: &&usize| {
         let differs =
             |kind, name| side.must.get(&Key::new(kind, name)) != other.sides[**at].must.get(&Key::new(kind, name));
         !differs(Kind::Workload, "workload") && !differs(Kind::Quantity, "quantity")
     };
     let nearest = fit.iter().filter(same_quantity).min_by_key(|at| distance(side, &other.sides[**at]));
-    let Some(nearest) = nearest.map(|at| &other.sides[*at]) else {
+    let nearest = nearest.map(|at| &other.sides[*at]);
+    // What was tried and came to nothing says more than what else there is, but for the same work done in another way.
+    if nearest.is_none_or(|nearest| nearest.must != side.must)
+        && let Some(none) = other.none.iter().find(|none| none.is_of(side))
+    {
+        return refused(format!("{there} has none: {}", none.why), None);
+    }
+    let Some(nearest) = nearest else {
         return refused(format!("{there} has no {} in {}", side.workload(), side.unit), None);
     };
     let apart = side.apart(nearest);

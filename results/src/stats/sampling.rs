@@ -17,6 +17,10 @@ pub struct Sampling {
     pub drift: Option<Drift>,
 }
 
+/// Fewer samples than this hide how they follow each other from every test …
+const HIDES: usize = 20;
+/// … and this lag-1 autocorrelation of them is a hint at least.
+const HINT: f64 = 0.2;
 /// More outliers than this share are worth a word.
 const DISTURBED: f64 = 0.05;
 
@@ -30,6 +34,10 @@ impl Sampling {
             drift: drift(values),
         }
     }
+    /// Whether the 95 % interval may cover less than it says: `samples` are worth too few, or are too few to know and give a hint.
+    pub fn doubtful(&self, samples: usize) -> bool {
+        self.independent < FEWEST as f64 || (samples < HIDES && self.autocorrelation.is_some_and(|r| r > HINT))
+    }
     /// What a reader of the number has to know, in sentences; nothing where there is nothing to warn of. `samples` is their number.
     pub fn remarks(&self, samples: usize) -> Vec<String> {
         let mut remarks = Vec::new();
@@ -42,6 +50,10 @@ impl Sampling {
                 "the samples follow each other (lag-1 autocorrelation {lag1:.2}): {samples} are worth {:.0} independent ones, too few \
                  for an interval; it is their range",
                 self.independent
+            )),
+            _ if self.doubtful(samples) => remarks.push(format!(
+                "{samples} samples are too few to tell whether they follow each other (lag-1 autocorrelation {lag1:.2}): the interval may \
+                 be too narrow"
             )),
             _ if self.independent < 0.25 * samples as f64 => remarks.push(format!(
                 "the samples follow each other (lag-1 autocorrelation {lag1:.2}): {samples} are worth {:.0} independent ones, and the \
