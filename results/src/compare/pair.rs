@@ -149,14 +149,6 @@ fn refusal(of: Which, side: &Side, other: &Sides, fit: &[usize]) -> Refused {
     if let Some(twin) = other.sides.iter().find(|s| s.unfit.is_some() && s.id == side.id && s.unit == side.unit) {
         return refused(format!("in {there}: {}", twin.unfit.as_deref().unwrap_or_default()), None);
     }
-<<<<<<< HEAD
-    if let Some(none) =
-        other.none.iter().find(|n| n.id == side.id && n.unit.as_ref().is_none_or(|unit| *unit == side.unit))
-    {
-        return refused(format!("{there} has none: {}", none.why), None);
-    }
-=======
->>>>>>> a3ea8b9
     let same_quantity = |at: &&usize| {
         let differs =
             |kind, name| side.must.get(&Key::new(kind, name)) != other.sides[**at].must.get(&Key::new(kind, name));
