@@ -47,13 +47,15 @@ pub(super) struct Offer {
     pub(super) others: Vec<String>,
 }
 
-/// The arithmetics that weights are multiplied in here.
+/// The arithmetics that weights are multiplied in.
+const FOUR_BITS: &str = "fp4";
 const INTEGERS: &str = "int8";
 const FLOATS: &str = "bf16";
 
-/// Which arithmetic weights in `format` take; the bits alone do not say.
+/// The fastest arithmetic that weights in `format` can take; the bits alone do not say.
 fn arithmetic(format: Option<Format>) -> &'static str {
     match format {
+        Some(Format::Mxfp4 | Format::Nvfp4) => FOUR_BITS,
         Some(Format::Bf16 | Format::F16 | Format::F32) => FLOATS,
         _ => INTEGERS,
     }
@@ -78,7 +80,7 @@ impl Offer {
             offer.bandwidth = Known::new(rate, "as given");
         }
         if let Some(rate) = args.peak {
-            offer.peaks = [INTEGERS, FLOATS].map(|of| (of, Known::new(rate, "as given"))).into();
+            offer.peaks = [FOUR_BITS, INTEGERS, FLOATS].map(|of| (of, Known::new(rate, "as given"))).into();
         }
         if let Some(price) = args.price {
             offer.price = Known::new(price, "as given");
@@ -97,7 +99,7 @@ impl Offer {
     }
 }
 
-/// A published machine, by its data sheets. Tensor peaks are dense; integers take FP8's or BF16's where no other is known.
+/// A published machine, by its data sheets: dense tensor peaks, the next wider type's where no other is known.
 fn published(name: &str, margin: f64) -> anyhow::Result<Offer> {
     let named = Named::find(name)?;
     let memory = match named.memory {
@@ -112,7 +114,8 @@ fn published(name: &str, margin: f64) -> anyhow::Result<Offer> {
         let said = names.iter().find_map(|name| named.peaks.iter().find(|(of, _)| of == name));
         said.map(|(of, said)| Known::new(said.value, format!("data sheet, dense {of}: {}", said.by)))
     };
-    let peaks = [(INTEGERS, peak(&["fp4", "fp8", "bf16"])), (FLOATS, peak(&["bf16"]))];
+    let peaks =
+        [(FOUR_BITS, peak(&["fp4", "fp8", "bf16"])), (INTEGERS, peak(&["fp8", "bf16"])), (FLOATS, peak(&["bf16"]))];
     Ok(Offer {
         machine: named.machine.to_owned(),
         memory,
@@ -155,7 +158,14 @@ fn measured(run: &Document, margin: f64) -> Offer {
         machine: machine.cpu.brand.clone().unwrap_or_else(|| "the machine of the run".to_owned()),
         memory: usable(machine.memory.available_bytes, margin),
         bandwidth,
-        peaks: [peak(INTEGERS, &["int8"]), peak(FLOATS, &["bf16", "f32"])].into_iter().flatten().collect(),
+        peaks: [
+            peak(FOUR_BITS, &["nvfp4", "mxfp4", "int8"]),
+            peak(INTEGERS, &["int8"]),
+            peak(FLOATS, &["bf16", "f32"]),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         price: Known::none("what this machine cost is not known; give --price"),
         others: Vec::new(),
     }
@@ -180,7 +190,13 @@ fn here(args: &Args) -> anyhow::Result<Offer> {
             {
                 let Some(rate) = reading.before() else { continue };
                 let known = Known::new(rate, format!("measured now: {}", reading.of));
-                if reading.bound == Bound::Memory { bandwidth = known } else { peaks.push((of, known)) }
+                if reading.bound == Bound::Memory {
+                    bandwidth = known;
+                    continue;
+                }
+                // Four bits are multiplied as integers on a CPU.
+                peaks.extend((of == INTEGERS).then(|| (FOUR_BITS, known.clone())));
+                peaks.push((of, known));
             }
             if let Some(absent) = absent.first().filter(|_| bandwidth.value.is_none()) {
                 bandwidth = Known::none(format!("{}: {}", absent.what, absent.why));
