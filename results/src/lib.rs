@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+pub mod ceilings;
+pub mod claims;
 pub mod compare;
 pub mod conditions;
+pub mod cost;
 pub mod document;
 pub mod id;
 pub mod machine;
 pub mod markdown;
+pub mod published;
 pub mod quantity;
 pub mod record;
 pub mod roofline;

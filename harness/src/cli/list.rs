@@ -1,5 +1,7 @@
 //! `spark-bench list`: what there is, and why a thing is unavailable.
 
+mod published;
+
 use super::{Verdict, common, ui};
 use serde_json::{Value, json};
 use spark_kernels::format::Format;
@@ -9,7 +11,7 @@ use spark_workloads::suite;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What to list [default: everything]
+    /// What to list [default: everything but the published figures]
     #[arg(value_enum)]
     what: Option<What>,
     /// As JSON
@@ -29,6 +31,8 @@ enum What {
     Models,
     /// Named lists of tasks
     Suites,
+    /// Figures that others published, each with its source
+    Published,
 }
 
 const EVERYTHING: [What; 5] = [What::Workloads, What::Implementations, What::Devices, What::Models, What::Suites];
@@ -36,6 +40,13 @@ const EVERYTHING: [What; 5] = [What::Workloads, What::Implementations, What::Dev
 const FORMATS: [Format; 6] = [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0, Format::Bf16, Format::F32];
 
 pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
+    if args.what == Some(What::Published) {
+        match args.json {
+            true => ui::line(serde_json::to_string_pretty(&published::json()?)?),
+            false => published::tell()?,
+        }
+        return Ok(Verdict::Fine);
+    }
     let place = common::place(None, &[])?;
     let mut all = serde_json::Map::new();
     for what in EVERYTHING {
@@ -107,6 +118,7 @@ fn rows(what: What, place: &common::Place) -> anyhow::Result<(&'static str, Valu
                 .map(|d| json!({ "name": d.id, "about": d.name, "unavailable": d.unavailable, "simulated": d.simulated }))
                 .collect(),
         ),
+        What::Published => ("published", published::json()?),
         What::Models => ("models", PRESETS.iter().map(model).collect::<anyhow::Result<_>>()?),
         What::Suites => {
             let suites = suite::ALL.iter().map(|(name, _)| suite::named(name)).collect::<Result<Vec<_>, _>>()?;

@@ -3,10 +3,12 @@
 mod all;
 mod axes;
 mod calibrate;
+mod claims;
 mod common;
 mod compare;
 mod doctor;
 mod export;
+mod fit;
 mod gate;
 mod list;
 mod llm;
@@ -71,6 +73,12 @@ enum Verb {
     /// What `all` would run, how long, how much memory; runs nothing
     #[command(after_help = "Example: spark-bench plan --suite full --filter 'gemm/*m=1&*'")]
     Plan(plan::Args),
+    /// What fits in a machine's memory, how fast it can be at most, what it costs
+    #[command(after_help = "Example: spark-bench fit -m llama-3.3-70b --on dgx-spark --tariff 0.17/kWh")]
+    Fit(Box<fit::Args>),
+    /// The claims ledger, judged on this machine
+    #[command(after_help = "Example: spark-bench claims my-run")]
+    Claims(claims::Args),
     /// Workloads, implementations, devices, models, suites, and why a thing is unavailable
     #[command(after_help = "Example: spark-bench list implementations")]
     List(list::Args),
@@ -152,6 +160,8 @@ fn act(verb: Verb) -> anyhow::Result<Verdict> {
         Verb::Run(args) => run::act(&args),
         Verb::Llm(args) => llm::act(&args),
         Verb::Plan(args) => plan::act(&args),
+        Verb::Fit(args) => fit::act(&args),
+        Verb::Claims(args) => claims::act(&args),
         Verb::List(args) => list::act(&args),
         Verb::Doctor(args) => doctor::act(&args),
         Verb::Report(args) => report::act(&args),

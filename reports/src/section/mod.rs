@@ -1,6 +1,7 @@
 //! The sections of a report, in order: one file each.
 
 mod beside;
+mod claims;
 mod conditions;
 mod energy;
 mod gemm;
@@ -12,6 +13,7 @@ mod method;
 mod missing;
 mod ops;
 mod provenance;
+mod published;
 mod roofline;
 
 use crate::page::Page;
@@ -37,6 +39,8 @@ pub(crate) static SECTIONS: &[&dyn Section] = &[
     &ops::Ops,
     &energy::Energy,
     &beside::Beside,
+    &published::Published,
+    &claims::Claims,
     &missing::Missing,
     &machine::TheMachine,
     &conditions::Conditions,

@@ -7,6 +7,7 @@ pub mod choose;
 pub mod config;
 pub mod decode;
 pub mod findings;
+pub mod fit;
 mod footprint;
 pub mod forward;
 mod json;

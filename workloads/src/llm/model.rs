@@ -142,6 +142,10 @@ impl Model {
         let own = [&s.tokens, &s.x, &s.delta, &s.h, &s.qkv, &s.attended, &s.gate_up, &s.activated, &s.logits];
         own.into_iter().chain(s.caches.iter().flatten()).chain(self.ops.weighty().flat_map(Prepared::buffers))
     }
+    /// The buffers that are no weights: those of a pass, the caches.
+    pub fn passing(&self) -> impl Iterator<Item = &Buffer> {
+        self.state.buffers()
+    }
     /// Tokens that `sequence` holds.
     pub fn length(&self, sequence: usize) -> usize {
         self.state.lengths[sequence]

@@ -101,6 +101,14 @@ impl RunState {
             last,
         })
     }
+    /// Every buffer of it.
+    pub(crate) fn buffers(&self) -> impl Iterator<Item = &Buffer> {
+        let passes =
+            [&self.tokens, &self.x, &self.delta, &self.h, &self.qkv, &self.attended, &self.gate_up, &self.activated];
+        let last = [&self.last_x, &self.last_delta, &self.logits];
+        let routed = self.routed.iter().flat_map(|routed| [&routed.logits, &routed.ids, &routed.weights]);
+        passes.into_iter().chain(last).chain(routed).chain(self.caches.iter().flatten())
+    }
     /// Exchanges x, delta and spans of the pass with those of the last tokens: before the tail, and back after it.
     pub(crate) fn turn(&mut self) {
         std::mem::swap(&mut self.x, &mut self.last_x);
