@@ -90,8 +90,9 @@ fn measured(
     if session.has_power() && matches!(id.workload.as_str(), "prefill" | "decode" | "gemm") {
         policy.time_ms = policy.time_ms.max(session.energy_window_ms());
         policy.interval = 0.0;
-        // As many samples as were asked for have to fill the window.
+        // The samples have to fill the window: each is longer, and more of them may be taken where they turn out shorter.
         policy.sample_us = policy.sample_us.max(policy.time_ms * 1000 / policy.samples_max.max(1));
+        policy.samples_max = policy.samples_max.saturating_mul(20);
         if session.sensor_sleeps() {
             pauses = phases(session.manifest.settings.seed);
         }

@@ -24,7 +24,12 @@ pub(super) fn counted(stream: &Stream, powers: &[Point], from: f64, to: f64) -> 
     };
     let watts = |w: &[Knot]| (w[1].value - w[0].value) / (w[1].t - w[0].t);
     let around = &knots[start.0.saturating_sub(1)..(end.0 + 3).min(knots.len())];
-    let mut seen: Vec<f64> = around.windows(2).map(watts).collect();
+    // Ticks whose moments are uncertain seem nearer or farther than they were: only what is certain of the powers between them
+    // counts as swing.
+    let sure = |w: &[Knot], sign: f64| (w[1].value - w[0].value) / (w[1].t - w[0].t + sign * (w[0].slack + w[1].slack));
+    let high = around.windows(2).map(|w| sure(w, 1.0)).fold(f64::MIN, f64::max);
+    let low = around.windows(2).map(|w| sure(w, -1.0)).filter(|w| *w > 0.0).fold(f64::MAX, f64::min).min(high);
+    let mut seen = vec![high, low];
     if let Some(gap) = around.windows(2).map(|w| w[1].t - w[0].t).find(|gap| *gap > LONGEST_GAP_S) {
         return Err(format!("its counter was not added to for {gap:.1} s"));
     }
@@ -50,6 +55,6 @@ pub(super) fn counted(stream: &Stream, powers: &[Point], from: f64, to: f64) -> 
         half,
         update_s: update_period(points).or(stream.updates_s),
         coverage: stream.duty.unwrap_or(1.0),
-        peak_w: seen.iter().copied().reduce(f64::max),
+        peak_w: seen.iter().copied().reduce(f64::max).filter(|w| *w > 0.0),
     })
 }

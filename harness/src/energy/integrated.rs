@@ -19,8 +19,13 @@ pub(super) fn integrated(stream: &Stream, from: f64, to: f64) -> Result<Estimate
     }
     let inside: Vec<f64> = points.iter().filter(|(t, _)| (from..=to).contains(t)).map(|(_, w)| *w).collect();
     // A meter at the wall rounds to whole watts, and may well say the same for long.
-    if inside.len() >= STUCK.0 && to - from >= STUCK.1 && stream.scope != "wall" && inside.iter().all(|w| *w == inside[0]) {
-        return Err(format!("it said {} W {} times, the same to the last digit: it is stuck", inside[0], inside.len()));
+    if let (Some(first), Some(last)) = (points.first(), points.last())
+        && stream.scope != "wall"
+        && points.len() >= STUCK.0
+        && last.0 - first.0 >= STUCK.1
+        && points.iter().all(|p| p.1 == first.1)
+    {
+        return Err(format!("it said {} W {} times, the same to the last digit: it is stuck", first.1, points.len()));
     }
     let mean_of = stream.averages_s.unwrap_or(0.0);
     let mut knots = knots(points, stream.updates_s, true);

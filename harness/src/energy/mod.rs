@@ -98,11 +98,13 @@ pub fn over_windows(header: &Header, samples: &[Sample], device: &str, windows: 
     }
     let mut reasons: Vec<String> = invalid.iter().map(|i| format!("{}: {}", i.source, i.reason)).collect();
     if found.is_empty() {
-        let refused = header.sensors.iter().filter(|s| s.status == Status::Refused && gives_energy(s));
-        reasons.extend(refused.map(|s| {
-            let what = s.scope.as_deref().map_or_else(String::new, |scope| format!(" {scope}"));
-            format!("{}{what}: {}", s.name, s.reason.as_deref().unwrap_or("refused"))
-        }));
+        for s in header.sensors.iter().filter(|s| s.status == Status::Refused && gives_energy(s)) {
+            let what = s.scope.as_deref().map_or_else(String::new, |scope| format!(" {scope} refused"));
+            let reason = format!("{}{what}: {}", s.name, s.reason.as_deref().unwrap_or("refused"));
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
     }
     let reason =
         if reasons.is_empty() { "no sensor of power or energy on this machine".into() } else { reasons.join("; ") };
@@ -112,8 +114,10 @@ pub fn over_windows(header: &Header, samples: &[Sample], device: &str, windows: 
 /// Whether a refusal is of power or energy, or of a sensor as a whole that would have had them.
 fn gives_energy(channel: &spark_results::telemetry::Channel) -> bool {
     match channel.quantity.as_deref() {
-        Some("power" | "energy") => true,
-        None => matches!(channel.name.as_str(), "rapl" | "nvml" | "hwmon" | "spbm"),
+        // What was not found at all is named where most machines have it; what was found and refused is named always.
+        None | Some("power" | "energy") => {
+            channel.scope.is_some() || matches!(channel.name.as_str(), "rapl" | "nvml" | "hwmon")
+        }
         Some(_) => false,
     }
 }
@@ -211,7 +215,7 @@ fn sleeping(held: &[(f64, f64)], duty: Option<f64>, swing: f64) -> f64 {
     let variance = held.iter().map(|(w, s)| (w - mean).powi(2) * s).sum::<f64>() / seconds;
     let n = held.len() as f64;
     // Few looks may all have missed the same thing: then the whole swing is possible.
-    let unseen = if n < 8.0 { swing / 2.0 } else { 2.0 * (variance / n).sqrt() };
+    let unseen = if n < 4.0 { swing / 2.0 } else { 2.0 * (variance / n).sqrt() };
     unseen * (1.0 - duty) * seconds
 }
 
