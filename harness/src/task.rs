@@ -1,8 +1,8 @@
 //! One task from its id to its record: prepare, check, roofs, warm up, sample, roofs again, sensors.
 
 use crate::handicap::Handicap;
-use crate::session::Session;
 use crate::measure;
+use crate::session::Session;
 use spark_results::conditions::{Conditions, PageUse};
 use spark_results::{BenchmarkId, Measurement, Outcome, Record};
 use spark_workloads::workload::Roofs as Needs;

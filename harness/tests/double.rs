@@ -23,8 +23,23 @@ struct Ran {
     done: Done,
 }
 
-const GEMM: &[&str] =
-    &["run", "gemm", "--format", "mxfp4", "--activations", "int8", "--m", "1", "--n", "1024", "--k", "1024", "--suite", "smoke", "--no-roofs"];
+const GEMM: &[&str] = &[
+    "run",
+    "gemm",
+    "--format",
+    "mxfp4",
+    "--activations",
+    "int8",
+    "--m",
+    "1",
+    "--n",
+    "1024",
+    "--k",
+    "1024",
+    "--suite",
+    "smoke",
+    "--no-roofs",
+];
 
 fn ran(profile: &str, faults: &str, line: &[&str]) -> Ran {
     let place = Place::new();
@@ -108,7 +123,8 @@ fn right(energy: &Value, scope: &str, truth: f64, method: &str) {
 
 #[test]
 fn the_energy_of_a_gb10_is_right_to_its_uncertainty_and_marked() {
-    let ran = ran("gb10", "", &["all", "--suite", "smoke", "--no-roofs", "--filter", "gemm/*m=1&*", "--filter", "rmsnorm/*"]);
+    let ran =
+        ran("gb10", "", &["all", "--suite", "smoke", "--no-roofs", "--filter", "gemm/*m=1&*", "--filter", "rmsnorm/*"]);
     let offset = ran.offset("gpu 0");
     let energies = ran.energies();
     assert!(energies.len() >= 3, "{}", energies.len());
@@ -160,7 +176,10 @@ fn a_module_s_counter_is_the_module_s() {
     assert_eq!(reading(energy, "module 0")["covers_device"], true, "a module holds its processor");
     right(energy, "gpu 0", truth(energy, offset, 0.0), "integral");
     assert!(ran.facts().contains("44712 MB/s") && ran.facts().contains("ATS"));
-    assert!(!ran.document()["records"].to_string().contains("items_per_joule"), "nothing is formed from made-up joules");
+    assert!(
+        !ran.document()["records"].to_string().contains("items_per_joule"),
+        "nothing is formed from made-up joules"
+    );
 }
 
 #[test]

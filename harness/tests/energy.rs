@@ -62,7 +62,13 @@ impl Machine {
                     done.map_or(0.8, |(_, w)| *w)
                 }
                 Curve::Ramp => (1.0 + slope * t).max(0.4),
-                Curve::Bursts => if (t / period).fract() < share { 1.0 } else { low },
+                Curve::Bursts => {
+                    if (t / period).fract() < share {
+                        1.0
+                    } else {
+                        low
+                    }
+                }
             }
         };
         let watts: Vec<f64> = (0..(LENGTH_S / STEP_S) as usize)
@@ -217,8 +223,7 @@ fn window(kind: Kind, curve: Curve, random: &mut Random) -> (f64, Option<EnergyR
 
 #[test]
 fn the_true_joules_lie_within_what_is_printed() {
-    let kinds =
-        [Kind::Rapl, Kind::Counter, Kind::Instant, Kind::Mean, Kind::Both, Kind::Sleeping, Kind::Wall];
+    let kinds = [Kind::Rapl, Kind::Counter, Kind::Instant, Kind::Mean, Kind::Both, Kind::Sleeping, Kind::Wall];
     let curves = [Curve::Steady, Curve::Steps, Curve::Ramp, Curve::Bursts];
     let mut table = String::new();
     let (mut printed, mut within, mut refused) = (0u32, 0u32, 0u32);
@@ -235,8 +240,12 @@ fn the_true_joules_lie_within_what_is_printed() {
                         good += u32::from(error <= r.plus_minus);
                         wide.push(r.plus_minus);
                         errors.push(error);
-                        let method = if matches!(kind, Kind::Rapl | Kind::Counter) { Method::Counter } else { Method::Integral };
-                        assert!(r.method == Some(method) || matches!(kind, Kind::Both | Kind::Sleeping), "{kind:?}: {r:?}");
+                        let method =
+                            if matches!(kind, Kind::Rapl | Kind::Counter) { Method::Counter } else { Method::Integral };
+                        assert!(
+                            r.method == Some(method) || matches!(kind, Kind::Both | Kind::Sleeping),
+                            "{kind:?}: {r:?}"
+                        );
                     }
                     (_, None) => not += 1,
                 }

@@ -25,9 +25,8 @@ impl Idle {
     pub fn of(header: &Header, samples: &[Sample], from_ns: u64, to_ns: u64) -> Self {
         let quarter = (to_ns.saturating_sub(from_ns) / 4).max(1);
         let seconds = |ns: u64| ns as f64 * 1e-9;
-        let parts: Vec<_> = (0..4)
-            .map(|i| found(header, samples, &[[from_ns + i * quarter, from_ns + (i + 1) * quarter]]))
-            .collect();
+        let parts: Vec<_> =
+            (0..4).map(|i| found(header, samples, &[[from_ns + i * quarter, from_ns + (i + 1) * quarter]])).collect();
         let rest = found(header, samples, &[[from_ns, to_ns]]).into_iter().filter_map(|one| {
             let whole = one.estimate.ok()?;
             let watts = whole.joules / seconds(to_ns - from_ns);
@@ -47,7 +46,9 @@ impl Idle {
     pub fn subtract(&self, energy: &mut Energy) {
         let Energy::Measured { readings, .. } = energy else { return };
         for reading in readings {
-            let Some(rest) = self.0.iter().find(|r| r.scope == reading.scope && r.source == reading.source) else { continue };
+            let Some(rest) = self.0.iter().find(|r| r.scope == reading.scope && r.source == reading.source) else {
+                continue;
+            };
             let seconds = reading.joules / reading.watts;
             let joules = reading.joules - rest.watts * seconds;
             let half = (reading.plus_minus * reading.joules).hypot(rest.half * seconds);

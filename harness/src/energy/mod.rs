@@ -179,7 +179,10 @@ fn of_pair(pair: &Pair, windows: &[(f64, f64)]) -> Vec<Found> {
 
 /// All windows as one: joules add up, and so do the squares of what is uncertain. How much the windows differ among each other is
 /// uncertain too, since a sensor that sleeps saw another part of the work in each.
-fn together(windows: &[(f64, f64)], mut of: impl FnMut(f64, f64) -> Result<Estimate, String>) -> Result<Estimate, String> {
+fn together(
+    windows: &[(f64, f64)],
+    mut of: impl FnMut(f64, f64) -> Result<Estimate, String>,
+) -> Result<Estimate, String> {
     let each: Vec<(Estimate, f64)> =
         windows.iter().map(|&(a, b)| Ok((of(a, b)?, b - a))).collect::<Result<_, String>>()?;
     let (Some((first, _)), n) = (each.first(), each.len() as f64) else { return Err("no window was measured".into()) };

@@ -41,9 +41,17 @@ mod tests {
     fn an_idle_gpu_does_not_cover_the_cpu() {
         let machine = BTreeSet::from(["cpu", "gpu 0", "cpu/core", "gpu 1", "soc_pkg", "wall"]);
         let is = |scope, device| covers(scope, device, &machine);
-        assert!(is("cpu", "cpu") && is("wall", "cpu") && is("wall", "cuda:1") && is("gpu 0", "cuda:0") && is("gpu 1", "cuda:1"));
+        assert!(
+            is("cpu", "cpu")
+                && is("wall", "cpu")
+                && is("wall", "cuda:1")
+                && is("gpu 0", "cuda:0")
+                && is("gpu 1", "cuda:1")
+        );
         assert!(!is("gpu 0", "cpu") && !is("gpu 0", "cuda:1") && !is("cpu", "cuda:0"));
-        assert!(!is("cpu/core", "cpu") && !is("cpu/p", "cpu") && !is("amdgpu PPT", "cpu") && !is("rail VDD_CPU_CV", "cpu"));
+        assert!(
+            !is("cpu/core", "cpu") && !is("cpu/p", "cpu") && !is("amdgpu PPT", "cpu") && !is("rail VDD_CPU_CV", "cpu")
+        );
         assert!(is("soc_pkg", "cpu") && is("soc_pkg", "cuda:0"));
     }
 
@@ -51,8 +59,14 @@ mod tests {
     fn one_of_two_sockets_does_not_cover_both() {
         let two = BTreeSet::from(["cpu 0", "cpu 1", "cpu", "module 0", "module 1"]);
         assert!(!covers("cpu 0", "cpu", &two) && covers("cpu", "cpu", &two));
-        assert!(!covers("module 0", "cpu", &two) && covers("module 1", "cuda:1", &two) && !covers("module 1", "cuda:0", &two));
+        assert!(
+            !covers("module 0", "cpu", &two)
+                && covers("module 1", "cuda:1", &two)
+                && !covers("module 1", "cuda:0", &two)
+        );
         let one = BTreeSet::from(["module 0", "gpu 0", "cpu 0/rail"]);
-        assert!(covers("module 0", "cpu", &one) && covers("module 0", "cuda:0", &one) && !covers("cpu 0/rail", "cpu", &one));
+        assert!(
+            covers("module 0", "cpu", &one) && covers("module 0", "cuda:0", &one) && !covers("cpu 0/rail", "cpu", &one)
+        );
     }
 }

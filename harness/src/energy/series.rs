@@ -71,15 +71,18 @@ pub(super) fn pairs(header: &Header, samples: &[Sample], zero_ns: u64) -> Vec<Pa
     };
     let (counters, mut powers): (Vec<Stream>, Vec<Option<Stream>>) =
         streams.into_iter().fold((Vec::new(), Vec::new()), |(mut c, mut p), ((_, _, counter), stream)| {
-            if counter { c.push(stream) } else { p.push(Some(stream)) }
+            if counter {
+                c.push(stream)
+            } else {
+                p.push(Some(stream))
+            }
             (c, p)
         });
     let mut pairs = Vec::new();
     for energy in counters {
         let name = sensor(&energy, "energy");
-        let same = |p: &&mut Option<Stream>| {
-            p.as_ref().is_some_and(|p| p.scope == energy.scope && sensor(p, "power") == name)
-        };
+        let same =
+            |p: &&mut Option<Stream>| p.as_ref().is_some_and(|p| p.scope == energy.scope && sensor(p, "power") == name);
         let mut own: Vec<_> = powers.iter_mut().filter(same).collect();
         // Two powers of the same name are of two things: neither can be told to be the counter's.
         let power = if let [one] = own.as_mut_slice() { one.take() } else { None };
@@ -96,6 +99,8 @@ fn name(pair: &Pair) -> Option<(&str, &str)> {
 
 fn channel<'a>(header: &'a Header, quantity: &str, scope: &str, source: &str) -> Option<&'a Channel> {
     header.sensors.iter().find(|c| {
-        c.quantity.as_deref() == Some(quantity) && c.scope.as_deref() == Some(scope) && c.source.as_deref() == Some(source)
+        c.quantity.as_deref() == Some(quantity)
+            && c.scope.as_deref() == Some(scope)
+            && c.source.as_deref() == Some(source)
     })
 }

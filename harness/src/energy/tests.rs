@@ -74,7 +74,8 @@ fn the_counter_is_taken_where_it_agrees_with_its_own_power() {
     assert!(readings[0].method == Some(Method::Integral) && (readings[0].joules - 60.0).abs() < 1.0);
     assert!(invalid[0].reason.contains("50 % off"), "{invalid:?}");
     // One that stands still leaves the integral.
-    let (readings, invalid) = measured(&header("cpu"), &both(power(), samples("energy", "cpu", |_| 7.0)), SECOND, 4 * SECOND);
+    let (readings, invalid) =
+        measured(&header("cpu"), &both(power(), samples("energy", "cpu", |_| 7.0)), SECOND, 4 * SECOND);
     assert!(readings[0].method == Some(Method::Integral) && invalid[0].reason.contains("stood still"));
     // A power that is stuck leaves the counter.
     let stuck = both(samples("power", "cpu", |_| 3.0), joules(1.0));
@@ -97,7 +98,8 @@ fn a_reset_makes_everything_of_its_sensor_invalid() {
 fn what_cannot_be_known_is_a_reason() {
     let short = samples("power", "cpu", |t| if t > 1.05 { 40.0 } else { steady(t) });
     assert!(why(&Header::default(), &short, SECOND, SECOND + SECOND / 10).contains("too short"));
-    let header = Header { sensors: vec![Channel::refused("rapl", None, None, "permission denied")], ..Header::default() };
+    let header =
+        Header { sensors: vec![Channel::refused("rapl", None, None, "permission denied")], ..Header::default() };
     assert_eq!(why(&header, &[], 0, SECOND), "rapl: permission denied");
     let other = samples("temperature", "cpu", |_| 50.0);
     assert_eq!(why(&Header::default(), &other, SECOND, 4 * SECOND), "no sensor of power or energy on this machine");
@@ -121,7 +123,9 @@ fn a_sensor_that_slept_or_came_late_or_stood_still_is_no_measurement() {
 fn a_meter_at_the_wall_may_say_the_same_for_long() {
     let (readings, _) = measured(&Header::default(), &samples("power", "wall", |_| 150.0), SECOND, 4 * SECOND);
     // Half a watt is what whole watts hide.
-    assert!((readings[0].joules - 450.0).abs() < 1e-6 && readings[0].plus_minus >= 0.5 / 150.0 && readings[0].covers_device);
+    assert!(
+        (readings[0].joules - 450.0).abs() < 1e-6 && readings[0].plus_minus >= 0.5 / 150.0 && readings[0].covers_device
+    );
 }
 
 #[test]
@@ -146,7 +150,10 @@ fn two_sockets_are_summed_only_where_both_spoke() {
     assert_eq!(told, [("cpu 0", 30.0, false), ("cpu 1", 50.0, false), ("cpu", 80.0, true)]);
     let one: Vec<Sample> = (0..=100).map(|i| sample(i, &[("cpu 0", 30.0)])).collect();
     let (readings, _) = measured(&header, &one, SECOND, 4 * SECOND);
-    assert!(readings.len() == 1 && !readings[0].covers_device, "half of the work's joules are not the work's: {readings:?}");
+    assert!(
+        readings.len() == 1 && !readings[0].covers_device,
+        "half of the work's joules are not the work's: {readings:?}"
+    );
 }
 
 #[test]
@@ -159,7 +166,11 @@ fn what_a_machine_takes_at_rest_is_subtracted_with_its_own_uncertainty() {
     idle.subtract(&mut energy);
     let Energy::Measured { readings, .. } = energy else { panic!("it spoke") };
     let net = readings[0].net.as_ref().unwrap();
-    assert!((readings[0].joules - 120.0).abs() < 1.0 && (net.joules - 80.0).abs() < 1.5 && (net.idle_watts - 20.0).abs() < 0.3);
+    assert!(
+        (readings[0].joules - 120.0).abs() < 1.0
+            && (net.joules - 80.0).abs() < 1.5
+            && (net.idle_watts - 20.0).abs() < 0.3
+    );
     assert!(net.plus_minus > readings[0].plus_minus);
     // Where the work hardly shows above rest, nothing is said of it.
     let mut rest = over(&Header::default(), &series, "cpu", SECOND / 2, SECOND + SECOND * 3 / 4);

@@ -73,7 +73,12 @@ impl Sensor for Sockets {
         };
         let probes: Vec<Probe> = found.into_iter().map(probe).collect();
         if probes.is_empty() {
-            return vec![Channel::refused(self.name(), Some("power"), Some(FOLDER), "no meter of a Grace socket is listed")];
+            return vec![Channel::refused(
+                self.name(),
+                Some("power"),
+                Some(FOLDER),
+                "no meter of a Grace socket is listed",
+            )];
         }
         self.probes.ask(&self.root, "grace", self.period(), probes)
     }

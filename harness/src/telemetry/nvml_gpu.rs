@@ -82,7 +82,9 @@ const ENERGY: Quantity =
 
 /// Read a few times a second.
 const SLOW: &[Quantity] = &[
-    quantity("power_average", "W", "field POWER_AVERAGE", |a| positive(field(a, id::NVML_FI_DEV_POWER_AVERAGE)? * 1e-3)),
+    quantity("power_average", "W", "field POWER_AVERAGE", |a| {
+        positive(field(a, id::NVML_FI_DEV_POWER_AVERAGE)? * 1e-3)
+    }),
     quantity("power_limit", "W", "enforced_power_limit", |a| Ok(f64::from(a.device.enforced_power_limit()?) * 1e-3)),
     quantity("temperature", "degC", "temperature", |a| Ok(f64::from(a.device.temperature(TemperatureSensor::Gpu)?))),
     quantity("margin", "K", "margin_temperature", |a| raw::margin(a.nvml, a.device)),
@@ -92,7 +94,9 @@ const SLOW: &[Quantity] = &[
     quantity("throttle_reasons", "bits", "clocks_event_reasons", |a| {
         // Drivers before 535 know it by its old name.
         raw::event_reasons(a.nvml, a.device).map(|bits| bits as f64).or_else(|e| match e {
-            NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => Ok(a.device.current_throttle_reasons()?.bits() as f64),
+            NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => {
+                Ok(a.device.current_throttle_reasons()?.bits() as f64)
+            }
             other => Err(other),
         })
     }),
@@ -166,7 +170,14 @@ impl Gpu {
                         channels.push(Channel {
                             averages_ms: averages_ms.filter(|_| averaged),
                             duty: duty.filter(|_| energetic),
-                            ..channel("nvml", quantity.name, scope, &source, quantity.unit, if slow { period * SLOW_EVERY } else { period })
+                            ..channel(
+                                "nvml",
+                                quantity.name,
+                                scope,
+                                &source,
+                                quantity.unit,
+                                if slow { period * SLOW_EVERY } else { period },
+                            )
                         });
                         let counter = (quantity.name == "energy").then(|| {
                             // Millijoules; a firmware that keeps them in 32 bits comes around.

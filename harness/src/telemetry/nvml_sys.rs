@@ -75,7 +75,8 @@ fn number(kind: sys::nvmlValueType_t, value: sys::nvmlValue_t) -> Result<f64, Nv
 /// # Errors
 /// As the library says.
 pub(super) fn margin(nvml: &Nvml, device: &Device<'_>) -> Result<f64, NvmlError> {
-    let call = nvml.lib().nvmlDeviceGetMarginTemperature.as_ref().map_err(|_| absent("nvmlDeviceGetMarginTemperature"))?;
+    let call =
+        nvml.lib().nvmlDeviceGetMarginTemperature.as_ref().map_err(|_| absent("nvmlDeviceGetMarginTemperature"))?;
     let version = version::<sys::nvmlMarginTemperature_t>(1);
     let mut margin = sys::nvmlMarginTemperature_t { version, marginTemperature: 0 };
     // SAFETY: the handle is used while the device borrows the library, which keeps it valid.
@@ -167,7 +168,10 @@ mod tests {
     #[test]
     fn field_ids_move_with_the_driver() {
         // Thermal slowdown by software: 251 up to CUDA 12, 269 from driver 580.82 on.
-        assert_eq!([("550.54.14", 251), ("580.65.06", 251), ("580.82.07", 269), ("595.1", 269)].map(|(d, _)| field_id(251, d)), [251, 251, 269, 269]);
+        assert_eq!(
+            [("550.54.14", 251), ("580.65.06", 251), ("580.82.07", 269), ("595.1", 269)].map(|(d, _)| field_id(251, d)),
+            [251, 251, 269, 269]
+        );
         assert_eq!((field_id(256, "590.10"), field_id(186, "590.10"), field_id(251, "nonsense")), (251, 186, 251));
     }
 }

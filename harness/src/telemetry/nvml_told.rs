@@ -17,7 +17,10 @@ pub(super) fn facts(number: u32, at: &At<'_>, machine_bytes: Option<u64>) -> Vec
     facts.push(("addressing mode", said(raw::addressing_mode(at.nvml, at.device).map(str::to_owned))));
     facts.push(("c2c mode", said(raw::c2c(at.nvml, at.device).map(|on| if on { "on" } else { "off" }.to_owned()))));
     facts.push(("c2c links", said(links(at))));
-    facts.into_iter().map(|(what, text)| (format!("nvml gpu {number} {what}"), spark_results::machine::clean(&text))).collect()
+    facts
+        .into_iter()
+        .map(|(what, text)| (format!("nvml gpu {number} {what}"), spark_results::machine::clean(&text)))
+        .collect()
 }
 
 /// The GPU's memory as three kinds of driver tell it: not at all, as 0, or as the whole machine's; and whether it is unified.

@@ -72,7 +72,8 @@ impl Sensor for Energy {
         };
         let probes = zones.iter().map(probe).collect();
         let mut channels = self.zones.ask(&self.root, self.name(), self.period(), probes);
-        for why in channels.iter_mut().filter_map(|c| c.reason.as_mut()).filter(|why| why.contains("ermission denied")) {
+        for why in channels.iter_mut().filter_map(|c| c.reason.as_mut()).filter(|why| why.contains("ermission denied"))
+        {
             *why = format!("{why}; {MEND}");
         }
         if channels.is_empty() {

@@ -149,13 +149,9 @@ impl Sampler {
         let written = self.writer.take().and_then(|w| w.join().ok());
         let events = self.shared.history().events().to_vec();
         match written {
-            Some(w) => Cost {
-                samples: w.samples,
-                wall,
-                cpu: cpu.and_then(|sum| Ok(sum + w.cpu?)),
-                error: w.error,
-                events,
-            },
+            Some(w) => {
+                Cost { samples: w.samples, wall, cpu: cpu.and_then(|sum| Ok(sum + w.cpu?)), error: w.error, events }
+            }
             None => Cost { samples: 0, wall, cpu: Err("the writing thread panicked".to_owned()), error: None, events },
         }
     }

@@ -74,7 +74,8 @@ impl Sensor for Rails {
 
     fn probe(&mut self) -> Vec<Channel> {
         let chips = chips(&self.root);
-        let probes = chips.iter().filter(|(_, name)| name == CHIP).flat_map(|(folder, _)| self.of_chip(folder)).collect();
+        let probes =
+            chips.iter().filter(|(_, name)| name == CHIP).flat_map(|(folder, _)| self.of_chip(folder)).collect();
         let mut channels = self.probes.ask(&self.root, CHIP, self.period(), probes);
         for (quantity, unit) in [("energy", "J"), ("power", "W")] {
             let ok = |scope| {

@@ -1,6 +1,10 @@
 //! The calls by which the library is known, as its header declares them.
 #![expect(unsafe_code, reason = "a C library by nature: its callers hand it pointers")]
-#![allow(missing_docs, clippy::missing_safety_doc, reason = "NVIDIA's header says what each call does and what it may be handed")]
+#![allow(
+    missing_docs,
+    clippy::missing_safety_doc,
+    reason = "NVIDIA's header says what each call does and what it may be handed"
+)]
 
 use std::ffi::{c_char, c_int, c_uint, c_ulonglong};
 
@@ -131,7 +135,10 @@ pub unsafe extern "C" fn nvmlDeviceGetPowerUsage(_device: nvmlDevice_t, mw: *mut
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn nvmlDeviceGetTotalEnergyConsumption(_device: nvmlDevice_t, mj: *mut c_ulonglong) -> nvmlReturn_t {
+pub unsafe extern "C" fn nvmlDeviceGetTotalEnergyConsumption(
+    _device: nvmlDevice_t,
+    mj: *mut c_ulonglong,
+) -> nvmlReturn_t {
     // SAFETY: the header's contract: a writable integer.
     unsafe { say(mj, Double::counter) }
 }
@@ -277,7 +284,10 @@ pub unsafe extern "C" fn nvmlDeviceGetMemoryInfo(_device: nvmlDevice_t, memory: 
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(_device: nvmlDevice_t, memory: *mut nvmlMemory_v2_t) -> nvmlReturn_t {
+pub unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(
+    _device: nvmlDevice_t,
+    memory: *mut nvmlMemory_v2_t,
+) -> nvmlReturn_t {
     // SAFETY: the header's contract: a struct whose version the caller has set.
     let version = unsafe { (*memory).version };
     let of = |total| nvmlMemory_v2_t { version, total, reserved: 0, free: total / 2, used: total / 2 };
@@ -291,7 +301,10 @@ fn bus(d: &Double) -> (u32, u32) {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn nvmlDeviceGetCurrPcieLinkGeneration(_device: nvmlDevice_t, generation: *mut c_uint) -> nvmlReturn_t {
+pub unsafe extern "C" fn nvmlDeviceGetCurrPcieLinkGeneration(
+    _device: nvmlDevice_t,
+    generation: *mut c_uint,
+) -> nvmlReturn_t {
     // SAFETY: the header's contract: a writable integer.
     unsafe { say(generation, |d| Some(bus(d).0)) }
 }
@@ -314,7 +327,12 @@ unsafe fn processes(count: *mut c_uint, infos: *mut nvmlProcessInfo_t) -> nvmlRe
     if said != OK || room == 0 {
         return if said == OK { NO_ROOM } else { said };
     }
-    let info = nvmlProcessInfo_t { pid: 4711, usedGpuMemory: 63_931 << 20, gpuInstanceId: u32::MAX, computeInstanceId: u32::MAX };
+    let info = nvmlProcessInfo_t {
+        pid: 4711,
+        usedGpuMemory: 63_931 << 20,
+        gpuInstanceId: u32::MAX,
+        computeInstanceId: u32::MAX,
+    };
     // SAFETY: there is room for one at least.
     unsafe { infos.write(info) };
     OK
@@ -353,7 +371,10 @@ pub unsafe extern "C" fn nvmlDeviceGetAddressingMode(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn nvmlDeviceGetC2cModeInfoV(_device: nvmlDevice_t, mode: *mut nvmlC2cModeInfo_v1_t) -> nvmlReturn_t {
+pub unsafe extern "C" fn nvmlDeviceGetC2cModeInfoV(
+    _device: nvmlDevice_t,
+    mode: *mut nvmlC2cModeInfo_v1_t,
+) -> nvmlReturn_t {
     // SAFETY: the header's contract: a writable struct.
     unsafe { say(mode, |d| d.profile.module.then_some(nvmlC2cModeInfo_v1_t { isC2cEnabled: 1 })) }
 }

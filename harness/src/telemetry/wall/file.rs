@@ -58,7 +58,9 @@ impl Tail {
                     return Ok(Some((json::watts(&whole, None)?, Duration::ZERO)));
                 }
                 let Some((first, _)) = first.split_once('\n') else {
-                    return Err("no whole line yet: a CSV with a column `watts`, or a JSON document, is expected".to_owned());
+                    return Err(
+                        "no whole line yet: a CSV with a column `watts`, or a JSON document, is expected".to_owned()
+                    );
                 };
                 self.read = size.saturating_sub(END);
                 // What stands before the first line's end is half a row.
@@ -162,7 +164,8 @@ mod tests {
     fn a_long_file_is_read_at_its_end_and_an_old_one_is_stale() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("meter.csv");
-        let rows: String = (0..1000).map(|i| format!("{},{}\n", now() - 100.0 + f64::from(i) * 0.1, 20 + i % 7)).collect();
+        let rows: String =
+            (0..1000).map(|i| format!("{},{}\n", now() - 100.0 + f64::from(i) * 0.1, 20 + i % 7)).collect();
         std::fs::write(&path, rows).unwrap();
         assert!(Tail::of(path.clone()).newest().unwrap().is_some());
         std::fs::write(&path, "time,watts\n1000000000,20\n").unwrap();

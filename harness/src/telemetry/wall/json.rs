@@ -29,7 +29,10 @@ pub(super) fn watts(text: &str, path: Option<&str>) -> Result<f64, String> {
             [] => {}
             [one] => return Ok(*one),
             several => {
-                return Err(format!("{} numbers are called {name}; choose one by its path, as in http://…#meters.0.power", several.len()));
+                return Err(format!(
+                    "{} numbers are called {name}; choose one by its path, as in http://…#meters.0.power",
+                    several.len()
+                ));
             }
         }
     }
@@ -64,9 +67,13 @@ mod tests {
     fn meters_as_they_answer() {
         let tasmota = r#"{"StatusSNS":{"Time":"2026-01-01T00:00:00","ENERGY":{"Total":3.185,"Power":112,"ApparentPower":120,"Voltage":231}}}"#;
         let gen1 = r#"{"relays":[{"ison":true}],"meters":[{"power":87.53,"is_valid":true,"counters":[80.1,0,0],"total":100}]}"#;
-        let gen2 = r#"{"id":0,"output":true,"apower":96.4,"voltage":230.1,"aenergy":{"total":6.5,"by_minute":[1,2,3]}}"#;
+        let gen2 =
+            r#"{"id":0,"output":true,"apower":96.4,"voltage":230.1,"aenergy":{"total":6.5,"by_minute":[1,2,3]}}"#;
         let wizard = r#"{"wifi_ssid":"x","active_power_w":54.2,"active_power_l1_w":54.2}"#;
-        assert_eq!([tasmota, gen1, gen2, wizard, " 12.5\n"].map(|t| watts(t, None).unwrap()), [112.0, 87.53, 96.4, 54.2, 12.5]);
+        assert_eq!(
+            [tasmota, gen1, gen2, wizard, " 12.5\n"].map(|t| watts(t, None).unwrap()),
+            [112.0, 87.53, 96.4, 54.2, 12.5]
+        );
     }
 
     #[test]

@@ -38,7 +38,10 @@ impl Meter {
             return Ok(Self::Url(url.to_owned(), path));
         }
         if text.contains("://") {
-            return Err(format!("{}: not an address that can be asked; meters in a home answer at http://…", clean(text)));
+            return Err(format!(
+                "{}: not an address that can be asked; meters in a home answer at http://…",
+                clean(text)
+            ));
         }
         let path = PathBuf::from(text);
         match std::fs::metadata(&path) {
@@ -99,7 +102,9 @@ impl Wall {
             (Meter::File(_), None) => None,
         };
         match said {
-            Some((watts, _)) if !(0.0..=MOST_WATTS).contains(&watts) => Err(format!("{watts} W is no power of a machine")),
+            Some((watts, _)) if !(0.0..=MOST_WATTS).contains(&watts) => {
+                Err(format!("{watts} W is no power of a machine"))
+            }
             said => Ok(said),
         }
     }
@@ -158,7 +163,8 @@ mod tests {
 
     #[test]
     fn an_address_is_named_without_its_secrets() {
-        let meter = Meter::parse("http://me:secret@plug.local/cm?cmnd=Status%208&password=x#StatusSNS.ENERGY.Power").unwrap();
+        let meter =
+            Meter::parse("http://me:secret@plug.local/cm?cmnd=Status%208&password=x#StatusSNS.ENERGY.Power").unwrap();
         assert_eq!(meter.source(), "http://plug.local/cm");
         assert!(matches!(&meter, Meter::Url(_, Some(path)) if path == "StatusSNS.ENERGY.Power"));
         for (bad, why) in [("https://plug/", "http://"), ("/no/such/meter.csv", "CSV"), (".", "not a file")] {
@@ -174,7 +180,11 @@ mod tests {
         let mut wall = Wall::new(Meter::File(path.clone()));
         assert_eq!(wall.probe()[0].reason, None);
         for (row, read) in [("60.5\n", 1), ("1e9\n", 0), ("-5\n", 0), ("NaN\n", 0), ("soup\n", 0), ("61\n", 1)] {
-            std::fs::OpenOptions::new().append(true).open(&path).and_then(|mut f| std::io::Write::write_all(&mut f, row.as_bytes())).unwrap();
+            std::fs::OpenOptions::new()
+                .append(true)
+                .open(&path)
+                .and_then(|mut f| std::io::Write::write_all(&mut f, row.as_bytes()))
+                .unwrap();
             assert_eq!((wall.read().len(), wall.trouble().is_none()), (read, read == 1), "{row}");
         }
         assert!(wall.read().is_empty() && wall.trouble().is_none(), "nothing new is no trouble");

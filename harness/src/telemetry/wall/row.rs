@@ -55,9 +55,12 @@ pub(super) fn columns(first: &str) -> Result<Columns, String> {
 pub(super) fn row(line: &str, columns: &Columns) -> Result<(Option<Duration>, f64), String> {
     let fields = fields(line);
     let clean = spark_results::machine::clean;
-    let at = |n: usize| fields.get(n).copied().ok_or_else(|| format!("a row of {} columns: {:?}", fields.len(), clean(line)));
+    let at = |n: usize| {
+        fields.get(n).copied().ok_or_else(|| format!("a row of {} columns: {:?}", fields.len(), clean(line)))
+    };
     let watts = at(columns.watts)?;
-    let watts: f64 = watts.trim_end_matches([' ', 'W']).parse().map_err(|_| format!("no number of watts: {:?}", clean(watts)))?;
+    let watts: f64 =
+        watts.trim_end_matches([' ', 'W']).parse().map_err(|_| format!("no number of watts: {:?}", clean(watts)))?;
     if !watts.is_finite() {
         return Err(format!("no number of watts: {watts}"));
     }
