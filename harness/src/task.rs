@@ -1,16 +1,17 @@
 //! One task from its id to its record: prepare, check, roofs, warm up, sample, roofs again, sensors.
 
 use crate::handicap::Handicap;
+use crate::measure;
 use crate::session::Session;
-use crate::{energy, measure};
-use spark_results::conditions::{Conditions, Energy, PageUse};
+use spark_results::conditions::{Conditions, PageUse};
 use spark_results::{BenchmarkId, Measurement, Outcome, Record};
 use spark_workloads::workload::Roofs as Needs;
 use spark_workloads::{Body, Decline, Workload};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Least window for energy, where a sensor speaks: shorter ones are lost between two of its updates.
-const ENERGY_WINDOW_MS: u64 = 2_000;
+/// Where a sensor of power sleeps most of the time, the work is interrupted so often, by pauses of any length up to its period.
+const PAUSES: u64 = 8;
+const SLEEPING_PERIOD_MS: f64 = 100.0;
 
 /// Does the task `id`. `None`: `stop` said so before it was done, and nothing is recorded.
 pub fn record(session: &mut Session, id: &BenchmarkId, stop: &dyn Fn() -> bool) -> Option<Record> {
@@ -85,16 +86,22 @@ fn measured(
         None => Vec::new(),
     };
     let mut policy = session.policy;
+    let mut pauses = Vec::new();
     if session.has_power() && matches!(id.workload.as_str(), "prefill" | "decode" | "gemm") {
-        policy.time_ms = policy.time_ms.max(ENERGY_WINDOW_MS);
+        policy.time_ms = policy.time_ms.max(session.energy_window_ms());
         policy.interval = 0.0;
+        // The samples have to fill the window: each is longer, and more of them may be taken where they turn out shorter.
+        policy.sample_us = policy.sample_us.max(policy.time_ms * 1000 / policy.samples_max.max(1));
+        policy.samples_max = policy.samples_max.saturating_mul(20);
+        if session.sensor_sleeps() {
+            pauses = phases(session.manifest.settings.seed);
+        }
     }
     let now_ns = session.now_ns();
     let before = session.watch.state(session.sampler.as_ref(), now_ns);
     let _ = session.watch.throttling();
-    let from_ns = session.now_ns();
     let start = session.start;
-    let Some(samples) = measure::samples(step, &*device, &policy, &|| start.elapsed(), stop)? else {
+    let Some(samples) = measure::samples_apart(step, &*device, &policy, &pauses, &|| start.elapsed(), stop)? else {
         return Ok(None);
     };
     let to_ns = session.now_ns();
@@ -105,7 +112,7 @@ fn measured(
     }
     let pages = step.pages().map(|(bytes, huge)| PageUse { bytes, huge });
     let conditions = Conditions {
-        energy: energy_of(session, &id.device, from_ns, to_ns),
+        energy: session.energy(&id.device, &samples.windows),
         core_clocks: samples.clocks,
         throttling,
         before,
@@ -128,14 +135,13 @@ fn measured(
     }))
 }
 
-fn energy_of(session: &Session, device: &str, from_ns: u64, to_ns: u64) -> Energy {
-    match &session.sampler {
-        Some(sampler) => {
-            // One update beyond each end, so that the ends can be interpolated.
-            let margin = 1_500_000_000;
-            let samples = sampler.between(from_ns.saturating_sub(margin), to_ns.saturating_add(margin));
-            energy::over(sampler.header(), &samples, device, from_ns, to_ns)
-        }
-        None => Energy::Unavailable { reason: "the sensors could not be started; see the manifest".into() },
-    }
+/// Pauses between 0 and a sensor's period, so that each stretch of the work begins at another phase of it.
+fn phases(seed: u64) -> Vec<std::time::Duration> {
+    let mut state = seed | 1;
+    let mut next = || {
+        // A multiplicative congruential generator (Lehmer, 2^64, L'Ecuyer 1999) is enough to miss a sensor's beat.
+        state = state.wrapping_mul(3_935_559_000_370_003_845);
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    };
+    (0..PAUSES).map(|_| std::time::Duration::from_secs_f64(next() * SLEEPING_PERIOD_MS * 1e-3)).collect()
 }

@@ -4,4 +4,5 @@
 mod findings;
 mod fixture;
 mod machines;
+mod meters;
 mod sensors;
