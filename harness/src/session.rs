@@ -1,8 +1,10 @@
 //! What a run needs at hand: its folder, its devices with their roofs, its sensors, its clock.
 
+use crate::canary;
 use crate::os::SysRoot;
 use crate::roofs::Roofs;
 use crate::telemetry::{self, Sampler};
+use crate::trial::Live;
 use crate::watch::Watch;
 use spark_results::machine::Absent;
 use spark_results::store::{self, Store, StoreError};
@@ -27,6 +29,8 @@ pub struct Session {
     pub policy: Policy,
     /// The beginning of the run, from which every time in it is counted.
     pub start: Instant,
+    /// Whoever watches an experiment of minutes.
+    pub live: Live,
     pub(crate) watch: Watch,
     pub(crate) sampler: Option<Sampler>,
     roofs: HashMap<String, Roofs>,
@@ -55,7 +59,18 @@ impl Session {
         };
         store.manifest(&manifest)?;
         let watch = Watch::start(root);
-        Ok(Self { store, manifest, devices, policy, start, watch, sampler, roofs: HashMap::new(), roofless: false })
+        Ok(Self {
+            store,
+            manifest,
+            devices,
+            policy,
+            start,
+            live: Live::default(),
+            watch,
+            sampler,
+            roofs: HashMap::new(),
+            roofless: false,
+        })
     }
     /// Nanoseconds since the run's start.
     pub fn now_ns(&self) -> u64 {
@@ -90,6 +105,21 @@ impl Session {
         let roofs = self.roofs.get_mut(device)?;
         self.manifest.absent.extend(roofs.prepare(needs, usable));
         Some(roofs)
+    }
+    /// Runs the canary on every device and keeps what it says; where it cannot be run, the manifest says why.
+    pub fn canary(&mut self) {
+        let devices: Vec<_> = self.devices.iter().cloned().collect();
+        for device in devices {
+            match canary::run(&device, self.manifest.settings.seed, self.now_ns()) {
+                Ok(canary) => self.manifest.canaries.push(canary),
+                Err(why) => {
+                    let absent = Absent::new(format!("canary.{}", device.id()), why);
+                    if !self.manifest.absent.contains(&absent) {
+                        self.manifest.absent.push(absent);
+                    }
+                }
+            }
+        }
     }
     /// Appends a record: on disk before this returns.
     pub fn append(&mut self, record: &Record) -> Result<(), StoreError> {

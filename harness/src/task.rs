@@ -2,8 +2,10 @@
 
 use crate::handicap::Handicap;
 use crate::session::Session;
-use crate::{energy, measure};
+use crate::telemetry::Sampler;
+use crate::{energy, measure, throttled, trial};
 use spark_results::conditions::{Conditions, Energy, PageUse};
+use spark_results::record::Check;
 use spark_results::{BenchmarkId, Measurement, Outcome, Record};
 use spark_workloads::workload::Roofs as Needs;
 use spark_workloads::{Body, Decline, Workload};
@@ -62,16 +64,12 @@ fn measured(
             size(usable)
         )));
     }
-    let Body::Step(mut step) = workload.prepare(id, &device, session.manifest.settings.seed, usable)?;
+    let mut step = match workload.prepare(id, &device, session.manifest.settings.seed, usable)? {
+        Body::Step(step) => step,
+        Body::Trial(trial) => return trial::measured(session, trial, &device, stop),
+    };
     let check = step.check()?;
-    if let Some(check) = check
-        && !check.passed()
-    {
-        return Err(Decline::Fail(format!(
-            "wrong result: largest error {:e} relative to the sum of magnitudes, allowed {:e}, {} elements compared; it was not timed",
-            check.max_error, check.tolerance, check.compared
-        )));
-    }
+    right(check)?;
     if stop() {
         return Ok(None);
     }
@@ -94,27 +92,35 @@ fn measured(
     let _ = session.watch.throttling();
     let from_ns = session.now_ns();
     let start = session.start;
-    let Some(samples) = measure::samples(step, &*device, &policy, &|| start.elapsed(), stop)? else {
+    let Some(mut samples) = measure::samples(step, &*device, &policy, &|| start.elapsed(), stop)? else {
         return Ok(None);
     };
     let to_ns = session.now_ns();
     let throttling = session.watch.throttling();
     let after = session.watch.state(session.sampler.as_ref(), to_ns);
+    let during = session.watch.during(session.sampler.as_ref(), from_ns, to_ns);
+    let told =
+        session.sampler.as_ref().map(|s| s.between(from_ns.saturating_sub(AROUND_NS), to_ns)).unwrap_or_default();
+    let (dropped, note) = throttled::drop(&mut samples.ns, &mut samples.at_ns, &throttled::spans(&told, &id.device));
+    samples.notes.extend(note);
     if let Some(ours) = session.roofs(&id.device, Needs::default()) {
         ours.after(&mut roofs)?;
     }
     let pages = step.pages().map(|(bytes, huge)| PageUse { bytes, huge });
     let conditions = Conditions {
-        energy: energy_of(session, &id.device, from_ns, to_ns),
+        energy: energy_of(session.sampler.as_ref(), &id.device, from_ns, to_ns),
         core_clocks: samples.clocks,
         throttling,
         before,
         after,
+        during: Some(during),
         pages,
     };
     Ok(Some(Measurement {
         clock: device.clock().to_owned(),
         samples_ns: samples.ns,
+        at_ns: samples.at_ns,
+        dropped,
         iterations: samples.iterations,
         cache: step.cache(),
         work: step.work(),
@@ -128,12 +134,23 @@ fn measured(
     }))
 }
 
-fn energy_of(session: &Session, device: &str, from_ns: u64, to_ns: u64) -> Energy {
-    match &session.sampler {
+/// Errors: what was compared with the reference is wrong.
+pub(crate) fn right(check: Option<Check>) -> Result<(), Decline> {
+    let Some(check) = check.filter(|check| !check.passed()) else { return Ok(()) };
+    Err(Decline::Fail(format!(
+        "wrong result: largest error {:e} relative to the sum of magnitudes, allowed {:e}, {} elements compared; it was not timed",
+        check.max_error, check.tolerance, check.compared
+    )))
+}
+
+/// One update beyond each end of a window, so that the ends can be interpolated.
+const AROUND_NS: u64 = 1_500_000_000;
+
+/// What `sampler`'s sensors say of the energy of `device` in a window.
+pub(crate) fn energy_of(sampler: Option<&Sampler>, device: &str, from_ns: u64, to_ns: u64) -> Energy {
+    match sampler {
         Some(sampler) => {
-            // One update beyond each end, so that the ends can be interpolated.
-            let margin = 1_500_000_000;
-            let samples = sampler.between(from_ns.saturating_sub(margin), to_ns.saturating_add(margin));
+            let samples = sampler.between(from_ns.saturating_sub(AROUND_NS), to_ns.saturating_add(AROUND_NS));
             energy::over(sampler.header(), &samples, device, from_ns, to_ns)
         }
         None => Energy::Unavailable { reason: "the sensors could not be started; see the manifest".into() },

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod chart;
+mod curves;
 mod embed;
 mod page;
 mod section;

@@ -5,6 +5,7 @@ use crate::id::{Axes, AxisValue};
 use crate::record::{Better, Cache, Measurement, Metric, Outcome, Phase, Record, Work};
 use crate::roofline::{self, RoofShare};
 use crate::run::{Manifest, Run, SCHEMA};
+use crate::soak::Soak;
 use crate::stats::{self, Estimate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,12 @@ pub struct Entry {
     /// Values the workload timed by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Metric>,
+    /// What minutes at full load showed, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<Soak>,
+    /// Samples taken that do not count, as those taken while the machine was held back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: usize,
     /// Largest error against the reference, relative to Σ|a·b|.
     pub max_error: Option<f64>,
     /// What was allowed.
@@ -73,6 +80,10 @@ pub struct Entry {
     /// What bears on trust.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Time of one iteration.
@@ -114,12 +125,20 @@ impl Document {
         Self {
             schema: SCHEMA.into(),
             manifest: run.manifest.clone(),
-            records: run.records.iter().map(|r| Entry::of(r, run.simulated(&r.id.device))).collect(),
+            records: run.records.iter().map(|r| Entry::within(run, r)).collect(),
         }
     }
 }
 
 impl Entry {
+    /// Derives everything from one record of `run` and from what the sensors said meanwhile.
+    fn within(run: &Run, record: &Record) -> Self {
+        let mut entry = Self::of(record, run.simulated(&record.id.device));
+        if let (Some(soak), Some(m)) = (&mut entry.soak, record.measured()) {
+            soak.look_beside(m, &run.telemetry);
+        }
+        entry
+    }
     /// Derives everything from one record.
     pub fn of(record: &Record, simulated: bool) -> Self {
         let id = &record.id;
@@ -140,6 +159,8 @@ impl Entry {
             cache: None,
             phases: Vec::new(),
             metrics: Vec::new(),
+            soak: None,
+            dropped: 0,
             max_error: None,
             tolerance: None,
             simulated,
@@ -166,7 +187,9 @@ impl Entry {
         }
         if let Energy::Measured { readings } = &m.conditions.energy {
             // In floating point: a stored run may hold counts whose product no integer holds.
-            let items = m.work.items as f64 * m.iterations as f64 * m.samples_ns.len() as f64;
+            // What was dropped took its energy all the same.
+            let samples = (m.samples_ns.len() + m.dropped.len()) as f64;
+            let items = m.work.items as f64 * m.iterations as f64 * samples;
             self.efficiency = readings
                 .iter()
                 .filter(|r| r.covers_device && r.joules > 0.0 && items > 0.0)
@@ -174,6 +197,8 @@ impl Entry {
                 .collect();
         }
         self.time = time;
+        self.soak = (self.workload == "soak").then(|| Soak::of(m)).flatten();
+        self.dropped = m.dropped.len();
         self.energy = Some(m.conditions.energy.clone());
         self.work = Some(m.work.clone());
         self.cache = Some(m.cache);
@@ -229,6 +254,10 @@ fn remarks(m: &Measurement) -> Vec<String> {
         1 => remarks.push("one sample: there is no interval".to_owned()),
         n @ 2..stats::FEWEST => remarks.push(format!("{n} samples: the interval is their range")),
         _ => {}
+    }
+    for why in m.dropped.iter().map(|d| d.why.as_str()).collect::<std::collections::BTreeSet<_>>() {
+        let count = m.dropped.iter().filter(|d| d.why == why).count();
+        remarks.push(format!("{count} of {} samples do not count: {why}", samples.len() + m.dropped.len()));
     }
     let outliers = stats::outliers(&samples);
     if outliers * 20 > samples.len() {

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod canary;
+pub mod change;
 pub mod conditions;
 pub mod document;
 pub mod id;
@@ -8,6 +10,7 @@ pub mod quantity;
 pub mod record;
 pub mod roofline;
 pub mod run;
+pub mod soak;
 pub mod stats;
 pub mod store;
 pub mod table;

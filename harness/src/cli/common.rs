@@ -4,6 +4,7 @@ use super::{Verdict, stop, ui};
 use crate::os::SysRoot;
 use crate::plan::Task;
 use crate::session::Session;
+use crate::trial::Live;
 use crate::{detect, devices, run};
 use anyhow::{Context, bail};
 use spark_results::machine::{Absent, Machine};
@@ -147,11 +148,18 @@ pub(super) fn measured(
     let folder = session.store.folder().to_owned();
     voice.say(format!("run folder: {}", folder.display()));
     let mut bar = ui::Bar::new(voice, tasks.len());
+    session.live = Live(Some(bar.live()));
     if common.no_roofs {
         session.leave_out_roofs();
     }
+    if suite.is_some() {
+        session.canary();
+    }
     let end = run::each(&mut session, tasks, &done, common.budget, &mut bar, &stop::asked);
     bar.clear();
+    if suite.is_some() && !stop::asked() {
+        session.canary();
+    }
     let run = match end {
         Ok(end) => run::finish(&mut session, end)?,
         Err(e) => {
@@ -234,6 +242,7 @@ fn open(
         machine: place.machine,
         planned: tasks.iter().map(|t| t.id.to_string()).collect(),
         telemetry_cost: None,
+        canaries: Vec::new(),
     };
     let store = Store::create(&folder, &manifest)?;
     Ok((Session::start(store, manifest, place.devices, policy, &place.root, 0)?, Vec::new()))

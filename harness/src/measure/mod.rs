@@ -22,6 +22,8 @@ const FEWEST: usize = 3;
 pub struct Samples {
     /// Each sample in nanoseconds, in the order taken.
     pub ns: Vec<u64>,
+    /// When each began, in nanoseconds since the run's start.
+    pub at_ns: Vec<u64>,
     /// Iterations of the step in each.
     pub iterations: u64,
     /// The core clock between samples.
@@ -57,7 +59,9 @@ pub fn samples(
         if stop() {
             return Ok(None);
         }
+        let at = now();
         let ns = once(step, device, iterations)?;
+        samples.at_ns.push(at.as_nanos() as u64);
         samples.ns.push(ns);
         let taken = samples.ns.len();
         // The core clock is read right behind a sample, while the core still runs at the frequency of the work.

@@ -1,6 +1,7 @@
 //! Detection, doctor and telemetry over the files of other machines, and over this one.
 #![allow(clippy::unwrap_used)]
 
+mod faults;
 mod findings;
 mod fixture;
 mod machines;

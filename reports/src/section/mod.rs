@@ -13,6 +13,8 @@ mod missing;
 mod ops;
 mod provenance;
 mod roofline;
+mod soak;
+mod timeline;
 
 use crate::page::Page;
 use crate::told;
@@ -35,7 +37,9 @@ pub(crate) static SECTIONS: &[&dyn Section] = &[
     &memory::Memory,
     &gemm::Gemm,
     &ops::Ops,
+    &soak::Soak,
     &energy::Energy,
+    &timeline::Timeline,
     &beside::Beside,
     &missing::Missing,
     &machine::TheMachine,
