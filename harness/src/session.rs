@@ -1,14 +1,20 @@
 //! What a run needs at hand: its folder, its devices with their roofs, its sensors, its clock.
 
 use crate::canary;
+use crate::energy::{self, Idle};
 use crate::os::SysRoot;
 use crate::roofs::Roofs;
+use crate::telemetry::wall::Meter;
 use crate::telemetry::{self, Sampler};
 use crate::trial::Live;
 use crate::watch::Watch;
+use spark_kernels::cpu::Cpu;
+use spark_kernels::cpu::pool::allowed_cpus;
+use spark_results::conditions::Energy;
 use spark_results::machine::Absent;
+use spark_results::run::DeviceInfo;
 use spark_results::store::{self, Store, StoreError};
-use spark_results::telemetry::Status;
+use spark_results::telemetry::{Channel, Header, Status};
 use spark_results::{Manifest, Record};
 use spark_workloads::Devices;
 use spark_workloads::suite::Policy;
@@ -35,23 +41,46 @@ pub struct Session {
     pub(crate) sampler: Option<Sampler>,
     roofs: HashMap<String, Roofs>,
     roofless: bool,
+    idle: Idle,
 }
+
+/// How long the machine rests before it is given work, so that energies can be told without what it takes at rest.
+const REST: Duration = Duration::from_millis(2_500);
+/// What the program did before rings on that long.
+const RING: Duration = Duration::from_millis(500);
 
 impl Session {
     /// Starts the sensors and opens the run's clock; `elapsed_ns` of it have passed already where a run is resumed.
     pub fn start(
+        store: Store,
+        manifest: Manifest,
+        devices: Devices,
+        policy: Policy,
+        root: &SysRoot,
+        elapsed_ns: u64,
+    ) -> Result<Self, StoreError> {
+        Self::start_with(store, manifest, devices, policy, root, elapsed_ns, None)
+    }
+    /// The same with a meter outside of the machine.
+    pub fn start_with(
         store: Store,
         mut manifest: Manifest,
         devices: Devices,
         policy: Policy,
         root: &SysRoot,
         elapsed_ns: u64,
+        meter: Option<&Meter>,
     ) -> Result<Self, StoreError> {
         let now = Instant::now();
         let start = now.checked_sub(Duration::from_nanos(elapsed_ns)).unwrap_or(now);
         let out = store::telemetry_file(store.folder())?;
-        let sampler = match Sampler::start(Box::new(out), telemetry::sensors(root), start) {
-            Ok(sampler) => Some(sampler),
+        let sensors = telemetry::sensors_and(root, meter);
+        let sampler = match Sampler::start_on(&spare(&devices), Box::new(out), sensors, start) {
+            Ok(sampler) => {
+                manifest.devices.retain(|d| d.id != DOUBLE);
+                manifest.devices.extend(double(sampler.header()));
+                Some(sampler)
+            }
             Err(e) => {
                 manifest.absent.push(Absent::new("telemetry", e.to_string()));
                 None
@@ -70,7 +99,35 @@ impl Session {
             sampler,
             roofs: HashMap::new(),
             roofless: false,
+            idle: Idle::default(),
         })
+    }
+    /// Lets the machine rest for a moment and notes what it takes then, where a sensor tells.
+    pub fn rest(&mut self) {
+        if !self.has_power() {
+            return;
+        }
+        std::thread::sleep(RING);
+        let from_ns = self.now_ns();
+        std::thread::sleep(REST - RING);
+        let to_ns = self.now_ns();
+        if let Some(sampler) = &self.sampler {
+            sampler.settle(to_ns);
+            self.idle = Idle::of(sampler.header(), &sampler.between(before(from_ns), u64::MAX), from_ns, to_ns);
+        }
+    }
+    /// Energy on `device` over all of `windows`, gross and above rest.
+    pub fn energy(&self, device: &str, windows: &[[u64; 2]]) -> Energy {
+        let (Some(sampler), Some(first), Some(last)) = (&self.sampler, windows.first(), windows.last()) else {
+            return Energy::Unavailable { reason: "the sensors could not be started; see the manifest".into() };
+        };
+        if self.has_power() {
+            sampler.settle(last[1]);
+        }
+        let samples = sampler.between(before(first[0]), last[1].saturating_add(MARGIN_NS));
+        let mut energy = energy::over_windows(sampler.header(), &samples, device, windows);
+        self.idle.subtract(&mut energy);
+        energy
     }
     /// Nanoseconds since the run's start.
     pub fn now_ns(&self) -> u64 {
@@ -78,10 +135,16 @@ impl Session {
     }
     /// Whether a sensor of power or energy speaks.
     pub fn has_power(&self) -> bool {
-        self.sampler.as_ref().is_some_and(|s| {
-            let speaks = |c: &&spark_results::telemetry::Channel| c.status == Status::Ok;
-            s.header().sensors.iter().filter(speaks).any(|c| matches!(c.quantity.as_deref(), Some("power" | "energy")))
-        })
+        self.powers().next().is_some()
+    }
+    /// Whether one of them looks only at a part of the time.
+    pub fn sensor_sleeps(&self) -> bool {
+        self.powers().any(|c| c.duty.is_some_and(|d| d < 1.0))
+    }
+    fn powers(&self) -> impl Iterator<Item = &Channel> {
+        let channels = self.sampler.iter().flat_map(|s| &s.header().sensors);
+        let speaks = channels.filter(|c| c.status == Status::Ok);
+        speaks.filter(|c| matches!(c.quantity.as_deref(), Some("power" | "energy")))
     }
     /// Measures no roofs from here on: records then hold none, and the manifest says why.
     pub fn leave_out_roofs(&mut self) {
@@ -131,11 +194,41 @@ impl Session {
         if let Some(error) = &cost.error {
             self.manifest.absent.push(Absent::new("telemetry", error));
         }
+        for event in &cost.events {
+            let at = event.t_ns as f64 * 1e-9;
+            let what = format!("{} (first {at:.1} s into the run)", event.what);
+            self.manifest.absent.push(Absent::new(format!("telemetry.{}", event.sensor), what));
+        }
         Some(match cost.share() {
             Some(share) => format!("sampling took {:.2} % of one cpu ({} samples)", share * 100.0, cost.samples),
             None => format!("{} samples; what they cost is not known here", cost.samples),
         })
     }
+}
+
+/// Readings this far beyond a window's ends say how the power went there.
+const MARGIN_NS: u64 = 1_500_000_000;
+
+fn before(ns: u64) -> u64 {
+    ns.saturating_sub(MARGIN_NS)
+}
+
+/// The processors that no kernel needs; none where all are used.
+fn spare(devices: &Devices) -> Vec<usize> {
+    let used = devices.get("cpu").and_then(|d| Cpu::of(&**d).ok()).map(|cpu| cpu.pool().cpus().to_vec());
+    let used = used.unwrap_or_default();
+    allowed_cpus().into_iter().filter(|cpu| !used.contains(cpu)).collect()
+}
+
+/// The name under which a test double of NVML stands among a run's devices.
+const DOUBLE: &str = "nvml";
+
+/// The device that a test double pretends to be, where one answers in the sensors' stead.
+fn double(header: &Header) -> Option<DeviceInfo> {
+    let simulated = header.sensors.iter().find(|c| c.simulated)?;
+    let name = simulated.source.as_ref().and_then(|s| s.split_once(" of ")).map(|(_, name)| name.to_owned());
+    let why = "its library is a test double: whatever it says of power, energy, clocks and heat is made up";
+    Some(DeviceInfo { id: DOUBLE.into(), name, unavailable: Some(why.into()), simulated: true })
 }
 
 /// Bytes of memory that could be had now.

@@ -2,9 +2,8 @@
 
 use crate::handicap::Handicap;
 use crate::session::Session;
-use crate::telemetry::Sampler;
-use crate::{energy, measure, throttled, trial};
-use spark_results::conditions::{Conditions, Energy, PageUse};
+use crate::{measure, throttled, trial};
+use spark_results::conditions::{Conditions, PageUse};
 use spark_results::record::Check;
 use spark_results::{BenchmarkId, Measurement, Outcome, Record};
 use spark_workloads::workload::Roofs as Needs;
@@ -13,6 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Least window for energy, where a sensor speaks: shorter ones are lost between two of its updates.
 const ENERGY_WINDOW_MS: u64 = 2_000;
+/// And where the sensor sleeps most of the time: windows of half a second, apart by pauses of any length up to its period.
+const SLEEPING_WINDOW_MS: u64 = 5_000;
+const PAUSES: u64 = 9;
+const SLEEPING_PERIOD_MS: f64 = 100.0;
 
 /// Does the task `id`. `None`: `stop` said so before it was done, and nothing is recorded.
 pub fn record(session: &mut Session, id: &BenchmarkId, stop: &dyn Fn() -> bool) -> Option<Record> {
@@ -83,19 +86,26 @@ fn measured(
         None => Vec::new(),
     };
     let mut policy = session.policy;
+    let mut pauses = Vec::new();
     if session.has_power() && matches!(id.workload.as_str(), "prefill" | "decode" | "gemm") {
-        policy.time_ms = policy.time_ms.max(ENERGY_WINDOW_MS);
+        let least = if session.sensor_sleeps() { SLEEPING_WINDOW_MS } else { ENERGY_WINDOW_MS };
+        policy.time_ms = policy.time_ms.max(least);
         policy.interval = 0.0;
+        // As many samples as were asked for have to fill the window.
+        policy.sample_us = policy.sample_us.max(policy.time_ms * 1000 / policy.samples_max.max(1));
+        if session.sensor_sleeps() {
+            pauses = phases(session.manifest.settings.seed);
+        }
     }
     let now_ns = session.now_ns();
     let before = session.watch.state(session.sampler.as_ref(), now_ns);
     let _ = session.watch.throttling();
-    let from_ns = session.now_ns();
     let start = session.start;
-    let Some(mut samples) = measure::samples(step, &*device, &policy, &|| start.elapsed(), stop)? else {
+    let Some(mut samples) = measure::samples_apart(step, &*device, &policy, &pauses, &|| start.elapsed(), stop)? else {
         return Ok(None);
     };
     let to_ns = session.now_ns();
+    let from_ns = samples.windows.first().map_or(now_ns, |window| window[0]);
     let throttling = session.watch.throttling();
     let after = session.watch.state(session.sampler.as_ref(), to_ns);
     let during = session.watch.during(session.sampler.as_ref(), from_ns, to_ns);
@@ -108,7 +118,7 @@ fn measured(
     }
     let pages = step.pages().map(|(bytes, huge)| PageUse { bytes, huge });
     let conditions = Conditions {
-        energy: energy_of(session.sampler.as_ref(), &id.device, from_ns, to_ns),
+        energy: session.energy(&id.device, &samples.windows),
         core_clocks: samples.clocks,
         throttling,
         before,
@@ -143,16 +153,16 @@ pub(crate) fn right(check: Option<Check>) -> Result<(), Decline> {
     )))
 }
 
-/// One update beyond each end of a window, so that the ends can be interpolated.
+/// What a sensor read before a window may say of its beginning.
 const AROUND_NS: u64 = 1_500_000_000;
 
-/// What `sampler`'s sensors say of the energy of `device` in a window.
-pub(crate) fn energy_of(sampler: Option<&Sampler>, device: &str, from_ns: u64, to_ns: u64) -> Energy {
-    match sampler {
-        Some(sampler) => {
-            let samples = sampler.between(from_ns.saturating_sub(AROUND_NS), to_ns.saturating_add(AROUND_NS));
-            energy::over(sampler.header(), &samples, device, from_ns, to_ns)
-        }
-        None => Energy::Unavailable { reason: "the sensors could not be started; see the manifest".into() },
-    }
+/// Pauses between 0 and a sensor's period, so that each stretch of the work begins at another phase of it.
+fn phases(seed: u64) -> Vec<std::time::Duration> {
+    let mut state = seed | 1;
+    let mut next = || {
+        // A multiplicative congruential generator (Lehmer, 2^64, L'Ecuyer 1999) is enough to miss a sensor's beat.
+        state = state.wrapping_mul(3_935_559_000_370_003_845);
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    };
+    (0..PAUSES).map(|_| std::time::Duration::from_secs_f64(next() * SLEEPING_PERIOD_MS * 1e-3)).collect()
 }

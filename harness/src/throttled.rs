@@ -4,11 +4,15 @@ use spark_results::record::Dropped;
 use spark_results::telemetry::{Reading, Sample};
 use std::collections::BTreeMap;
 
-/// Reasons for which NVIDIA's driver lowers clocks that mean being held back: software power cap, hardware slowdown, software
-/// and hardware thermal, power brake. Idle, application clocks, sync boost and display are no fault.
-pub(crate) const HELD_BACK: u64 = 0x4 | 0x8 | 0x20 | 0x40 | 0x80;
-/// Quantities that count being held back: they only grow.
-const COUNTERS: [&str; 2] = ["throttle_events", "throttle_time"];
+/// Reasons for which NVIDIA's driver lowers clocks that mean something is wrong: hardware slowdown, software and hardware thermal,
+/// power brake. Idle, application clocks, sync boost and display are no fault.
+pub(crate) const HELD_BACK: u64 = 0x8 | 0x20 | 0x40 | 0x80;
+/// The software power cap: how a GPU under full load normally runs, and so a reason but no fault.
+pub(crate) const POWER_CAP: u64 = 0x4;
+/// Events of the kernel's own counters.
+pub(crate) const EVENTS: &str = "throttle_events";
+/// What counters of time held back are called: `throttled by heat (software)`.
+pub(crate) const BY: &str = "throttled by ";
 /// The bits in force.
 pub(crate) const REASONS: &str = "throttle_reasons";
 /// With fewer left, nothing would be known.
@@ -20,6 +24,11 @@ pub(crate) struct Span {
     pub(crate) from_ns: u64,
     pub(crate) to_ns: u64,
     pub(crate) why: String,
+}
+
+/// Whether `quantity` counts being held back for a fault: it only grows.
+pub(crate) fn counts(quantity: &str) -> bool {
+    quantity == EVENTS || quantity.strip_prefix(BY).is_some_and(|by| by != "power")
 }
 
 /// Whether a reading of `scope` tells of `device`.
@@ -36,7 +45,7 @@ pub(crate) fn spans(samples: &[Sample], device: &str) -> Vec<Span> {
     let mut before: BTreeMap<(&str, &str, &str), (u64, f64)> = BTreeMap::new();
     let mut spans: Vec<Span> = Vec::new();
     for sample in samples {
-        let told = |r: &&Reading| COUNTERS.contains(&r.quantity.as_str()) || r.quantity == REASONS;
+        let told = |r: &&Reading| counts(&r.quantity) || r.quantity == REASONS;
         for r in sample.readings.iter().filter(told).filter(|r| concerns(&r.scope, device)) {
             let last = before.insert((&r.quantity, &r.scope, &r.source), (sample.t_ns, r.value));
             let from_ns = last.map_or(sample.t_ns, |(at, _)| at);
@@ -45,7 +54,7 @@ pub(crate) fn spans(samples: &[Sample], device: &str) -> Vec<Span> {
                 (bits != 0).then(|| format!("{} was held back: {}", r.scope, reasons(bits).join(" and ")))
             } else {
                 let grew = last.is_some_and(|(_, value)| r.value > value);
-                grew.then(|| format!("{} was held back: {} grew", r.scope, r.source))
+                grew.then(|| format!("{} was held back: its counter of {} grew", r.scope, r.quantity))
             };
             spans.extend(why.map(|why| Span { from_ns, to_ns: sample.t_ns, why }));
         }
@@ -123,7 +132,11 @@ mod tests {
         assert!(spans(&[bits(0x1 | 0x2 | 0x10 | 0x100)], "cuda:0").is_empty());
         let held = spans(&[bits(0x1), sample(20, REASONS, "gpu 0", 36.0)], "cuda:0");
         assert_eq!(held.len(), 1);
-        assert!(held[0].why.contains("power cap and heat (software)") && held[0].from_ns == 10, "{held:?}");
+        assert!(held[0].why.contains("heat (software)") && held[0].from_ns == 10, "{held:?}");
+        assert!(spans(&[bits(POWER_CAP)], "cuda:0").is_empty(), "a cap is how it runs");
+        let counted =
+            |quantity: &str| spans(&[sample(1, quantity, "gpu 0", 1.0), sample(2, quantity, "gpu 0", 2.0)], "cuda:0");
+        assert_eq!((counted("throttled by heat (hardware)").len(), counted("throttled by power").len()), (1, 0));
         assert!(spans(&[sample(20, REASONS, "gpu 0", 36.0)], "cuda:1").is_empty(), "another GPU's");
         assert!(spans(&[sample(20, REASONS, "gpu 0", 36.0)], "cpu").is_empty());
     }

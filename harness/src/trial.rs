@@ -2,7 +2,6 @@
 
 use crate::session::Session;
 use crate::task;
-use crate::telemetry::Sampler;
 use crate::watch;
 use spark_kernels::{Device, Fault};
 use spark_results::conditions::{Conditions, Energy, PageUse};
@@ -52,14 +51,15 @@ pub(crate) fn measured(
     let phases = bench.phases();
     let (from_ns, to_ns) = window(&seen, now_ns);
     let throttling = session.watch.throttling();
-    let sampler = session.sampler.as_ref();
+    let energy = energy(session, device.id(), &phases, [from_ns, to_ns]);
+    let (sampler, now_ns) = (session.sampler.as_ref(), session.now_ns());
     let conditions = Conditions {
-        energy: energy(sampler, device.id(), &phases, from_ns, to_ns),
+        energy,
         core_clocks: seen.clocks,
         throttling,
         before,
         during: Some(session.watch.during(sampler, from_ns, to_ns)),
-        after: session.watch.state(sampler, session.start.elapsed().as_nanos() as u64),
+        after: session.watch.state(sampler, now_ns),
         pages: trial.pages().map(|(bytes, huge)| PageUse { bytes, huge }),
     };
     Ok(Some(Measurement {
@@ -89,8 +89,8 @@ fn window(seen: &Observed, now_ns: u64) -> (u64, u64) {
 }
 
 /// Energy over the whole. A long soak's beginning the sampler has forgotten: its parts were asked in time.
-fn energy(sampler: Option<&Sampler>, device: &str, phases: &[Phase], from_ns: u64, to_ns: u64) -> Energy {
-    let whole = task::energy_of(sampler, device, from_ns, to_ns);
+fn energy(session: &Session, device: &str, phases: &[Phase], window: [u64; 2]) -> Energy {
+    let whole = session.energy(device, &[window]);
     if matches!(whole, Energy::Measured { .. }) || phases.iter().all(|p| p.energy.is_none()) {
         return whole;
     }
@@ -100,26 +100,18 @@ fn energy(sampler: Option<&Sampler>, device: &str, phases: &[Phase], from_ns: u6
 /// What is lent.
 struct Bench<'a> {
     device: Arc<dyn Device>,
-    sampler: Option<&'a Sampler>,
-    start: Instant,
+    session: &'a Session,
     stop: &'a dyn Fn() -> bool,
-    live: &'a Live,
     phases: Vec<Phase>,
 }
 
 impl<'a> Bench<'a> {
     fn of(session: &'a Session, device: Arc<dyn Device>, stop: &'a dyn Fn() -> bool) -> Self {
-        let Session { sampler, start, live, .. } = session;
-        Self { device, sampler: sampler.as_ref(), start: *start, stop, live, phases: Vec::new() }
+        Self { device, session, stop, phases: Vec::new() }
     }
 
     /// The parts noted, each with its energy, once the sensors have spoken of all of them.
     fn phases(mut self) -> Vec<Phase> {
-        if let Some(last) = self.phases.last() {
-            let ended = Duration::from_nanos(last.ended_ns);
-            // Only as long as it takes: Ctrl-C asks for what was measured, not for less of it.
-            std::thread::sleep((ended + SETTLED).saturating_sub(self.now()));
-        }
         self.settle(Duration::ZERO);
         self.phases
     }
@@ -128,7 +120,7 @@ impl<'a> Bench<'a> {
     fn settle(&mut self, ago: Duration) {
         let until = self.now().saturating_sub(ago).as_nanos() as u64;
         for phase in self.phases.iter_mut().filter(|p| p.energy.is_none() && p.ended_ns <= until) {
-            let energy = task::energy_of(self.sampler, self.device.id(), phase.began_ns, phase.ended_ns);
+            let energy = self.session.energy(self.device.id(), &[[phase.began_ns, phase.ended_ns]]);
             // Why no sensor spoke stands once, beside the whole.
             phase.energy = Some(energy).filter(|e| matches!(e, Energy::Measured { .. }));
         }
@@ -137,7 +129,7 @@ impl<'a> Bench<'a> {
 
 impl Lab for Bench<'_> {
     fn now(&self) -> Duration {
-        self.start.elapsed()
+        self.session.start.elapsed()
     }
     fn stopped(&self) -> bool {
         (self.stop)()
@@ -160,7 +152,7 @@ impl Lab for Bench<'_> {
     fn hottest(&self) -> Option<f64> {
         let now = self.now();
         let from = now.saturating_sub(RECENT).as_nanos() as u64;
-        let readings = watch::recent(self.sampler, from, now.as_nanos() as u64);
+        let readings = watch::recent(self.session.sampler.as_ref(), from, now.as_nanos() as u64);
         readings.iter().filter(|r| r.quantity == "temperature").map(|r| r.value).reduce(f64::max)
     }
     fn phase(&mut self, name: &str, began: Duration, work: Work) {
@@ -169,10 +161,10 @@ impl Lab for Bench<'_> {
     }
     fn tell(&mut self, so_far: &Beat) {
         self.settle(SETTLED);
-        if let Some(show) = &self.live.0 {
+        if let Some(show) = &self.session.live.0 {
             let now = self.now();
             let from = now.saturating_sub(RECENT).as_nanos() as u64;
-            show(so_far, &watch::recent(self.sampler, from, now.as_nanos() as u64));
+            show(so_far, &watch::recent(self.session.sampler.as_ref(), from, now.as_nanos() as u64));
         }
     }
 }

@@ -196,8 +196,10 @@ fn hostile_texts_stay_texts() {
         m.planned.push(s());
         m.absent = vec![Absent { what: s(), why: s() }];
         run.remarks = vec![s()];
-        run.telemetry
-            .push(Line::Header(Header { sensors: vec![Channel::refused(text_, Some(text_), Some(text_), text_)] }));
+        run.telemetry.push(Line::Header(Header {
+            sensors: vec![Channel::refused(text_, Some(text_), Some(text_), text_)],
+            ..Header::default()
+        }));
         for line in &mut run.telemetry {
             if let Line::Sample(sample) = line {
                 sample.readings.iter_mut().for_each(|r| r.scope = text_.into());

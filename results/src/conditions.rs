@@ -33,6 +33,12 @@ pub enum Energy {
     Measured {
         /// Every scope that spoke.
         readings: Vec<EnergyReading>,
+        /// Every scope whose numbers are not valid for this window, and why.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        invalid: Vec<InvalidEnergy>,
+        /// From when to when, in nanoseconds since the run's start: the samples, without preparing and warming up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window_ns: Option<[u64; 2]>,
     },
     /// None did.
     Unavailable {
@@ -42,7 +48,7 @@ pub enum Energy {
 }
 
 /// Energy in one scope.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EnergyReading {
     /// What it covers: `gpu`, `module`, `soc_pkg`, `cpu`, `sys_total`, `wall`.
     pub scope: String,
@@ -52,12 +58,63 @@ pub struct EnergyReading {
     pub joules: f64,
     /// Average watts over the window.
     pub watts: f64,
-    /// Uncertainty of both, as a share.
+    /// Uncertainty of both, as a share: what lies between two updates of the sensor, and what it sleeps through. Its
+    /// calibration is not in it: that error is the same in every run.
     pub plus_minus: f64,
     /// Share of the window that the sensor saw.
     pub coverage: f64,
     /// Whether the scope contains the device that did the work; tokens per joule are formed from no other.
     pub covers_device: bool,
+    /// How the joules were got, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// Milliseconds between two updates of the sensor, as its readings show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_ms: Option<f64>,
+    /// The highest power read within the window, in watts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_watts: Option<f64>,
+    /// The counter's joules over the integral of the power that the same sensor states, where it states both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_check: Option<f64>,
+    /// The same without what the machine takes when it does nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net: Option<NetEnergy>,
+    /// Whether a test double stood in for the sensor: then this is no measurement, and no efficiency is formed from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub simulated: bool,
+}
+
+/// How joules were got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The difference of an energy counter.
+    Counter,
+    /// The integral of power over time, by trapezoids.
+    Integral,
+}
+
+/// Energy above what the machine took before it was given any work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NetEnergy {
+    /// Joules over the window.
+    pub joules: f64,
+    /// Their uncertainty, as a share; it holds how much the idle power wandered.
+    pub plus_minus: f64,
+    /// Watts at idle, which were subtracted.
+    pub idle_watts: f64,
+}
+
+/// A scope that spoke, and why no energy of it is stated for this window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InvalidEnergy {
+    /// What it covers.
+    pub scope: String,
+    /// Where its numbers come from.
+    pub source: String,
+    /// Why they are not valid.
+    pub reason: String,
 }
 
 /// The core clock at one moment.

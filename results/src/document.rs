@@ -117,6 +117,15 @@ pub struct Efficiency {
     pub scope: String,
     /// Items a joule.
     pub items_per_joule: f64,
+    /// The sensor behind it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// Uncertainty, as a share: the energy's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plus_minus: Option<f64>,
+    /// Items a joule above idle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net_items_per_joule: Option<f64>,
 }
 
 impl Document {
@@ -185,15 +194,21 @@ impl Entry {
             });
             self.roof = roofline::share(&m.roofs, &m.work, seconds);
         }
-        if let Energy::Measured { readings } = &m.conditions.energy {
+        if let Energy::Measured { readings, .. } = &m.conditions.energy {
             // In floating point: a stored run may hold counts whose product no integer holds.
             // What was dropped took its energy all the same.
             let samples = (m.samples_ns.len() + m.dropped.len()) as f64;
             let items = m.work.items as f64 * m.iterations as f64 * samples;
             self.efficiency = readings
                 .iter()
-                .filter(|r| r.covers_device && r.joules > 0.0 && items > 0.0)
-                .map(|r| Efficiency { scope: r.scope.clone(), items_per_joule: items / r.joules })
+                .filter(|r| r.covers_device && !r.simulated && r.joules > 0.0 && items > 0.0)
+                .map(|r| Efficiency {
+                    scope: r.scope.clone(),
+                    items_per_joule: items / r.joules,
+                    source: r.source.clone(),
+                    plus_minus: Some(r.plus_minus),
+                    net_items_per_joule: r.net.as_ref().filter(|n| n.joules > 0.0).map(|n| items / n.joules),
+                })
                 .collect();
         }
         self.time = time;

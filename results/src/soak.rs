@@ -181,8 +181,8 @@ fn recovery(m: &Measurement, burst: f64) -> (Option<f64>, f64) {
 }
 
 fn per_joule(phase: &Phase) -> Vec<PerJoule> {
-    let Some(Energy::Measured { readings }) = &phase.energy else { return Vec::new() };
-    let covering = readings.iter().filter(|r| r.covers_device && r.joules > 0.0);
+    let Some(Energy::Measured { readings, .. }) = &phase.energy else { return Vec::new() };
+    let covering = readings.iter().filter(|r| r.covers_device && !r.simulated && r.joules > 0.0);
     let of = |r: &crate::conditions::EnergyReading| PerJoule {
         scope: r.scope.clone(),
         items_per_joule: produced(phase) / r.joules,

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A line of `telemetry.jsonl`; its `line` field says which kind it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -9,8 +10,10 @@ use serde::{Deserialize, Serialize};
 pub enum Line {
     /// The first line.
     Header(Header),
-    /// Every other line.
+    /// What was read at one time.
     Sample(Sample),
+    /// What went wrong with a sensor meanwhile.
+    Event(Event),
 }
 
 /// Every sensor that was asked, also those that refused.
@@ -18,6 +21,9 @@ pub enum Line {
 pub struct Header {
     /// One entry for each quantity a sensor offers in each scope, and one for each refusal.
     pub sensors: Vec<Channel>,
+    /// What sensors told once, by `sensor scope what`: driver, addressing mode, why a number that was offered is not believed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
 }
 
 /// One quantity of one sensor, or the sensor's refusal to give it.
@@ -39,9 +45,38 @@ pub struct Channel {
     pub unit: Option<String>,
     /// Milliseconds between readings, as intended.
     pub period_ms: Option<u64>,
+    /// Milliseconds that each number is the mean of, where the sensor averages by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub averages_ms: Option<f64>,
+    /// Milliseconds between two updates of the number, as the sensor's maker states them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates_ms: Option<f64>,
+    /// Share of the time that the sensor looks at all; absent where it does not sleep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duty: Option<f64>,
+    /// Whether a test double answers in the sensor's stead: then no number of it is a measurement.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub simulated: bool,
 }
 
 impl Channel {
+    /// A quantity that answers: the sensor's name, what, of what, where from, its unit, and milliseconds between readings.
+    pub fn ok(name: &str, quantity: &str, scope: &str, source: &str, unit: &str, period_ms: Option<u64>) -> Self {
+        Self {
+            name: name.to_owned(),
+            quantity: Some(quantity.to_owned()),
+            status: Status::Ok,
+            reason: None,
+            source: Some(source.to_owned()),
+            scope: Some(scope.to_owned()),
+            unit: Some(unit.to_owned()),
+            period_ms,
+            averages_ms: None,
+            updates_ms: None,
+            duty: None,
+            simulated: false,
+        }
+    }
     /// A sensor, or one quantity of it, that cannot be read, and why.
     pub fn refused(name: &str, quantity: Option<&str>, source: Option<&str>, reason: impl AsRef<str>) -> Self {
         Self {
@@ -53,6 +88,10 @@ impl Channel {
             scope: None,
             unit: None,
             period_ms: None,
+            averages_ms: None,
+            updates_ms: None,
+            duty: None,
+            simulated: false,
         }
     }
 }
@@ -76,12 +115,25 @@ pub struct Sample {
     pub readings: Vec<Reading>,
 }
 
+/// Something that went wrong with a sensor while the run went on without it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Nanoseconds since the run's start.
+    pub t_ns: u64,
+    /// The sensor's name.
+    pub sensor: String,
+    /// What happened.
+    pub what: String,
+}
+
 /// One number from one sensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reading {
-    /// What: `load`, `steal`, `available`, `frequency`, `temperature`, `power`, `energy`, `clock`.
+    /// What: `load`, `steal`, `available`, `frequency`, `temperature`, `power`, `energy`, `clock`, `margin` (kelvin to the
+    /// limit), `throttle_reasons` (bits), `throttled …` (seconds held back so far, by reason), `power_average`, `power_limit`, …
     pub quantity: String,
-    /// Of what: `cpu`, `memory`, `cpu 0-3`, `package-0`, `gpu 0`, …
+    /// Of what: `cpu`, `memory`, `cpu 0-3`, `package-0`, `gpu 0`, …; powers and energies are of `gpu N`, `module N`, `soc_pkg`,
+    /// `cpu`, `sys_total` or `wall`, or of a rail inside one, named as the sensor names it.
     pub scope: String,
     /// Where it comes from, as in [`Channel::source`].
     pub source: String,
@@ -97,7 +149,10 @@ mod tests {
 
     #[test]
     fn lines_name_their_kind_and_read_back() {
-        let header = Line::Header(Header { sensors: vec![Channel::refused("rapl", None, None, "no such\nfile")] });
+        let header = Line::Header(Header {
+            sensors: vec![Channel::refused("rapl", None, None, "no such\nfile")],
+            ..Header::default()
+        });
         let text = serde_json::to_string(&header).unwrap();
         assert!(text.starts_with(r#"{"line":"header""#) && text.contains("no such file"), "{text}");
         assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), header);

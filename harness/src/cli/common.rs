@@ -4,6 +4,7 @@ use super::{Verdict, stop, ui};
 use crate::os::SysRoot;
 use crate::plan::Task;
 use crate::session::Session;
+use crate::telemetry::wall::Meter;
 use crate::trial::Live;
 use crate::{detect, devices, run};
 use anyhow::{Context, bail};
@@ -43,6 +44,9 @@ pub(super) struct Common {
     /// Continue a run that was interrupted or killed: what has a record is not measured again
     #[arg(long, value_name = "RUN")]
     pub(super) resume: Option<PathBuf>,
+    /// A meter at the wall: a CSV that grows (a column of watts, one of time), or http://… that answers with JSON (Shelly, Tasmota …)
+    #[arg(long, value_name = "FILE|URL", value_parser = Meter::parse)]
+    pub(super) wall_power: Option<Meter>,
     /// Print the run as one JSON document on stdout
     #[arg(long)]
     pub(super) json: bool,
@@ -212,9 +216,11 @@ fn open(
         manifest.ended = None;
         manifest.telemetry_cost = None;
         // What was absent before is found again by this process.
-        manifest.absent.retain(|absent| !absent.what.starts_with("roofs.") && absent.what != "telemetry");
+        manifest.absent.retain(|absent| !absent.what.starts_with("roofs.") && !absent.what.starts_with("telemetry"));
         let elapsed = run.records.iter().map(|r| r.ended_ns).max().unwrap_or(0);
-        let session = Session::start(store, manifest, place.devices, policy, &place.root, elapsed)?;
+        let meter = common.wall_power.as_ref();
+        let mut session = Session::start_with(store, manifest, place.devices, policy, &place.root, elapsed, meter)?;
+        session.rest();
         return Ok((session, run.records));
     }
     let started_at = run::now();
@@ -245,7 +251,10 @@ fn open(
         canaries: Vec::new(),
     };
     let store = Store::create(&folder, &manifest)?;
-    Ok((Session::start(store, manifest, place.devices, policy, &place.root, 0)?, Vec::new()))
+    let meter = common.wall_power.as_ref();
+    let mut session = Session::start_with(store, manifest, place.devices, policy, &place.root, 0, meter)?;
+    session.rest();
+    Ok((session, Vec::new()))
 }
 
 fn missing(device: &DeviceInfo) -> Option<Absent> {

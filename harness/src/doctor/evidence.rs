@@ -2,7 +2,7 @@
 
 use super::faults::BUSY;
 use crate::detect::State;
-use crate::throttled::{REASONS, concerns};
+use crate::throttled::{BY, REASONS, concerns};
 use spark_results::change;
 use spark_results::soak::SEARCH;
 use spark_results::stats;
@@ -73,11 +73,11 @@ pub fn of_samples(samples: &[Sample], when: &str, known_load: bool) -> Vec<Evide
         max_clock_hz: some(of(scope, "max_clock")),
         watts: some(of(scope, "power")),
         system_watts: system.and_then(|(scope, quantity)| some(of(scope, quantity))),
-        busy: some(of(scope, "utilisation")),
+        busy: some(of(scope, "load")),
         known_load,
         reasons: Some(of(scope, REASONS)).filter(|b| !b.is_empty()).map(|b| b.iter().fold(0, |all, b| all | *b as u64)),
         heat_counted: series.iter().any(|((at, quantity), points)| {
-            let heat = quantity.starts_with("throttle_") && (quantity.contains("therm") || quantity.contains("heat"));
+            let heat = quantity.strip_prefix(BY).is_some_and(|by| by.starts_with("heat"));
             *at == scope && heat && points.last().zip(points.first()).is_some_and(|(last, first)| last.1 > first.1)
         }),
         hottest_c: hottest,

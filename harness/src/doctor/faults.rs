@@ -39,7 +39,7 @@ impl Evidence {
         self.clock_hz.is_some_and(|hz| hz < limit)
     }
     fn held_back(&self) -> u64 {
-        self.reasons.unwrap_or(0) & throttled::HELD_BACK
+        self.reasons.unwrap_or(0) & (throttled::HELD_BACK | throttled::POWER_CAP)
     }
     /// Clock, power and load in words.
     fn seen(&self) -> String {

@@ -26,6 +26,8 @@ pub struct Samples {
     pub at_ns: Vec<u64>,
     /// Iterations of the step in each.
     pub iterations: u64,
+    /// From when to when they were taken, in nanoseconds since the run's start: one window, and one more for each pause.
+    pub windows: Vec<[u64; 2]>,
     /// The core clock between samples.
     pub clocks: Vec<CoreClock>,
     /// What bears on trust.
@@ -43,6 +45,21 @@ pub fn samples(
     now: &dyn Fn() -> Duration,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Samples>, Fault> {
+    samples_apart(step, device, policy, &[], now, stop)
+}
+
+/// The same with `pauses`, evenly spread over the time, each as long as it says: what a sensor that sleeps misses in one stretch of
+/// the work it sees in another.
+///
+/// Errors: the step's own.
+pub fn samples_apart(
+    step: &mut dyn Step,
+    device: &dyn Device,
+    policy: &Policy,
+    pauses: &[Duration],
+    now: &dyn Fn() -> Duration,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Samples>, Fault> {
     let fixed = step.iterations_a_sample();
     let Some(warm) = warmup::until_steady(step, device, policy, fixed.unwrap_or(1), now, stop)? else {
         return Ok(None);
@@ -52,8 +69,10 @@ pub fn samples(
         ((policy.sample_us as f64 * 1e3 / each_ns).ceil() as u64).clamp(1, 1 << 20)
     });
     let mut samples = Samples { iterations, notes: warm.notes, ..Samples::default() };
-    let began = now();
+    let mut began = now();
+    let mut opened = began;
     let budget = Duration::from_millis(policy.time_ms);
+    let mut pauses = (1u32..).zip(pauses).map(|(i, pause)| (budget * i / (pauses.len() as u32 + 1), *pause)).peekable();
     let mut next_clock = 0;
     loop {
         if stop() {
@@ -72,6 +91,13 @@ pub fn samples(
         if taken as u64 >= policy.samples_max {
             break;
         }
+        if let Some((_, pause)) = pauses.next_if(|(at, _)| now() - began >= *at) {
+            samples.windows.push([ns_of(opened), ns_of(now())]);
+            std::thread::sleep(pause);
+            // The budget is of measuring.
+            began += pause;
+            opened = now();
+        }
         if taken as u64 >= policy.samples_min {
             let narrow = taken.is_multiple_of(5) && narrow(&samples.ns, policy.interval);
             if narrow || now() - began >= budget {
@@ -82,7 +108,12 @@ pub fn samples(
             break;
         }
     }
+    samples.windows.push([ns_of(opened), ns_of(now())]);
     Ok(Some(samples))
+}
+
+fn ns_of(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// One sample: the state brought back, then `iterations` runs under the device's clock.

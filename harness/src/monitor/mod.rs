@@ -12,16 +12,14 @@ use std::collections::{BTreeMap, VecDeque};
 /// Readings kept of each sensor: as many as the widest terminal has columns for.
 const KEPT: usize = 240;
 /// Quantities in the order they are shown; any other stands behind them.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 9] = [
     "power",
     "power from energy",
     "clock",
     "frequency",
     "throttle_reasons",
     "throttle_events",
-    "throttle_time",
     "temperature",
-    "utilisation",
     "load",
     "available",
 ];
@@ -64,7 +62,7 @@ impl Row {
     pub fn alarming(&self) -> bool {
         match (self.quantity.as_str(), self.now()) {
             (throttled::REASONS, Some(bits)) => bits as u64 & throttled::HELD_BACK != 0,
-            (quantity, Some(now)) if quantity.starts_with("throttle_") => {
+            (quantity, Some(now)) if throttled::counts(quantity) => {
                 let past = self.values.len().saturating_sub(8);
                 self.values.range(past..).any(|v| *v < now)
             }

@@ -7,16 +7,17 @@ use spark_results::telemetry::{Channel, Reading};
 use crate::detect::frequency;
 use crate::os::SysRoot;
 
-use super::{Probe, Sensor, keep_answering};
+use super::Sensor;
+use super::probe::{Probe, Probes};
 
 pub(super) struct Clocks {
     root: SysRoot,
-    probes: Vec<Probe>,
+    probes: Probes,
 }
 
 impl Clocks {
     pub(super) fn new(root: &SysRoot) -> Self {
-        Self { root: root.clone(), probes: Vec::new() }
+        Self { root: root.clone(), probes: Probes::default() }
     }
 }
 
@@ -35,10 +36,11 @@ impl Sensor for Clocks {
                 path,
                 unit: "Hz",
                 scale: 1e3,
+                ..Probe::default()
             }
         };
-        self.probes = frequency::policies(&self.root).into_iter().map(probe).collect();
-        if self.probes.is_empty() {
+        let probes: Vec<Probe> = frequency::policies(&self.root).into_iter().map(probe).collect();
+        if probes.is_empty() {
             let why = "no frequency policy: the system does not tell the clock (a virtual machine, or not Linux)";
             return vec![Channel::refused(
                 self.name(),
@@ -47,14 +49,18 @@ impl Sensor for Clocks {
                 why,
             )];
         }
-        keep_answering(&self.root, "cpufreq", self.period(), &mut self.probes)
+        self.probes.ask(&self.root, "cpufreq", self.period(), probes)
     }
 
     fn read(&mut self) -> Vec<Reading> {
-        self.probes.iter().filter_map(|p| p.read(&self.root)).collect()
+        self.probes.read(&self.root)
     }
 
     fn period(&self) -> Duration {
         Duration::from_millis(500)
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        self.probes.trouble()
     }
 }

@@ -1,22 +1,42 @@
 //! The sensors: each one asked once what it can give, then read through a run; a refused quantity is absent, never 0.
 
+mod battery;
+mod counter;
 mod cpu;
 mod cpufreq;
+mod grace;
+mod history;
 mod hwmon;
+mod ina;
+mod keeper;
 mod memory;
 mod nvml;
+mod nvml_gpu;
+mod nvml_sys;
+mod nvml_told;
+mod probe;
 mod rapl;
 mod sampler;
+mod soc;
+#[cfg(target_os = "macos")]
+mod soc_macos;
+mod spbm;
 mod thermal;
+pub mod wall;
 
 pub use cpu::{Shares, Ticks};
+pub use nvml::LIBRARY;
 pub use sampler::{Cost, Sampler};
 
 use std::time::Duration;
 
-use spark_results::telemetry::{Channel, Reading, Status};
+use spark_results::telemetry::{Channel, Reading};
 
 use crate::os::SysRoot;
+use wall::Meter;
+
+/// How often a sensor of power or energy is read: five times what an integral needs, so that an update is seen soon after it came.
+const OFTEN: Duration = Duration::from_millis(50);
 
 /// A place that numbers about the machine's state come from.
 pub trait Sensor: Send {
@@ -29,74 +49,51 @@ pub trait Sensor: Send {
     fn read(&mut self) -> Vec<Reading>;
     /// How often it is worth reading.
     fn period(&self) -> Duration;
+    /// Why a number was left out of the last [`Sensor::read`], where one was.
+    fn trouble(&mut self) -> Option<String> {
+        None
+    }
+    /// How old the numbers of the last [`Sensor::read`] were when it returned.
+    fn age(&self) -> Duration {
+        Duration::ZERO
+    }
+    /// What it told once, by name; to be asked after [`Sensor::probe`].
+    fn facts(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }
 
 /// Every sensor there is, in the order of the header.
 #[must_use]
 pub fn sensors(root: &SysRoot) -> Vec<Box<dyn Sensor>> {
-    vec![
+    sensors_and(root, None)
+}
+
+/// The same, and a meter outside the machine.
+#[must_use]
+pub fn sensors_and(root: &SysRoot, meter: Option<&Meter>) -> Vec<Box<dyn Sensor>> {
+    let mut sensors: Vec<Box<dyn Sensor>> = vec![
         Box::new(cpu::Load::new(root)),
         Box::new(memory::Available::new(root)),
         Box::new(cpufreq::Clocks::new(root)),
         Box::new(thermal::Zones::new(root)),
         Box::new(hwmon::Chips::new(root)),
+        Box::new(spbm::Rails::new(root)),
+        Box::new(grace::Sockets::new(root)),
+        Box::new(ina::Monitors::new(root)),
         Box::new(rapl::Energy::new(root)),
+        Box::new(battery::Batteries::new(root)),
+        Box::new(soc::Meter::new(root)),
         Box::new(nvml::Gpus::new(root)),
-    ]
-}
-
-/// A number to be read again and again: what it is of, where it is, how it is scaled.
-#[derive(Debug, Clone)]
-struct Probe {
-    quantity: &'static str,
-    scope: String,
-    /// The file's path, which is also the source that is named.
-    path: String,
-    unit: &'static str,
-    /// The file's integer times this is the value in `unit`.
-    scale: f64,
-}
-
-impl Probe {
-    /// This quantity as a header line, or the reason why it cannot be read now.
-    fn channel(&self, root: &SysRoot, name: &str, period: Duration) -> Channel {
-        match root.value::<i64>(&self.path) {
-            Ok(_) => channel(name, self.quantity, &self.scope, &self.path, self.unit, period),
-            Err(why) => Channel {
-                scope: Some(self.scope.clone()),
-                ..Channel::refused(name, Some(self.quantity), Some(&self.path), why)
-            },
-        }
+    ];
+    if let Some(meter) = meter {
+        sensors.push(Box::new(wall::Wall::new(meter.clone())));
     }
-
-    fn read(&self, root: &SysRoot) -> Option<Reading> {
-        root.value::<i64>(&self.path).ok().map(|raw| self.reading(raw as f64 * self.scale))
-    }
-
-    fn reading(&self, value: f64) -> Reading {
-        reading(self.quantity, &self.scope, &self.path, value, self.unit)
-    }
-}
-
-/// Turns what could be probed into channels and keeps the probes that answer.
-fn keep_answering(root: &SysRoot, name: &'static str, period: Duration, probes: &mut Vec<Probe>) -> Vec<Channel> {
-    let channels: Vec<Channel> = probes.iter().map(|p| p.channel(root, name, period)).collect();
-    let mut answers = channels.iter().map(|c| c.status == Status::Ok);
-    probes.retain(|_| answers.next().unwrap_or(false));
-    channels
+    sensors
 }
 
 fn channel(name: &str, quantity: &str, scope: &str, source: &str, unit: &str, period: Duration) -> Channel {
-    Channel {
-        name: name.to_owned(),
-        quantity: Some(quantity.to_owned()),
-        status: Status::Ok,
-        reason: None,
-        source: Some(source.to_owned()),
-        scope: Some(scope.to_owned()),
-        unit: Some(unit.to_owned()),
-        period_ms: u64::try_from(period.as_millis()).ok(),
-    }
+    Channel::ok(name, quantity, scope, source, unit, u64::try_from(period.as_millis()).ok())
 }
 
 fn reading(quantity: &str, scope: &str, source: &str, value: f64, unit: &str) -> Reading {

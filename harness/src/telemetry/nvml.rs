@@ -1,60 +1,46 @@
-//! NVIDIA GPUs through NVML: power, energy, temperature and the SM clock, each asked once and left out where refused.
+//! NVIDIA GPUs through NVML, each quantity asked once and left out where it is refused.
+//!
+//! That the library loads means little: on a Jetson it starts, lists one GPU and refuses everything.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use nvml_wrapper::Nvml;
-use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
-use nvml_wrapper::{Device, error::NvmlError};
-use spark_results::machine::clean;
-use spark_results::telemetry::{Channel, Reading, Status};
+use nvml_wrapper::error::NvmlError;
+use spark_results::telemetry::{Channel, Reading};
 
+use crate::detect::meminfo;
 use crate::os::SysRoot;
 
-use super::{Sensor, channel, reading};
+use super::nvml_gpu::{At, Gpu};
+use super::{OFTEN, Sensor, nvml_sys, nvml_told};
 
-/// One quantity: its name, its unit, the call's name and the call with the value in that unit.
-type Quantity = (&'static str, &'static str, &'static str, fn(&Device<'_>) -> Result<f64, NvmlError>);
-
-const QUANTITIES: &[Quantity] = &[
-    ("power", "W", "power_usage", |d| Ok(f64::from(d.power_usage()?) / 1e3)),
-    ("energy", "J", "total_energy_consumption", |d| Ok(d.total_energy_consumption()? as f64 / 1e3)),
-    ("temperature", "degC", "temperature", |d| Ok(f64::from(d.temperature(TemperatureSensor::Gpu)?))),
-    ("clock", "Hz", "clock_info sm", |d| Ok(f64::from(d.clock_info(Clock::SM)?) * 1e6)),
-];
-
-/// A quantity of a GPU that answered when probed.
-struct Answering {
-    gpu: u32,
-    quantity: &'static Quantity,
-    source: String,
-}
+/// The environment variable that names the library, where it is not the system's own: for tests, and for odd installations.
+pub const LIBRARY: &str = "SPARK_BENCH_NVML";
 
 pub(super) struct Gpus {
-    live: bool,
-    nvml: Option<Nvml>,
-    answering: Vec<Answering>,
+    root: SysRoot,
+    nvml: Option<(Nvml, String)>,
+    gpus: Vec<(u32, Gpu)>,
+    facts: Vec<(String, String)>,
+    trouble: Option<String>,
+}
+
+/// The library that was asked for; an empty name is none.
+fn library() -> Option<OsString> {
+    std::env::var_os(LIBRARY).filter(|path| !path.is_empty())
 }
 
 impl Gpus {
     pub(super) fn new(root: &SysRoot) -> Self {
-        Self { live: root.is_live(), nvml: None, answering: Vec::new() }
+        Self { root: root.clone(), nvml: None, gpus: Vec::new(), facts: Vec::new(), trouble: None }
     }
 
-    fn of_gpu(&mut self, gpu: u32, device: &Device<'_>, channels: &mut Vec<Channel>) {
-        let name = device.name().map_or_else(|e| format!("unnamed ({e})"), |n| clean(&n));
-        let scope = format!("gpu {gpu}");
-        for quantity in QUANTITIES {
-            let source = format!("nvml {} of {name}", quantity.2);
-            match quantity.3(device) {
-                Ok(_) => {
-                    channels.push(channel("nvml", quantity.0, &scope, &source, quantity.1, self.period()));
-                    self.answering.push(Answering { gpu, quantity, source });
-                }
-                Err(e) => {
-                    let refused = Channel::refused("nvml", Some(quantity.0), Some(&source), e.to_string());
-                    channels.push(Channel { scope: Some(scope.clone()), ..refused });
-                }
-            }
+    fn open() -> Result<Nvml, NvmlError> {
+        match library() {
+            Some(path) => Nvml::builder().lib_path(&path).init(),
+            // The bare `.so` belongs to development packages; a driver brings `.so.1`.
+            None => Nvml::init(),
         }
     }
 }
@@ -66,46 +52,69 @@ impl Sensor for Gpus {
 
     fn probe(&mut self) -> Vec<Channel> {
         let refused = |why: String| vec![Channel::refused("nvml", None, Some("libnvidia-ml"), why)];
-        if !self.live {
+        if !self.root.is_live() && library().is_none() {
             return refused("not asked: the machine is read from files".to_owned());
         }
-        let nvml = match Nvml::init() {
+        let nvml = match Self::open() {
             Ok(nvml) => nvml,
             Err(e) => return refused(e.to_string()),
         };
+        let driver = nvml.sys_driver_version().unwrap_or_else(|_| "unknown".to_owned());
         let count = match nvml.device_count() {
             Ok(0) => return refused("the driver lists no GPU".to_owned()),
             Ok(count) => count,
             Err(e) => return refused(e.to_string()),
         };
+        let simulated = nvml_sys::is_double(&nvml);
+        let machine = self.root.text("/proc/meminfo").ok().and_then(|text| meminfo(&text, "MemTotal"));
         let mut channels = Vec::new();
-        for gpu in 0..count {
-            match nvml.device_by_index(gpu) {
-                Ok(device) => self.of_gpu(gpu, &device, &mut channels),
+        for number in 0..count {
+            match nvml.device_by_index(number) {
+                Ok(device) => {
+                    let at = At { nvml: &nvml, driver: &driver, device: &device };
+                    let (gpu, told) = Gpu::ask(number, &at, OFTEN);
+                    channels.extend(told);
+                    self.gpus.push((number, gpu));
+                    self.facts.extend(nvml_told::facts(number, &at, machine));
+                }
                 Err(e) => channels.push(Channel {
-                    scope: Some(format!("gpu {gpu}")),
+                    scope: Some(format!("gpu {number}")),
                     ..Channel::refused("nvml", None, None, e.to_string())
                 }),
             }
         }
-        debug_assert!(channels.iter().filter(|c| c.status == Status::Ok).count() == self.answering.len());
-        self.nvml = Some(nvml);
+        channels.iter_mut().for_each(|c| c.simulated = simulated);
+        self.nvml = Some((nvml, driver));
         channels
     }
 
     fn read(&mut self) -> Vec<Reading> {
-        let Some(nvml) = &self.nvml else {
+        let Some((nvml, driver)) = &self.nvml else {
             return Vec::new();
         };
-        let one = |a: &Answering| {
-            let (name, unit, _, call) = a.quantity;
-            let value = call(&nvml.device_by_index(a.gpu).ok()?).ok()?;
-            Some(reading(name, &format!("gpu {}", a.gpu), &a.source, value, unit))
-        };
-        self.answering.iter().filter_map(one).collect()
+        let mut readings = Vec::new();
+        for (number, gpu) in &mut self.gpus {
+            match nvml.device_by_index(*number) {
+                Ok(device) => {
+                    let (read, trouble) = gpu.read(&At { nvml, driver, device: &device });
+                    readings.extend(read);
+                    self.trouble = trouble.or(self.trouble.take());
+                }
+                Err(e) => self.trouble = Some(format!("gpu {number}: {e}")),
+            }
+        }
+        readings
     }
 
     fn period(&self) -> Duration {
-        Duration::from_millis(100)
+        OFTEN
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        self.trouble.take()
+    }
+
+    fn facts(&self) -> Vec<(String, String)> {
+        self.facts.clone()
     }
 }

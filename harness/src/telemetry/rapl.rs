@@ -2,55 +2,42 @@
 
 use std::time::Duration;
 
-use spark_results::telemetry::{Channel, Reading, Status};
+use spark_results::telemetry::{Channel, Reading};
 
 use crate::os::SysRoot;
 
-use super::{Probe, Sensor};
+use super::probe::{Probe, Probes};
+use super::{OFTEN, Sensor};
 
 const FOLDER: &str = "/sys/class/powercap";
-
-/// A counter of microjoules that starts again at 0 after `range`.
-#[derive(Debug, Clone)]
-struct Counter {
-    range_uj: Option<u64>,
-    last_uj: u64,
-    sum_uj: u64,
-}
-
-impl Counter {
-    /// Takes a new value and returns what has been counted since the first; `None` when the counter went back and nobody knows how
-    /// far it had come, after which counting goes on from here.
-    fn take(&mut self, now_uj: u64) -> Option<u64> {
-        let step = now_uj.checked_sub(self.last_uj).or_else(|| {
-            // The range is the highest value, so one step more lies between it and 0.
-            let left = self.range_uj?.checked_sub(self.last_uj)?;
-            Some(left.saturating_add(1).saturating_add(now_uj))
-        });
-        self.last_uj = now_uj;
-        self.sum_uj = self.sum_uj.saturating_add(step?);
-        Some(self.sum_uj)
-    }
-}
+/// The hardware adds to the counter about every millisecond (Intel SDM vol. 3, "RAPL interfaces").
+const UPDATE_MS: f64 = 1.0;
+const MEND: &str = "reading it is for root only since Linux 5.10 (CVE-2020-8694); to allow it until the next start: \
+                    sudo chmod a+r /sys/class/powercap/*rapl*/energy_uj";
 
 pub(super) struct Energy {
     root: SysRoot,
-    zones: Vec<(Probe, Counter)>,
+    zones: Probes,
 }
 
 impl Energy {
     pub(super) fn new(root: &SysRoot) -> Self {
-        Self { root: root.clone(), zones: Vec::new() }
+        Self { root: root.clone(), zones: Probes::default() }
     }
 
-    /// `intel-rapl:0` is a package, `intel-rapl:0:1` a part of it; `intel-rapl` itself is the driver.
-    fn scope(&self, zone: &str) -> String {
+    /// `intel-rapl:0` is a package, `intel-rapl:0:1` a part of it; `intel-rapl` itself is the driver. A package is the scope `cpu`,
+    /// `cpu N` where there are several; `psys` is the whole board. Parts are named after both, and memory beside the package.
+    fn scope(&self, zone: &str, several: bool) -> String {
         let name = |zone: &str| self.root.line(format!("{FOLDER}/{zone}/name")).unwrap_or_else(|_| zone.to_owned());
-        match zone.rsplit_once(':') {
-            Some((package, _)) if package.contains(':') => {
-                format!("{}/{}", name(package), name(zone))
-            }
+        let whole = |zone: &str| match name(zone).split_once('-') {
+            Some(("package", number)) if several => format!("cpu {number}"),
+            Some(("package", _)) => "cpu".to_owned(),
+            _ if name(zone) == "psys" => "sys_total".to_owned(),
             _ => name(zone),
+        };
+        match zone.rsplit_once(':') {
+            Some((package, _)) if package.contains(':') => format!("{}/{}", whole(package), name(zone)),
+            _ => whole(zone),
         }
     }
 }
@@ -61,24 +48,33 @@ impl Sensor for Energy {
     }
 
     fn probe(&mut self) -> Vec<Channel> {
-        let mut channels = Vec::new();
-        for zone in self.root.names(FOLDER).into_iter().filter(|n| n.contains("rapl") && n.contains(':')) {
-            let at = |file: &str| format!("{FOLDER}/{zone}/{file}");
-            let probe =
-                Probe { quantity: "energy", scope: self.scope(&zone), path: at("energy_uj"), unit: "J", scale: 1e-6 };
-            let mut channel = probe.channel(&self.root, self.name(), self.period());
-            if let Some(why) = channel.reason.as_mut().filter(|why| why.contains("ermission denied")) {
-                why.push_str(&format!("; as root: chmod a+r {FOLDER}/*rapl*/energy_uj (until the next start)"));
-            }
-            if channel.status == Status::Ok
-                && let Ok(last_uj) = self.root.value(&probe.path)
-            {
-                self.zones.push((
-                    probe,
-                    Counter { range_uj: self.root.value(at("max_energy_range_uj")).ok(), last_uj, sum_uj: 0 },
-                ));
-            }
-            channels.push(channel);
+        let is_zone = |n: &String| n.contains("rapl") && n.contains(':');
+        let zones: Vec<String> = self.root.names(FOLDER).into_iter().filter(is_zone).collect();
+        // The same package may be listed twice, by the registers of the processor and by those of the memory controller.
+        let mmio = |zone: &str| zone.starts_with("intel-rapl-mmio");
+        let zones: Vec<String> = match zones.iter().any(|z| !mmio(z)) {
+            true => zones.into_iter().filter(|z| !mmio(z)).collect(),
+            false => zones,
+        };
+        let package = |zone: &&String| {
+            self.root.line(format!("{FOLDER}/{zone}/name")).is_ok_and(|name| name.starts_with("package"))
+        };
+        let several = zones.iter().filter(package).count() > 1;
+        let probe = |zone: &String| Probe {
+            quantity: "energy",
+            scope: self.scope(zone, several),
+            path: format!("{FOLDER}/{zone}/energy_uj"),
+            unit: "J",
+            scale: 1e-6,
+            counts_to: Some(self.root.value(format!("{FOLDER}/{zone}/max_energy_range_uj")).ok()),
+            updates_ms: Some(UPDATE_MS),
+            ..Probe::default()
+        };
+        let probes = zones.iter().map(probe).collect();
+        let mut channels = self.zones.ask(&self.root, self.name(), self.period(), probes);
+        for why in channels.iter_mut().filter_map(|c| c.reason.as_mut()).filter(|why| why.contains("ermission denied"))
+        {
+            *why = format!("{why}; {MEND}");
         }
         if channels.is_empty() {
             let why = "no RAPL zone: a virtual machine, an Arm processor, not Linux, or the module intel_rapl_msr is not loaded";
@@ -88,28 +84,14 @@ impl Sensor for Energy {
     }
 
     fn read(&mut self) -> Vec<Reading> {
-        let root = &self.root;
-        let one = |(probe, counter): &mut (Probe, Counter)| {
-            let sum = counter.take(root.value(&probe.path).ok()?)?;
-            Some(probe.reading(sum as f64 * probe.scale))
-        };
-        self.zones.iter_mut().filter_map(one).collect()
+        self.zones.read(&self.root)
     }
 
     fn period(&self) -> Duration {
-        Duration::from_millis(100)
+        OFTEN
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_counter_that_wraps_goes_on() {
-        let mut c = Counter { range_uj: Some(999), last_uj: 900, sum_uj: 0 };
-        assert_eq!([c.take(950), c.take(10), c.take(10), c.take(20)], [Some(50), Some(110), Some(110), Some(120)]);
-        let mut unknown = Counter { range_uj: None, last_uj: 900, sum_uj: 0 };
-        assert_eq!([unknown.take(950), unknown.take(10), unknown.take(30)], [Some(50), None, Some(70)]);
+    fn trouble(&mut self) -> Option<String> {
+        self.zones.trouble()
     }
 }

@@ -1,26 +1,31 @@
-//! The thread that reads the sensors through a run and writes `telemetry.jsonl`, and what that costs.
+//! The sensors read through a run, each at its own pace, into memory and into `telemetry.jsonl`; and what that costs.
 
-use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use spark_results::telemetry::{Header, Line, Sample};
+use spark_results::telemetry::{Event, Header, Line, Sample, Status};
 
 use super::Sensor;
+use super::history::History;
+use super::keeper::{self, Keeper, Shared};
 
-/// Samples kept at hand for sums over a window: ten minutes at the shortest period; all of them are in the file.
-const KEPT: usize = 6_000;
+/// Lines wait this long, so that they can be written in order and at one go.
+const BATCH: Duration = Duration::from_millis(250);
+/// The last moments wait, since a reading that began before may end after another.
+const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Reads sensors in a thread of its own until it is stopped or dropped.
+/// Reads sensors in threads of their own until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Sampler {
     header: Header,
-    recent: Arc<Mutex<VecDeque<Sample>>>,
+    shared: Shared,
+    keepers: Arc<Vec<Mutex<Keeper>>>,
+    began: Instant,
     stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<Cost>>,
+    writer: Option<JoinHandle<Written>>,
 }
 
 /// What the sampling took from the machine it watched.
@@ -30,10 +35,12 @@ pub struct Cost {
     pub samples: u64,
     /// From start to stop.
     pub wall: Duration,
-    /// CPU time of the sampling thread, or why it is unknown.
+    /// CPU time of the sampling threads, or why it is unknown.
     pub cpu: Result<Duration, String>,
     /// The first error of writing; sampling went on in memory after it.
     pub error: Option<String>,
+    /// What went wrong with sensors meanwhile.
+    pub events: Vec<Event>,
 }
 
 impl Cost {
@@ -50,25 +57,44 @@ impl Sampler {
     ///
     /// # Errors
     /// When the header cannot be written or no thread can be started.
-    pub fn start(
+    pub fn start(out: Box<dyn Write + Send>, sensors: Vec<Box<dyn Sensor>>, start: Instant) -> io::Result<Self> {
+        Self::start_on(&[], out, sensors, start)
+    }
+
+    /// The same on certain processors only, such as those that no kernel needs; on any where `cpus` is empty.
+    ///
+    /// # Errors
+    /// As [`Sampler::start`].
+    pub fn start_on(
+        cpus: &[usize],
         mut out: Box<dyn Write + Send>,
-        mut sensors: Vec<Box<dyn Sensor>>,
+        sensors: Vec<Box<dyn Sensor>>,
         start: Instant,
     ) -> io::Result<Self> {
-        let header = Header { sensors: sensors.iter_mut().flat_map(|s| s.probe()).collect() };
+        let cpus = if cpus.is_empty() { spark_kernels::cpu::pool::allowed_cpus() } else { cpus.to_vec() };
+        let shared = Shared { history: Arc::default(), start, cpus: cpus.into() };
+        let began = Instant::now();
+        // All of them at once: the slowest sets how long it takes, not their sum.
+        let asked: Vec<_> = sensors.into_iter().map(|s| keeper::begin(s, &shared)).collect::<io::Result<_>>()?;
+        let (mut header, mut keepers) = (Header::default(), Vec::new());
+        for one in asked {
+            let (told, keeper) = one.wait(began);
+            header.sensors.extend(told.channels);
+            header.facts.extend(told.facts);
+            keepers.extend(keeper.map(Mutex::new));
+        }
         write_line(&mut out, &Line::Header(header.clone()))?;
-        let recent = Arc::new(Mutex::new(VecDeque::new()));
+        let keepers = Arc::new(keepers);
         let (stop, stopped) = channel();
-        let mut work = Work {
+        let mut writer = Writer {
             out,
-            sensors: sensors.into_iter().map(|s| (s, Instant::now())).collect(),
-            start,
-            recent: Arc::clone(&recent),
-            samples: 0,
-            error: None,
+            shared: shared.clone(),
+            keepers: Arc::clone(&keepers),
+            written: Written { samples: 0, error: None, cpu: Ok(Duration::ZERO) },
+            last_ns: 0,
         };
-        let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || work.run(&stopped))?;
-        Ok(Self { header, recent, stop: Some(stop), thread: Some(thread) })
+        let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || writer.run(&stopped))?;
+        Ok(Self { header, shared, keepers, began, stop: Some(stop), writer: Some(thread) })
     }
 
     /// What the sensors answered when asked what they have.
@@ -77,101 +103,134 @@ impl Sampler {
         &self.header
     }
 
-    /// The samples with `from_ns <= t_ns <= to_ns`, oldest first, of the last 6,000 taken.
+    /// The samples with `from_ns <= t_ns <= to_ns`, oldest first, of the last 60,000 taken: about ten minutes.
     #[must_use]
     pub fn between(&self, from_ns: u64, to_ns: u64) -> Vec<Sample> {
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.iter().filter(|s| (from_ns..=to_ns).contains(&s.t_ns)).cloned().collect()
+        self.shared.history().between(from_ns, to_ns)
     }
 
-    /// Takes a last sample of every sensor, ends the thread and says what sampling has cost.
+    /// Waits until every sensor of power or energy has spoken again after `to_ns`, so that the end of a window that ended there can
+    /// be told from what came behind it; a second and a half at most.
+    pub fn settle(&self, to_ns: u64) {
+        let until = Instant::now() + Duration::from_millis(1_500);
+        let open = |history: &History| {
+            let speaks = self.header.sensors.iter().filter(|c| c.status == Status::Ok);
+            let mut energies = speaks.filter(|c| matches!(c.quantity.as_deref(), Some("power" | "energy")));
+            energies.any(|c| {
+                // Two updates of the sensor, the first of which may have been under way.
+                let after = to_ns + 2_000_000 * c.period_ms.unwrap_or(50).min(500).max(100);
+                c.source.as_deref().and_then(|s| history.last_of(s)).is_some_and(|last| last < after)
+            })
+        };
+        while Instant::now() < until && open(&self.shared.history()) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Takes a last sample of every sensor, ends the threads and says what sampling has cost.
     #[must_use]
     pub fn stop(mut self) -> Cost {
-        self.end().unwrap_or_else(|| Cost {
-            samples: 0,
-            wall: Duration::ZERO,
-            cpu: Err("the sampling thread panicked".to_owned()),
-            error: None,
-        })
+        self.end()
     }
 
-    fn end(&mut self) -> Option<Cost> {
+    fn end(&mut self) -> Cost {
+        let lock = |k: &Mutex<Keeper>, act: &mut dyn FnMut(&mut Keeper)| {
+            act(&mut k.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        };
+        let (wall, until) = (self.began.elapsed(), Instant::now() + Duration::from_secs(1));
+        self.keepers.iter().for_each(|k| lock(k, &mut Keeper::stop));
+        let mut cpu: Result<Duration, String> = Ok(Duration::ZERO);
+        for keeper in self.keepers.iter() {
+            lock(keeper, &mut |k| {
+                cpu = cpu.clone().and_then(|sum| Ok(sum + k.cost(until)?));
+            });
+        }
         drop(self.stop.take());
-        self.thread.take()?.join().ok()
+        let written = self.writer.take().and_then(|w| w.join().ok());
+        let events = self.shared.history().events().to_vec();
+        match written {
+            Some(w) => {
+                Cost { samples: w.samples, wall, cpu: cpu.and_then(|sum| Ok(sum + w.cpu?)), error: w.error, events }
+            }
+            None => Cost { samples: 0, wall, cpu: Err("the writing thread panicked".to_owned()), error: None, events },
+        }
     }
 }
 
 impl Drop for Sampler {
     fn drop(&mut self) {
-        let _ = self.end();
+        if self.writer.is_some() {
+            let _ = self.end();
+        }
     }
 }
 
-struct Work {
-    out: Box<dyn Write + Send>,
-    /// Each sensor and when it is due.
-    sensors: Vec<(Box<dyn Sensor>, Instant)>,
-    start: Instant,
-    recent: Arc<Mutex<VecDeque<Sample>>>,
+struct Written {
     samples: u64,
     error: Option<String>,
+    cpu: Result<Duration, String>,
 }
 
-impl Work {
-    fn run(&mut self, stopped: &Receiver<()>) -> Cost {
-        let began = Instant::now();
-        loop {
-            self.sample(false);
-            let next = self.sensors.iter().map(|(_, due)| *due).min();
-            let wait = next.map_or(Duration::from_secs(3600), |due| due.saturating_duration_since(Instant::now()));
-            // Nothing is ever sent: the other end is dropped to stop.
-            if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
-                break;
+/// The thread that writes what the others read, and watches that none of them hangs.
+struct Writer {
+    out: Box<dyn Write + Send>,
+    shared: Shared,
+    keepers: Arc<Vec<Mutex<Keeper>>>,
+    written: Written,
+    last_ns: u64,
+}
+
+impl Writer {
+    fn run(&mut self, stopped: &Receiver<()>) -> Written {
+        if !self.shared.cpus.is_empty() {
+            spark_kernels::cpu::pool::unpin(&self.shared.cpus);
+        }
+        // Nothing is ever sent: the other end is dropped to stop.
+        while stopped.recv_timeout(BATCH) == Err(RecvTimeoutError::Timeout) {
+            for keeper in self.keepers.iter() {
+                // Whoever holds it asks it for a reading and is soon done.
+                if let Ok(keeper) = keeper.try_lock() {
+                    keeper.watch(&self.shared);
+                }
             }
+            self.write(self.shared.now_ns().saturating_sub(PATIENCE.as_nanos() as u64));
         }
-        self.sample(true);
-        if let Err(e) = self.out.flush() {
-            self.error.get_or_insert(e.to_string());
-        }
-        Cost {
-            samples: self.samples,
-            wall: began.elapsed(),
-            cpu: crate::os::thread_cpu_time(),
-            error: self.error.take(),
-        }
+        self.write(u64::MAX);
+        let error = self.written.error.take();
+        Written { samples: self.written.samples, error, cpu: crate::os::thread_cpu_time() }
     }
 
-    /// Reads every sensor that is due, or `all`.
-    fn sample(&mut self, all: bool) {
-        let now = Instant::now();
-        let mut readings = Vec::new();
-        for (sensor, due) in &mut self.sensors {
-            if all || *due <= now {
-                readings.extend(sensor.read());
-                // After a pause of the whole machine the missed readings are not made up for.
-                *due = (*due + sensor.period()).max(now);
+    fn write(&mut self, until_ns: u64) {
+        let lines = self.shared.history().lines(until_ns);
+        for mut line in lines {
+            // A reading that took longer than lines wait is late: the file stays in order.
+            match &mut line {
+                Line::Sample(sample) => {
+                    sample.t_ns = sample.t_ns.max(self.last_ns);
+                    self.last_ns = sample.t_ns;
+                    self.written.samples += 1;
+                }
+                Line::Event(event) => {
+                    event.t_ns = event.t_ns.max(self.last_ns);
+                    self.last_ns = event.t_ns;
+                }
+                Line::Header(_) => {}
+            }
+            if self.written.error.is_none()
+                && let Err(e) = write_line(&mut self.out, &line)
+            {
+                self.written.error = Some(e.to_string());
             }
         }
-        if readings.is_empty() {
-            return;
-        }
-        let t_ns = u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
-        let sample = Sample { t_ns, readings };
-        self.samples += 1;
-        if self.error.is_none()
-            && let Err(e) = write_line(&mut self.out, &Line::Sample(sample.clone()))
+        if self.written.error.is_none()
+            && let Err(e) = self.out.flush()
         {
-            self.error = Some(e.to_string());
+            self.written.error = Some(e.to_string());
         }
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() == KEPT {
-            recent.pop_front();
-        }
-        recent.push_back(sample);
     }
 }
 
-/// One line in one write, flushed, so that a crash leaves whole lines.
+/// One line in one write, so that a crash leaves whole lines.
 fn write_line(out: &mut dyn Write, line: &Line) -> io::Result<()> {
     let mut text = serde_json::to_string(line)?;
     text.push('\n');

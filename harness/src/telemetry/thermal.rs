@@ -6,18 +6,19 @@ use spark_results::telemetry::{Channel, Reading};
 
 use crate::os::SysRoot;
 
-use super::{Probe, Sensor, keep_answering};
+use super::Sensor;
+use super::probe::{Probe, Probes};
 
 const FOLDER: &str = "/sys/class/thermal";
 
 pub(super) struct Zones {
     root: SysRoot,
-    probes: Vec<Probe>,
+    probes: Probes,
 }
 
 impl Zones {
     pub(super) fn new(root: &SysRoot) -> Self {
-        Self { root: root.clone(), probes: Vec::new() }
+        Self { root: root.clone(), probes: Probes::default() }
     }
 }
 
@@ -36,10 +37,11 @@ impl Sensor for Zones {
                 path: format!("{FOLDER}/{name}/temp"),
                 unit: "degC",
                 scale: 1e-3,
+                ..Probe::default()
             }
         };
-        self.probes = self.root.numbered(FOLDER, "thermal_zone").into_iter().map(probe).collect();
-        if self.probes.is_empty() {
+        let probes: Vec<Probe> = self.root.numbered(FOLDER, "thermal_zone").into_iter().map(probe).collect();
+        if probes.is_empty() {
             return vec![Channel::refused(
                 self.name(),
                 Some("temperature"),
@@ -47,14 +49,18 @@ impl Sensor for Zones {
                 "no thermal zone is listed (a virtual machine, or not Linux)",
             )];
         }
-        keep_answering(&self.root, "thermal", self.period(), &mut self.probes)
+        self.probes.ask(&self.root, "thermal", self.period(), probes)
     }
 
     fn read(&mut self) -> Vec<Reading> {
-        self.probes.iter().filter_map(|p| p.read(&self.root)).collect()
+        self.probes.read(&self.root)
     }
 
     fn period(&self) -> Duration {
         Duration::from_secs(1)
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        self.probes.trouble()
     }
 }

@@ -1,6 +1,6 @@
 //! What sensors' readings say of a machine's state.
 
-use crate::throttled::REASONS;
+use crate::throttled::{BY, EVENTS, REASONS};
 use spark_results::conditions::{Band, HeldBack, State, Zone};
 use spark_results::stats;
 use spark_results::telemetry::Reading;
@@ -24,7 +24,7 @@ pub(super) fn into(state: &mut State, readings: &[Reading]) {
                 let seen = held.entry((scope, REASONS)).or_default();
                 *seen = (*seen as u64 | r.value as u64) as f64;
             }
-            counter if counter.starts_with("throttle_") => drop(held.insert((scope, counter), r.value)),
+            counter if counter == EVENTS || counter.starts_with(BY) => drop(held.insert((scope, counter), r.value)),
             _ => {}
         }
     }

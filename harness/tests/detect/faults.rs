@@ -32,7 +32,7 @@ fn samples(seconds: &[Second]) -> Vec<Sample> {
             reading("clock", "gpu 0", s.mhz * 1e6),
             reading("power", "gpu 0", s.watts),
             reading("power", "sys_total", s.system),
-            reading("utilisation", "gpu 0", s.busy),
+            reading("load", "gpu 0", s.busy),
             reading("throttle_reasons", "gpu 0", s.bits as f64),
             reading("temperature", "acpitz 3", s.celsius),
         ],
@@ -110,7 +110,7 @@ fn heat_is_told_by_zones_or_by_the_driver() {
     let mut counted = samples(&[HEALTHY; 30]);
     for (at, sample) in counted.iter_mut().enumerate() {
         let mut reading = sample.readings[0].clone();
-        (reading.quantity, reading.value) = ("throttle_thermal_s".into(), at as f64);
+        (reading.quantity, reading.value) = ("throttled by heat (software)".into(), at as f64);
         sample.readings.push(reading);
     }
     let found = doctor::faults(&evidence::of_samples(&counted, "", true), None);

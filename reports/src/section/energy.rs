@@ -26,7 +26,7 @@ pub(crate) fn refusals<'p>(page: &Page<'p>) -> Vec<&'p Channel> {
 pub(crate) fn sensors<'p>(page: &Page<'p>) -> impl Iterator<Item = &'p Channel> {
     page.subject.run.telemetry.iter().flat_map(|line| match line {
         Line::Header(header) => header.sensors.as_slice(),
-        Line::Sample(_) => &[],
+        Line::Sample(_) | Line::Event(_) => &[],
     })
 }
 
@@ -40,7 +40,7 @@ impl Section for Energy {
         let mut reasons = BTreeSet::new();
         for e in page.real() {
             match &e.energy {
-                Some(Spoken::Measured { readings }) => {
+                Some(Spoken::Measured { readings, .. }) => {
                     for r in readings {
                         let with = |v: f64| [v * (1.0 - r.plus_minus), v * (1.0 + r.plus_minus)];
                         table.row([

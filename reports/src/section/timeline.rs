@@ -18,13 +18,12 @@ use std::collections::BTreeSet;
 pub(crate) struct Timeline;
 
 /// Panels, in order.
-const PANELS: [Quantity; 6] = [
+const PANELS: [Quantity; 5] = [
     ("power", "Power, W", 1.0),
     (curves::MEASURED_CLOCK, "Clock, GHz", 1e-9),
     ("frequency", "Clock as reported, GHz", 1e-9),
     ("temperature", "Temperature, °C", 1.0),
-    ("utilisation", "Busy, % of the GPU", 100.0),
-    ("load", "Load, % of all CPUs", 100.0),
+    ("load", "Load, %", 100.0),
 ];
 /// Points of all tasks' speeds together.
 const POINTS: usize = 480;

@@ -61,6 +61,7 @@ pub(crate) fn measurement() -> Measurement {
         plus_minus: 0.1,
         coverage: 1.0,
         covers_device,
+        ..EnergyReading::default()
     };
     let roof = |of: &str, bound, work| RoofReading {
         of: of.into(),
@@ -85,6 +86,8 @@ pub(crate) fn measurement() -> Measurement {
         ],
         conditions: conditions(Energy::Measured {
             readings: vec![reading("gpu", 5.0, false), reading("cpu", 20.0, true)],
+            invalid: Vec::new(),
+            window_ns: None,
         }),
         check: Some(Check { max_error: 1e-7, tolerance: 1e-6, compared: 64 }),
         facts: [("weights".to_owned(), "synthetic".to_owned())].into(),

@@ -178,9 +178,9 @@ impl<'a> Row<'a> {
     /// The reading of the narrowest scope that contains the device; or why there is none.
     pub(super) fn energy(&self) -> Result<&EnergyReading, String> {
         match &self.entry.energy {
-            Some(Energy::Measured { readings }) => readings
+            Some(Energy::Measured { readings, .. }) => readings
                 .iter()
-                .filter(|r| r.covers_device)
+                .filter(|r| r.covers_device && !r.simulated)
                 .min_by(|a, b| a.joules.total_cmp(&b.joules))
                 .ok_or_else(|| "no scope that spoke contains the device".to_owned()),
             Some(Energy::Unavailable { reason }) => Err(reason.clone()),
