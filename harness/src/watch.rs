@@ -4,7 +4,7 @@ mod told;
 
 use crate::detect::power_source;
 use crate::os::SysRoot;
-use crate::telemetry::{Sampler, Ticks};
+use crate::telemetry::{Sampler, Ticks, throttle_counters};
 use spark_results::conditions::{State, Throttling};
 use spark_results::telemetry::Reading;
 use std::time::Instant;
@@ -94,12 +94,8 @@ fn own_cpu_s() -> Option<f64> {
 
 /// Throttling events counted so far by every core and package.
 fn throttles(root: &SysRoot) -> Result<u64, String> {
-    let cpus = root.numbered("sys/devices/system/cpu", "cpu");
-    let counts: Vec<u64> = cpus
-        .iter()
-        .flat_map(|(_, name)| ["core_throttle_count", "package_throttle_count"].map(|c| (name, c)))
-        .filter_map(|(name, count)| root.value(format!("sys/devices/system/cpu/{name}/thermal_throttle/{count}")).ok())
-        .collect();
+    let paths = throttle_counters(root);
+    let counts: Vec<u64> = paths.iter().filter_map(|path| root.value(path).ok()).collect();
     if counts.is_empty() {
         return Err("the system counts no throttling events (no thermal_throttle under /sys/devices/system/cpu)".into());
     }

@@ -217,6 +217,14 @@ fn open(
         manifest.telemetry_cost = None;
         // What was absent before is found again by this process.
         manifest.absent.retain(|absent| !absent.what.starts_with("roofs.") && !absent.what.starts_with("telemetry"));
+        let before = run.records.iter().rev().filter_map(Record::measured).find_map(|m| m.conditions.after.boot_id.clone());
+        let now = place.root.line("/proc/sys/kernel/random/boot_id").ok();
+        if let (Some(before), Some(now)) = (before, now)
+            && before != now
+        {
+            let why = "the machine was restarted between its records: those before and after are of different states";
+            manifest.absent.push(Absent::new("one state", why));
+        }
         let elapsed = run.records.iter().map(|r| r.ended_ns).max().unwrap_or(0);
         let meter = common.wall_power.as_ref();
         let mut session = Session::start_with(store, manifest, place.devices, policy, &place.root, elapsed, meter)?;

@@ -43,7 +43,7 @@ impl Watched {
         self.sampler.header()
     }
     /// What was read since the last call.
-    fn new(&mut self) -> Vec<Sample> {
+    fn fresh(&mut self) -> Vec<Sample> {
         let samples = self.sampler.between(self.seen_ns.map_or(0, |ns| ns + 1), u64::MAX);
         self.seen_ns = samples.last().map(|s| s.t_ns).or(self.seen_ns);
         samples
@@ -75,7 +75,7 @@ fn live(terminal: &mut ratatui::DefaultTerminal, watched: &mut Watched, title: &
     let mut board = Board::new(watched.header());
     let mut first = 0_usize;
     loop {
-        watched.new().iter().for_each(|sample| board.take(sample));
+        watched.fresh().iter().for_each(|sample| board.take(sample));
         let title = format!("{title}, {} s", watched.start.elapsed().as_secs());
         terminal.draw(|frame| monitor::draw(frame, &board, &title, first, ui::coloured()))?;
         let until = Instant::now() + FRAME;
@@ -99,7 +99,7 @@ fn live(terminal: &mut ratatui::DefaultTerminal, watched: &mut Watched, title: &
 /// What every sensor says now.
 fn once(mut watched: Watched, json: bool) -> anyhow::Result<Verdict> {
     std::thread::sleep(TWO_READINGS);
-    let samples = watched.new();
+    let samples = watched.fresh();
     if json {
         let mut last: BTreeMap<(String, String, String), Reading> = BTreeMap::new();
         for reading in samples.into_iter().flat_map(|s| s.readings) {
@@ -131,7 +131,7 @@ fn lines(mut watched: Watched) -> anyhow::Result<Verdict> {
     let mut read = said(&Line::Header(watched.header().clone()))?;
     while read && !stop::asked() {
         std::thread::sleep(FRAME);
-        for sample in watched.new() {
+        for sample in watched.fresh() {
             read &= said(&Line::Sample(sample))?;
         }
     }

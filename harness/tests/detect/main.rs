@@ -1,7 +1,6 @@
 //! Detection, doctor and telemetry over the files of other machines, and over this one.
 #![allow(clippy::unwrap_used)]
 
-mod faults;
 mod findings;
 mod fixture;
 mod machines;

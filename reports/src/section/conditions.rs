@@ -6,6 +6,8 @@ use crate::curves::{Curves, Quantity};
 use crate::page::Page;
 use crate::table::Table;
 use maud::{Markup, html};
+use crate::shown::{Shown, Status, Unit};
+use spark_results::canary::{Canary, Strand};
 use spark_results::quantity::digits;
 use spark_results::telemetry::{self, Channel};
 use std::collections::BTreeMap;
@@ -51,6 +53,7 @@ impl Section for Conditions {
                 @if let Some(panel) = curves.panel(quantity, (0.0, curves.end()), &[], 150) { (panel) }
             }
             @if let Some(cost) = &page.subject.run.manifest.telemetry_cost { p { "The cost of looking: " (cost) "." } }
+            @if let Some(canary) = canary(page) { (canary) }
             @if let Some(table) = table {
                 h3 { "Which sensors spoke, at what rate, and which refused" }
                 p { (spoke) " quantities were read and " (refused) " refused." }
@@ -58,6 +61,39 @@ impl Section for Conditions {
             }
         })
     }
+}
+
+/// The canary before and after, and what it says of hidden states.
+fn canary(page: &Page) -> Option<Markup> {
+    let canaries = &page.subject.run.manifest.canaries;
+    let mut table = Table::new(&["device", "at", "matrix × vector", "copy", "arithmetic", "matrix × vector ÷ copy"]);
+    for c in canaries.iter().filter(|c| !page.subject.run.simulated(&c.device)) {
+        let rate = |s: &Strand, unit| Shown::or(s.per_s(), Unit::Si(unit), Status::Measured, "not run").inline();
+        table.row([
+            html! { (c.device) },
+            Shown::new(c.at_ns as f64 * 1e-9, Unit::Plain("s"), Status::Measured).inline(),
+            rate(&c.gemv, "B/s"),
+            rate(&c.copy, "B/s"),
+            rate(&c.alu, "FLOP/s"),
+            Shown::or(c.gemv_over_copy(), Unit::Plain(""), Status::Derived, "").inline(),
+        ]);
+    }
+    let pairs = canaries.iter().enumerate().filter_map(|(at, later)| {
+        let before = canaries[..at].iter().rev().find(|c| c.device == later.device)?;
+        let moved = before.moved(later);
+        (!moved.is_empty()).then(|| format!("{}: {}", later.device, moved.join(", ")))
+    });
+    let moved: Vec<String> = pairs.collect();
+    let table = table.render()?;
+    Some(html! {
+        h3 { "Canary" }
+        p { "Three small pieces of work around the suite, whose ratios tell states apart that no sensor shows." }
+        (table)
+        @for slow in canaries.iter().filter_map(Canary::slow) { p.banner { "Hidden slow state: " (slow) "." } }
+        @if !moved.is_empty() {
+            p.banner { "The machine was in another state at the end than at the beginning: " (moved.join("; ")) ". Rows from both are no average." }
+        }
+    })
 }
 
 /// How often each quantity of each scope was read, and over how many seconds.
