@@ -103,11 +103,13 @@ struct Bench<'a> {
     session: &'a Session,
     stop: &'a dyn Fn() -> bool,
     phases: Vec<Phase>,
+    /// How many of them have been asked for their energy.
+    settled: usize,
 }
 
 impl<'a> Bench<'a> {
     fn of(session: &'a Session, device: Arc<dyn Device>, stop: &'a dyn Fn() -> bool) -> Self {
-        Self { device, session, stop, phases: Vec::new() }
+        Self { device, session, stop, phases: Vec::new(), settled: 0 }
     }
 
     /// The parts noted, each with its energy, once the sensors have spoken of all of them.
@@ -119,10 +121,11 @@ impl<'a> Bench<'a> {
     /// Sums the energy of each part that ended `ago` or earlier: later the sampler may have forgotten its beginning.
     fn settle(&mut self, ago: Duration) {
         let until = self.now().saturating_sub(ago).as_nanos() as u64;
-        for phase in self.phases.iter_mut().filter(|p| p.energy.is_none() && p.ended_ns <= until) {
+        while let Some(phase) = self.phases.get_mut(self.settled).filter(|p| p.ended_ns <= until) {
             let energy = self.session.energy(self.device.id(), &[[phase.began_ns, phase.ended_ns]]);
             // Why no sensor spoke stands once, beside the whole.
             phase.energy = Some(energy).filter(|e| matches!(e, Energy::Measured { .. }));
+            self.settled += 1;
         }
     }
 }

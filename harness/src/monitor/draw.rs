@@ -1,6 +1,7 @@
 //! The board on a terminal.
 
 use super::{Board, Row, spark, told};
+use crate::throttled::REASONS;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
@@ -8,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row as Cells, Table, Wrap};
 
 /// Columns before the curve: quantity, scope, now, low … high.
-const WIDTHS: [u16; 4] = [18, 22, 14, 21];
+const WIDTHS: [u16; 4] = [18, 22, 14, 28];
 
 /// Draws `board` under `title`, from row `first` on. Colours only where they are wanted; nothing is told by colour alone.
 pub fn draw(frame: &mut Frame, board: &Board, title: &str, first: usize, coloured: bool) {
@@ -35,6 +36,12 @@ pub fn draw(frame: &mut Frame, board: &Board, title: &str, first: usize, coloure
 
 fn cells(row: &Row, curve: u16, coloured: bool) -> Cells<'static> {
     let span = row.span().map(|(low, high)| format!("{} … {}", told(low, &row.unit), told(high, &row.unit)));
+    // Bits have no low and high: their words take that room.
+    let bits = row.now().filter(|_| row.quantity == REASONS);
+    let (now, span) = match bits {
+        Some(bits) => (format!("{:#x}", bits as u64), row.told()),
+        None => (row.told(), span.unwrap_or_default()),
+    };
     let style = match (row.alarming(), coloured) {
         (true, true) => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
         (true, false) => Style::new().add_modifier(Modifier::BOLD),
@@ -45,8 +52,8 @@ fn cells(row: &Row, curve: u16, coloured: bool) -> Cells<'static> {
     Cells::new([
         Cell::new(format!("{mark}{}", row.quantity)),
         Cell::new(row.scope.clone()),
-        Cell::new(row.told()),
-        Cell::new(span.unwrap_or_default()),
+        Cell::new(now),
+        Cell::new(span),
         Cell::new(spark(&row.values, usize::from(curve))).style(line),
     ])
     .style(style)

@@ -40,6 +40,8 @@ const PAUSES: u32 = 4;
 const PROBE_WINDOWS: u64 = 4;
 /// Nobody reads a line more often, and the clock's own chain of additions is no load.
 const BEAT: Duration = Duration::from_secs(1);
+/// Beats between two looks at whether the level stays: the search for changes takes some milliseconds of a processor.
+const LOOK_EVERY: u64 = 5;
 /// A machine that has warmed by more than this in the last minute is not steady, however steady its speed.
 const WARMING_C: f64 = 1.0;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -115,7 +117,7 @@ impl Sustain {
         let (began, slice) = (lab.now(), (self.length.most() / SLICES).max(SLICE));
         let (mut slices, mut in_slice, mut slice_began) = (0, 0, began);
         let (mut rates, mut at_s, mut warmth): (Vec<f64>, Vec<f64>, Vec<(Duration, f64)>) = Default::default();
-        let (mut beat, mut best) = (began, 0.0_f64);
+        let (mut beat, mut beats, mut best) = (began, 0_u64, 0.0_f64);
         loop {
             let at = lab.now();
             if lab.stopped() {
@@ -131,10 +133,9 @@ impl Sustain {
             if at >= beat {
                 beat = at + BEAT;
                 warmth.extend(lab.hottest().map(|c| (at, c)));
-                let over = matches!(self.length, Length::UntilSteady { .. })
-                    && cooled(&warmth, at)
-                    && soak::steady(&at_s, &rates);
-                if over {
+                beats += 1;
+                let look = beats.is_multiple_of(LOOK_EVERY) && matches!(self.length, Length::UntilSteady { .. });
+                if look && cooled(&warmth, at) && soak::steady(&at_s, &rates) {
                     break;
                 }
                 self.beat(lab, seen, at - began, &rates, &mut best);
