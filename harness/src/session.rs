@@ -141,6 +141,17 @@ impl Session {
     pub fn sensor_sleeps(&self) -> bool {
         self.powers().any(|c| c.duty.is_some_and(|d| d < 1.0))
     }
+    /// How long work has to go on for the slowest sensor to tell its energy, in milliseconds; 0 where none tells any.
+    pub fn energy_window_ms(&self) -> u64 {
+        let slow = |c: &Channel| c.averages_ms.is_some_and(|ms| ms >= 500.0) || c.scope.as_deref() == Some("wall");
+        let window = |c: &Channel| match c.duty {
+            // Windows of almost a second, apart by pauses of any length up to the sensor's period.
+            Some(duty) if duty < 1.0 => 8_000,
+            _ if slow(c) => 6_000,
+            _ => 2_000,
+        };
+        self.powers().map(window).max().unwrap_or(0)
+    }
     fn powers(&self) -> impl Iterator<Item = &Channel> {
         let channels = self.sampler.iter().flat_map(|s| &s.header().sensors);
         let speaks = channels.filter(|c| c.status == Status::Ok);

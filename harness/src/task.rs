@@ -10,11 +10,8 @@ use spark_workloads::workload::Roofs as Needs;
 use spark_workloads::{Body, Decline, Workload};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Least window for energy, where a sensor speaks: shorter ones are lost between two of its updates.
-const ENERGY_WINDOW_MS: u64 = 2_000;
-/// And where the sensor sleeps most of the time: windows of half a second, apart by pauses of any length up to its period.
-const SLEEPING_WINDOW_MS: u64 = 5_000;
-const PAUSES: u64 = 9;
+/// Where a sensor of power sleeps most of the time, the work is interrupted so often, by pauses of any length up to its period.
+const PAUSES: u64 = 8;
 const SLEEPING_PERIOD_MS: f64 = 100.0;
 
 /// Does the task `id`. `None`: `stop` said so before it was done, and nothing is recorded.
@@ -88,8 +85,7 @@ fn measured(
     let mut policy = session.policy;
     let mut pauses = Vec::new();
     if session.has_power() && matches!(id.workload.as_str(), "prefill" | "decode" | "gemm") {
-        let least = if session.sensor_sleeps() { SLEEPING_WINDOW_MS } else { ENERGY_WINDOW_MS };
-        policy.time_ms = policy.time_ms.max(least);
+        policy.time_ms = policy.time_ms.max(session.energy_window_ms());
         policy.interval = 0.0;
         // As many samples as were asked for have to fill the window.
         policy.sample_us = policy.sample_us.max(policy.time_ms * 1000 / policy.samples_max.max(1));

@@ -11,7 +11,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("spark-workloads", &["spark-kernels", "spark-results"]),
     ("spark-reports", &["spark-results"]),
     ("spark-gate", &["spark-results"]),
-    ("spark-bench", &["spark-results", "spark-kernels", "spark-workloads", "spark-reports", "spark-gate"]),
+    (
+        "spark-bench",
+        // The double is loaded by its tests alone.
+        &["spark-results", "spark-kernels", "spark-workloads", "spark-reports", "spark-gate", "spark-nvml-double"],
+    ),
+    ("spark-nvml-double", &[]),
 ];
 
 /// An arrow from the package that imports to the package imported.

@@ -181,7 +181,7 @@ fn what_a_machine_takes_at_rest_is_subtracted_with_its_own_uncertainty() {
 #[test]
 fn a_sensor_that_sleeps_is_less_certain_and_says_what_it_saw() {
     // Bursts of 20 W about every 0.3 s.
-    let watts = |t: f64| 50.0 + if (t * 3.3).fract() < 0.4 { 20.0 } else { 0.0 };
+    let watts = |t: f64| 30.0 + steady(t) + if (t * 3.3).fract() < 0.4 { 20.0 } else { 0.0 };
     let series = samples("power", "gpu 0", watts);
     let of = |duty| {
         let channel = Channel { duty, ..Channel::ok("nvml", "power", "gpu 0", "test power", "W", Some(50)) };

@@ -94,7 +94,7 @@ const SLOW: &[Quantity] = &[
     quantity("throttle_reasons", "bits", "clocks_event_reasons", |a| {
         // Drivers before 535 know it by its old name.
         raw::event_reasons(a.nvml, a.device).map(|bits| bits as f64).or_else(|e| match e {
-            NvmlError::FailedToLoadSymbol(_) => Ok(a.device.current_throttle_reasons()?.bits() as f64),
+            NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => Ok(a.device.current_throttle_reasons()?.bits() as f64),
             other => Err(other),
         })
     }),

@@ -1,0 +1,244 @@
+//! The program against a double of NVML whose joules are known: right to its ±, marked as simulated, and never at a loss.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod program;
+
+use program::{Done, Place};
+use serde_json::Value;
+use spark_nvml_double::curve;
+use std::path::PathBuf;
+
+/// The library: cargo builds it beside the tests that depend on it.
+fn library() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let name = format!("{}spark_nvml_double{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let path = tests.parent().unwrap().join(name);
+    assert!(path.exists(), "{} is not there: cargo did not build the double", path.display());
+    path
+}
+
+/// A run of the program and what it left.
+struct Ran {
+    place: Place,
+    done: Done,
+}
+
+const GEMM: &[&str] =
+    &["run", "gemm", "--format", "mxfp4", "--activations", "int8", "--m", "1", "--n", "1024", "--k", "1024", "--suite", "smoke", "--no-roofs"];
+
+fn ran(profile: &str, faults: &str, line: &[&str]) -> Ran {
+    let place = Place::new();
+    let line: Vec<&str> = line.iter().copied().chain(["--out", "d", "--quiet", "--device", "cpu"]).collect();
+    let mut command = place.command(&line);
+    command
+        .env("SPARK_BENCH_NVML", library())
+        .env("SPARK_NVML_DOUBLE_PROFILE", profile)
+        .env("SPARK_NVML_DOUBLE_FAULTS", faults)
+        .env("SPARK_NVML_DOUBLE_LOG", place.at("log"));
+    let done: Done = command.output().unwrap().into();
+    assert_eq!(done.code, Some(0), "{profile} {faults}: {done:?}");
+    Ran { place, done }
+}
+
+impl Ran {
+    fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.place.at(name)).unwrap()
+    }
+    fn lines(&self, name: &str) -> Vec<Value> {
+        self.text(name).lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+    fn document(&self) -> Value {
+        serde_json::from_str(&self.place.fine(&["export", "d", "--format", "json"]).out).unwrap()
+    }
+    /// The energies of all records that have one.
+    fn energies(&self) -> Vec<Value> {
+        let document = self.document();
+        let records = document["records"].as_array().unwrap();
+        records.iter().filter(|r| r["status"] == "measured").map(|r| r["energy"].clone()).collect()
+    }
+    /// What is absent, in one text.
+    fn absent(&self) -> String {
+        self.document()["manifest"]["absent"].to_string()
+    }
+    fn facts(&self) -> String {
+        self.lines("d/telemetry.jsonl")[0]["facts"].to_string()
+    }
+    /// The readings of a quantity: seconds since the run's start, and the number.
+    fn readings(&self, quantity: &str, scope: &str) -> Vec<(f64, f64)> {
+        let mut found = Vec::new();
+        for line in self.lines("d/telemetry.jsonl") {
+            for r in line["readings"].as_array().into_iter().flatten() {
+                if r["quantity"] == quantity && r["scope"] == scope {
+                    found.push((line["t_ns"].as_f64().unwrap() * 1e-9, r["value"].as_f64().unwrap()));
+                }
+            }
+        }
+        found
+    }
+    /// Seconds of the run at which the double's time was 0: the counter's readings stand in its log, one line each, after the
+    /// line of the question whether there is a counter.
+    fn offset(&self, scope: &str) -> f64 {
+        let log = self.text("log");
+        let times: Vec<f64> = log.lines().map(|l| l.split(' ').next().unwrap().parse().unwrap()).collect();
+        let read = self.readings("energy", scope);
+        assert!(!read.is_empty() && times.len() > read.len(), "{} lines, {} readings", times.len(), read.len());
+        let offsets: Vec<f64> = read.iter().zip(&times[1..]).map(|((t, _), log)| t - log).collect();
+        spark_results::stats::median(&offsets)
+    }
+}
+
+/// The joules of a window by the double's own curve; `rest` watts are taken beside it.
+fn truth(energy: &Value, offset: f64, rest: f64) -> f64 {
+    let at = |i: usize| energy["window_ns"][i].as_f64().unwrap() * 1e-9 - offset;
+    curve::joules(at(1)) - curve::joules(at(0)) + rest * (at(1) - at(0))
+}
+
+fn reading<'a>(energy: &'a Value, scope: &str) -> &'a Value {
+    let readings = energy["readings"].as_array().unwrap_or_else(|| panic!("no readings: {energy}"));
+    readings.iter().find(|r| r["scope"] == scope).unwrap_or_else(|| panic!("{scope} did not speak: {energy}"))
+}
+
+/// Demands that the reading is right to its ±, and marked.
+fn right(energy: &Value, scope: &str, truth: f64, method: &str) {
+    let r = reading(energy, scope);
+    let (joules, plus_minus) = (r["joules"].as_f64().unwrap(), r["plus_minus"].as_f64().unwrap());
+    assert!((joules - truth).abs() <= plus_minus * joules, "{joules} J ± {plus_minus}, in truth {truth} J: {r}");
+    assert!(plus_minus <= 0.1 && r["simulated"] == true && r["method"] == method, "{r}");
+}
+
+#[test]
+fn the_energy_of_a_gb10_is_right_to_its_uncertainty_and_marked() {
+    let ran = ran("gb10", "", &["all", "--suite", "smoke", "--no-roofs", "--filter", "gemm/*m=1&*", "--filter", "rmsnorm/*"]);
+    let offset = ran.offset("gpu 0");
+    let energies = ran.energies();
+    assert!(energies.len() >= 3, "{}", energies.len());
+    let mut measured = 0;
+    for energy in energies.iter().filter(|e| e["status"] == "measured") {
+        measured += 1;
+        right(energy, "gpu 0", truth(energy, offset, 0.0), "counter");
+        let r = reading(energy, "gpu 0");
+        assert!(r["covers_device"] == false, "a GPU's joules are not the processor's: {r}");
+        assert!((r["update_ms"].as_f64().unwrap() - 100.0).abs() < 30.0, "the counter ticks each 100 ms: {r}");
+        assert!(r["net"].is_null() || r["net"]["idle_watts"].as_f64().unwrap() > 20.0);
+    }
+    assert!(measured >= 2, "each GEMM gets a window that is long enough: {energies:?}");
+    let document = ran.document();
+    let doubles: Vec<&Value> =
+        document["manifest"]["devices"].as_array().unwrap().iter().filter(|d| d["simulated"] == true).collect();
+    assert!(doubles.len() == 1 && doubles[0]["name"] == "NVIDIA GB10", "{doubles:?}");
+    let report = ran.text("d/report.html");
+    assert!(report.contains("Simulated device") && !document["records"].to_string().contains("items_per_joule"));
+    let facts = ran.facts();
+    assert!(facts.contains("shared with the processor") && facts.contains("placeholder"), "{facts}");
+    let cost = document["manifest"]["telemetry_cost"].as_str().unwrap();
+    assert!(cost.contains("% of one cpu") || !cfg!(target_os = "linux"), "{cost}");
+    // Kelvin to the limit, counters of what held the clock back under this driver's numbers, memory of a process listed twice.
+    let last = |quantity: &str| ran.readings(quantity, "gpu 0").last().map(|r| r.1);
+    assert_eq!(last("margin"), Some(13.0));
+    assert_eq!(last("throttled by heat (software)"), Some(0.173));
+    assert_eq!(last("process_memory"), Some(63_931.0 * f64::from(1 << 20)));
+    assert_eq!((last("power_limit"), last("memory_clock")), (None, None), "what GB10 refuses is absent, not 0");
+}
+
+#[test]
+fn a_jetson_refuses_and_no_number_is_told() {
+    let ran = ran("jetson", "", GEMM);
+    let energy = &ran.energies()[0];
+    assert!(energy["status"] == "unavailable" && energy["readings"].is_null(), "{energy}");
+    assert!(energy["reason"].as_str().unwrap().contains("not support"), "{energy}");
+    assert!(ran.readings("power", "gpu 0").is_empty() && ran.done.out.is_empty());
+    let report = ran.text("d/report.html");
+    assert!(report.contains("not support") && report.contains("No energy was measured"));
+}
+
+#[test]
+fn a_module_s_counter_is_the_module_s() {
+    let ran = ran("gh200", "", GEMM);
+    let energy = &ran.energies()[0];
+    let offset = ran.offset("module 0");
+    right(energy, "module 0", truth(energy, offset, curve::REST_OF_MODULE_W), "counter");
+    assert_eq!(reading(energy, "module 0")["covers_device"], true, "a module holds its processor");
+    right(energy, "gpu 0", truth(energy, offset, 0.0), "integral");
+    assert!(ran.facts().contains("44712 MB/s") && ran.facts().contains("ATS"));
+    assert!(!ran.document()["records"].to_string().contains("items_per_joule"), "nothing is formed from made-up joules");
+}
+
+#[test]
+fn an_old_driver_tells_means_and_no_counter() {
+    let ran = ran("old", "", GEMM);
+    let energy = &ran.energies()[0];
+    let r = reading(energy, "gpu 0");
+    assert!(r["method"] == "integral" && r["source"].as_str().unwrap().contains("power_usage"), "{r}");
+    // Without a counter its log is empty: the power's own level has to do, which never leaves 25 to 65 W.
+    assert!((25.0..65.0).contains(&r["watts"].as_f64().unwrap()), "{r}");
+    assert_eq!(ran.readings("throttle_reasons", "gpu 0").last().unwrap().1, 4.0, "asked by the call's old name");
+}
+
+#[test]
+fn a_counter_that_comes_around_goes_on() {
+    let ran = ran("gb10", "wrap", GEMM);
+    let energy = &ran.energies()[0];
+    right(energy, "gpu 0", truth(energy, ran.offset("gpu 0"), 0.0), "counter");
+    assert!(!ran.absent().contains("reset"), "{}", ran.absent());
+    assert!(ran.readings("energy", "gpu 0").is_sorted_by(|a, b| a.1 <= b.1));
+}
+
+#[test]
+fn a_counter_that_is_reset_makes_the_window_invalid() {
+    let ran = ran("gb10", "reset@1.7", GEMM);
+    let energy = &ran.energies()[0];
+    assert!(energy["status"] == "unavailable" && energy["reason"].as_str().unwrap().contains("reset"), "{energy}");
+    assert!(ran.absent().contains("the counter was reset"), "{}", ran.absent());
+}
+
+#[test]
+fn what_is_stuck_is_named_and_the_other_number_is_taken() {
+    let energy = |faults: &str| {
+        let ran = ran("gb10", faults, GEMM);
+        let energy = ran.energies()[0].clone();
+        (truth(&energy, ran.offset("gpu 0"), 0.0), energy)
+    };
+    let (joules, stuck) = energy("stuck-energy");
+    right(&stuck, "gpu 0", joules, "integral");
+    assert!(stuck["invalid"].to_string().contains("stood still"), "{stuck}");
+    let (joules, stuck) = energy("stuck-power");
+    right(&stuck, "gpu 0", joules, "counter");
+    assert!(stuck["invalid"].to_string().contains("stuck"), "{stuck}");
+}
+
+#[test]
+fn a_gpu_that_is_lost_or_hangs_is_named_and_the_run_goes_on() {
+    for (fault, named) in [("lost@3.5", "gpu 0:"), ("hang@3.5", "did not answer within 3 s")] {
+        let ran = ran("gb10", fault, &[GEMM, &["--n", "2048"]].concat());
+        assert!(ran.absent().contains("telemetry.nvml") && ran.absent().contains(named), "{fault}: {}", ran.absent());
+        assert!(ran.text("d/telemetry.jsonl").contains("\"line\":\"event\""));
+        assert!(!ran.energies().is_empty());
+    }
+}
+
+#[test]
+fn a_sensor_that_sleeps_gets_windows_at_other_phases() {
+    let ran = ran("discrete", "duty", GEMM);
+    let energy = &ran.energies()[0];
+    let r = reading(energy, "gpu 0");
+    assert!(r["coverage"].as_f64().unwrap() <= 0.25, "{r}");
+    // The pauses are inside the window that is stated, but not in its joules: the powers are compared.
+    let truth = truth(energy, ran.offset("gpu 0"), 0.0);
+    let seconds = (energy["window_ns"][1].as_f64().unwrap() - energy["window_ns"][0].as_f64().unwrap()) * 1e-9;
+    let (watts, plus_minus) = (r["watts"].as_f64().unwrap(), r["plus_minus"].as_f64().unwrap());
+    assert!((watts - truth / seconds).abs() <= (plus_minus + 0.02) * watts, "{watts} W, in truth {}", truth / seconds);
+}
+
+#[test]
+fn throttling_without_a_flag_is_in_the_counter_and_memory_is_told_three_ways() {
+    let ran_ = ran("gb10", "throttle-clear,memory-machine,pcie", GEMM);
+    assert!(ran_.readings("throttle_reasons", "gpu 0").iter().all(|r| r.1 == 0.0));
+    let held = ran_.readings("throttled by heat (software)", "gpu 0");
+    assert!(held.last().unwrap().1 > held[0].1 + 0.5, "{held:?}");
+    if cfg!(target_os = "linux") {
+        assert!(ran_.facts().contains("the machine's own memory"), "{}", ran_.facts());
+    }
+    let zero = ran("discrete", "memory-zero,pcie", GEMM);
+    assert!(zero.facts().contains("0 bytes were told") && zero.facts().contains("a placeholder"), "{}", zero.facts());
+    assert!(ran("discrete", "", GEMM).facts().contains("80 GiB"));
+}
