@@ -185,9 +185,9 @@ fn a_machine_that_throttles_is_seen_to_when_how_far_and_what_brings_it_back() {
     assert!(((done - begun) as f64 * 1e-9 - 120.0).abs() < 1.0);
     let rested = m.phases[0].ended_ns - m.phases[0].began_ns;
     assert_eq!(rested, 5000 * MS);
-    assert!(beats.len() > 100 && beats.iter().any(|b| b.doing == "pause 1"));
+    assert!(beats.len() > 80 && beats.iter().any(|b| b.doing == "pause 1"));
     assert!(m.facts["verified"].contains("bit for bit"), "{:?}", m.facts);
-    assert!((100..=125).contains(&m.conditions.core_clocks.len()), "once a second");
+    assert!((80..=125).contains(&m.conditions.core_clocks.len()), "at most once a second, between windows");
 }
 
 #[test]
