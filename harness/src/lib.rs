@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod canary;
 pub mod cli;
 pub mod detect;
 pub mod devices;
@@ -8,6 +9,7 @@ pub mod energy;
 pub mod gate;
 pub mod handicap;
 pub mod measure;
+pub mod monitor;
 pub mod os;
 pub mod plan;
 pub mod roofs;
@@ -15,5 +17,7 @@ pub mod run;
 pub mod session;
 pub mod task;
 pub mod telemetry;
+mod throttled;
+pub mod trial;
 pub mod verify;
 pub mod watch;

@@ -28,6 +28,10 @@ impl Task {
     /// A guess of the time it takes under `policy`.
     pub fn estimate(&self, policy: &Policy) -> Duration {
         let setup = self.footprint.as_ref().map_or(0.0, |f| f.setup as f64 / SETUP_PER_S);
+        if let ("soak", Ok(_)) = (self.id.workload.as_str(), &self.footprint) {
+            let seconds = self.id.int("seconds").filter(|s| *s > 0).unwrap_or(spark_workloads::soak::LONGEST_S);
+            return Duration::from_secs_f64(setup + seconds as f64);
+        }
         // Sampling ends at the policy's time or at its count, whatever comes first.
         let by_count = policy.samples_max as f64 * self.sample_s().max(policy.sample_us as f64 * 1e-6);
         let sampling = (0.7 * policy.time_ms as f64 * 1e-3).min(by_count) + policy.warmup_ms as f64 * 1e-3;

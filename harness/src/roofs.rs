@@ -110,6 +110,7 @@ impl Roofs {
                     Ok(_) => Ok((id, step)),
                     Err(fault) => Err(fault.to_string()),
                 },
+                Body::Trial(_) => Err(format!("{id} is an experiment of its own, no roof")),
             }
         });
         match prepared {

@@ -1,10 +1,12 @@
 //! What a run needs at hand: its folder, its devices with their roofs, its sensors, its clock.
 
+use crate::canary;
 use crate::energy::{self, Idle};
 use crate::os::SysRoot;
 use crate::roofs::Roofs;
 use crate::telemetry::wall::Meter;
 use crate::telemetry::{self, Sampler};
+use crate::trial::Live;
 use crate::watch::Watch;
 use spark_kernels::cpu::Cpu;
 use spark_kernels::cpu::pool::allowed_cpus;
@@ -33,6 +35,8 @@ pub struct Session {
     pub policy: Policy,
     /// The beginning of the run, from which every time in it is counted.
     pub start: Instant,
+    /// Whoever watches an experiment of minutes.
+    pub live: Live,
     pub(crate) watch: Watch,
     pub(crate) sampler: Option<Sampler>,
     roofs: HashMap<String, Roofs>,
@@ -84,8 +88,19 @@ impl Session {
         };
         store.manifest(&manifest)?;
         let watch = Watch::start(root);
-        let (roofs, idle) = (HashMap::new(), Idle::default());
-        Ok(Self { store, manifest, devices, policy, start, watch, sampler, roofs, roofless: false, idle })
+        Ok(Self {
+            store,
+            manifest,
+            devices,
+            policy,
+            start,
+            live: Live::default(),
+            watch,
+            sampler,
+            roofs: HashMap::new(),
+            roofless: false,
+            idle: Idle::default(),
+        })
     }
     /// Lets the machine rest for a moment and notes what it takes then, where a sensor tells.
     pub fn rest(&mut self) {
@@ -164,6 +179,21 @@ impl Session {
         let roofs = self.roofs.get_mut(device)?;
         self.manifest.absent.extend(roofs.prepare(needs, usable));
         Some(roofs)
+    }
+    /// Runs the canary on every device and keeps what it says; where it cannot be run, the manifest says why.
+    pub fn canary(&mut self) {
+        let devices: Vec<_> = self.devices.iter().cloned().collect();
+        for device in devices {
+            match canary::run(&device, self.manifest.settings.seed, self.now_ns()) {
+                Ok(canary) => self.manifest.canaries.push(canary),
+                Err(why) => {
+                    let absent = Absent::new(format!("canary.{}", device.id()), why);
+                    if !self.manifest.absent.contains(&absent) {
+                        self.manifest.absent.push(absent);
+                    }
+                }
+            }
+        }
     }
     /// Appends a record: on disk before this returns.
     pub fn append(&mut self, record: &Record) -> Result<(), StoreError> {

@@ -1,9 +1,10 @@
 //! One task from its id to its record: prepare, check, roofs, warm up, sample, roofs again, sensors.
 
 use crate::handicap::Handicap;
-use crate::measure;
 use crate::session::Session;
+use crate::{measure, throttled, trial};
 use spark_results::conditions::{Conditions, PageUse};
+use spark_results::record::Check;
 use spark_results::{BenchmarkId, Measurement, Outcome, Record};
 use spark_workloads::workload::Roofs as Needs;
 use spark_workloads::{Body, Decline, Workload};
@@ -63,16 +64,12 @@ fn measured(
             size(usable)
         )));
     }
-    let Body::Step(mut step) = workload.prepare(id, &device, session.manifest.settings.seed, usable)?;
+    let mut step = match workload.prepare(id, &device, session.manifest.settings.seed, usable)? {
+        Body::Step(step) => step,
+        Body::Trial(trial) => return trial::measured(session, trial, &device, stop),
+    };
     let check = step.check()?;
-    if let Some(check) = check
-        && !check.passed()
-    {
-        return Err(Decline::Fail(format!(
-            "wrong result: largest error {:e} relative to the sum of magnitudes, allowed {:e}, {} elements compared; it was not timed",
-            check.max_error, check.tolerance, check.compared
-        )));
-    }
+    right(check)?;
     if stop() {
         return Ok(None);
     }
@@ -101,12 +98,18 @@ fn measured(
     let before = session.watch.state(session.sampler.as_ref(), now_ns);
     let _ = session.watch.throttling();
     let start = session.start;
-    let Some(samples) = measure::samples_apart(step, &*device, &policy, &pauses, &|| start.elapsed(), stop)? else {
+    let Some(mut samples) = measure::samples_apart(step, &*device, &policy, &pauses, &|| start.elapsed(), stop)? else {
         return Ok(None);
     };
     let to_ns = session.now_ns();
+    let from_ns = samples.windows.first().map_or(now_ns, |window| window[0]);
     let throttling = session.watch.throttling();
     let after = session.watch.state(session.sampler.as_ref(), to_ns);
+    let during = session.watch.during(session.sampler.as_ref(), from_ns, to_ns);
+    let told =
+        session.sampler.as_ref().map(|s| s.between(from_ns.saturating_sub(AROUND_NS), to_ns)).unwrap_or_default();
+    let (dropped, note) = throttled::drop(&mut samples.ns, &mut samples.at_ns, &throttled::spans(&told, &id.device));
+    samples.notes.extend(note);
     if let Some(ours) = session.roofs(&id.device, Needs::default()) {
         ours.after(&mut roofs)?;
     }
@@ -117,11 +120,14 @@ fn measured(
         throttling,
         before,
         after,
+        during: Some(during),
         pages,
     };
     Ok(Some(Measurement {
         clock: device.clock().to_owned(),
         samples_ns: samples.ns,
+        at_ns: samples.at_ns,
+        dropped,
         iterations: samples.iterations,
         cache: step.cache(),
         work: step.work(),
@@ -134,6 +140,18 @@ fn measured(
         notes: samples.notes,
     }))
 }
+
+/// Errors: what was compared with the reference is wrong.
+pub(crate) fn right(check: Option<Check>) -> Result<(), Decline> {
+    let Some(check) = check.filter(|check| !check.passed()) else { return Ok(()) };
+    Err(Decline::Fail(format!(
+        "wrong result: largest error {:e} relative to the sum of magnitudes, allowed {:e}, {} elements compared; it was not timed",
+        check.max_error, check.tolerance, check.compared
+    )))
+}
+
+/// What a sensor read before a window may say of its beginning.
+const AROUND_NS: u64 = 1_500_000_000;
 
 /// Pauses between 0 and a sensor's period, so that each stretch of the work begins at another phase of it.
 fn phases(seed: u64) -> Vec<std::time::Duration> {

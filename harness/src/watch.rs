@@ -1,7 +1,10 @@
 //! What else the machine did meanwhile: load of others, steal, memory, temperature, throttling.
 
+mod told;
+
+use crate::detect::power_source;
 use crate::os::SysRoot;
-use crate::telemetry::{Sampler, Ticks};
+use crate::telemetry::{Sampler, Ticks, throttle_counters};
 use spark_results::conditions::{State, Throttling};
 use spark_results::telemetry::Reading;
 use std::time::Instant;
@@ -14,6 +17,7 @@ pub struct Watch {
     own_s: Option<f64>,
     at: Instant,
     throttles: Result<u64, String>,
+    boot_id: Option<String>,
 }
 
 impl Watch {
@@ -25,6 +29,7 @@ impl Watch {
             own_s: own_cpu_s(),
             at: Instant::now(),
             throttles: throttles(root),
+            boot_id: root.line("/proc/sys/kernel/random/boot_id").ok(),
         }
     }
     /// The machine's state since the last call; temperatures come from what `sampler` read up to `now_ns`.
@@ -48,15 +53,16 @@ impl Watch {
             (self.ticks, self.own_s, self.at) = (ticks, own_s, Instant::now());
         }
         let second = 1_000_000_000;
-        for reading in recent(sampler, now_ns.saturating_sub(2 * second), now_ns) {
-            match (reading.quantity.as_str(), reading.scope.as_str()) {
-                ("available", "memory") => state.available_bytes = Some(reading.value as u64),
-                ("temperature", scope) if !scope.starts_with("gpu") => {
-                    state.temperature_c = Some(state.temperature_c.map_or(reading.value, |t| t.max(reading.value)));
-                }
-                _ => {}
-            }
-        }
+        told::into(&mut state, &recent(sampler, now_ns.saturating_sub(2 * second), now_ns));
+        state.power_source = power_source(&self.root);
+        state.boot_id.clone_from(&self.boot_id);
+        state
+    }
+    /// What the sensors said between two moments: clocks and temperatures over all of it.
+    pub fn during(&self, sampler: Option<&Sampler>, from_ns: u64, to_ns: u64) -> State {
+        let mut state = State::default();
+        told::into(&mut state, &recent(sampler, from_ns, to_ns));
+        state.available_bytes = None;
         state
     }
     /// Whether the processor was held back since the last call.
@@ -88,12 +94,8 @@ fn own_cpu_s() -> Option<f64> {
 
 /// Throttling events counted so far by every core and package.
 fn throttles(root: &SysRoot) -> Result<u64, String> {
-    let cpus = root.numbered("sys/devices/system/cpu", "cpu");
-    let counts: Vec<u64> = cpus
-        .iter()
-        .flat_map(|(_, name)| ["core_throttle_count", "package_throttle_count"].map(|c| (name, c)))
-        .filter_map(|(name, count)| root.value(format!("sys/devices/system/cpu/{name}/thermal_throttle/{count}")).ok())
-        .collect();
+    let paths = throttle_counters(root);
+    let counts: Vec<u64> = paths.iter().filter_map(|path| root.value(path).ok()).collect();
     if counts.is_empty() {
         return Err("the system counts no throttling events (no thermal_throttle under /sys/devices/system/cpu)".into());
     }

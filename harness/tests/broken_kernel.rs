@@ -159,6 +159,7 @@ fn manifest(planned: Vec<String>) -> Manifest {
         devices: Vec::new(),
         planned,
         telemetry_cost: None,
+        canaries: Vec::new(),
         absent: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod chart;
 mod comparison;
+mod curves;
 mod embed;
 mod page;
 mod section;

@@ -1,5 +1,6 @@
 //! The machine's state while something was measured.
 
+use crate::machine::PowerSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ pub struct Conditions {
     pub before: State,
     /// The machine's state after it.
     pub after: State,
+    /// The machine's state while it ran: clocks and temperatures over all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub during: Option<State>,
     /// The memory under the operands.
     pub pages: Option<PageUse>,
 }
@@ -151,6 +155,54 @@ pub struct State {
     pub available_bytes: Option<u64>,
     /// The hottest sensor of the processor, in °C.
     pub temperature_c: Option<f64>,
+    /// Every place whose temperature is known, at its hottest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<Zone>,
+    /// Every clock that is told, with the band it moved in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<Band>,
+    /// What the sensors say of being held back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_back: Vec<HeldBack>,
+    /// What feeds the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_source: Option<PowerSource>,
+    /// The kernel's name for the time since it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+}
+
+/// A place and its temperature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Zone {
+    /// Its name.
+    pub name: String,
+    /// Its temperature, in degrees Celsius.
+    pub celsius: f64,
+}
+
+/// A clock over some time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Band {
+    /// Whose clock, as in telemetry: `gpu 0`, `cpu 0-3`.
+    pub scope: String,
+    /// The lowest reading, in Hz.
+    pub low_hz: f64,
+    /// The median of the readings.
+    pub median_hz: f64,
+    /// The highest.
+    pub high_hz: f64,
+}
+
+/// What one sensor says of being held back: reasons in force as bits, or a counter that only grows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HeldBack {
+    /// Of what: `cpu`, `gpu 0`.
+    pub scope: String,
+    /// Which number: `throttle_reasons`, or a counter such as `throttle_events`.
+    pub quantity: String,
+    /// The bits that were seen, together; or how far the counter had come.
+    pub value: f64,
 }
 
 /// The memory under the operands.

@@ -5,6 +5,7 @@ use crate::id::{Axes, AxisValue};
 use crate::record::{Better, Cache, Measurement, Metric, Outcome, Phase, Record, Work};
 use crate::roofline::{self, RoofShare};
 use crate::run::{Manifest, Run, SCHEMA};
+use crate::soak::Soak;
 use crate::stats::{self, Estimate, Sampling};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,12 @@ pub struct Entry {
     /// Values the workload timed by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Metric>,
+    /// What minutes at full load showed, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<Soak>,
+    /// Samples taken that do not count, as those taken while the machine was held back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: usize,
     /// Largest error against the reference, relative to Σ|a·b|.
     pub max_error: Option<f64>,
     /// What was allowed.
@@ -88,6 +95,10 @@ pub struct Entry {
     /// What bears on trust.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Time of one iteration.
@@ -143,12 +154,20 @@ impl Document {
         Self {
             schema: SCHEMA.into(),
             manifest: run.manifest.clone(),
-            records: run.records.iter().map(|r| Entry::by(r, run.simulated(&r.id.device), rules)).collect(),
+            records: run.records.iter().map(|r| Entry::within(run, r, rules)).collect(),
         }
     }
 }
 
 impl Entry {
+    /// Derives everything from one record of `run` and from what the sensors said meanwhile.
+    fn within(run: &Run, record: &Record, rules: Rules) -> Self {
+        let mut entry = Self::by(record, run.simulated(&record.id.device), rules);
+        if let (Some(soak), Some(m)) = (&mut entry.soak, record.measured()) {
+            soak.look_beside(m, &run.telemetry);
+        }
+        entry
+    }
     /// Derives everything from one record.
     pub fn of(record: &Record, simulated: bool) -> Self {
         Self::by(record, simulated, Rules::Ranks)
@@ -174,6 +193,8 @@ impl Entry {
             cache: None,
             phases: Vec::new(),
             metrics: Vec::new(),
+            soak: None,
+            dropped: 0,
             max_error: None,
             tolerance: None,
             simulated,
@@ -202,7 +223,9 @@ impl Entry {
         }
         if let Energy::Measured { readings, .. } = &m.conditions.energy {
             // In floating point: a stored run may hold counts whose product no integer holds.
-            let items = m.work.items as f64 * m.iterations as f64 * m.samples_ns.len() as f64;
+            // What was dropped took its energy all the same.
+            let samples = (m.samples_ns.len() + m.dropped.len()) as f64;
+            let items = m.work.items as f64 * m.iterations as f64 * samples;
             self.efficiency = readings
                 .iter()
                 .filter(|r| r.covers_device && !r.simulated && r.joules > 0.0 && items > 0.0)
@@ -216,6 +239,8 @@ impl Entry {
                 .collect();
         }
         self.time = time;
+        self.soak = (self.workload == "soak").then(|| Soak::of(m)).flatten();
+        self.dropped = m.dropped.len();
         self.energy = Some(m.conditions.energy.clone());
         self.work = Some(m.work.clone());
         self.cache = Some(m.cache);
@@ -232,6 +257,7 @@ impl Entry {
             None if rules == Rules::Bootstrap => remarks::first(&each),
             None => Vec::new(),
         });
+        self.notes.extend(remarks::dropped(m));
         self.notes.extend(remarks::roofs(m));
     }
     /// The number on `axis`.

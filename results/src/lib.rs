@@ -3,6 +3,8 @@
 pub mod ceilings;
 pub mod claims;
 pub mod compare;
+pub mod canary;
+pub mod change;
 pub mod conditions;
 pub mod cost;
 pub mod document;
@@ -14,6 +16,7 @@ pub mod quantity;
 pub mod record;
 pub mod roofline;
 pub mod run;
+pub mod soak;
 pub mod stats;
 pub mod store;
 pub mod table;

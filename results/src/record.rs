@@ -1,6 +1,6 @@
 //! What one task yields: exactly one record, holding what was observed and nothing derived from it.
 
-use crate::conditions::Conditions;
+use crate::conditions::{Conditions, Energy};
 use crate::id::BenchmarkId;
 use crate::roofline::RoofReading;
 use schemars::JsonSchema;
@@ -45,6 +45,12 @@ pub struct Measurement {
     pub clock: String,
     /// How long each sample took, in the order they were taken.
     pub samples_ns: Vec<u64>,
+    /// When each sample began, in nanoseconds since the run's start; empty where it was not noted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at_ns: Vec<u64>,
+    /// Samples that were taken and do not count, with the reason; they are in none of the numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<Dropped>,
     /// How often the step ran within each sample.
     pub iterations: u64,
     /// Whether operands came from memory (`cold`), were left where the last iteration put them (`warm`), or neither applies.
@@ -70,6 +76,17 @@ pub struct Measurement {
     /// What the harness did or saw that bears on trust: samples dropped, budget reached, drift.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// A sample that does not count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Dropped {
+    /// When it began, in nanoseconds since the run's start.
+    pub at_ns: u64,
+    /// How long it took.
+    pub ns: u64,
+    /// Why it does not count.
+    pub why: String,
 }
 
 /// The state of the caches at the start of each iteration.
@@ -107,6 +124,9 @@ pub struct Phase {
     pub ended_ns: u64,
     /// What it did.
     pub work: Work,
+    /// Energy over it; absent where nobody asked the sensors for this part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy: Option<Energy>,
 }
 
 /// A value that a workload timed by itself.

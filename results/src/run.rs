@@ -1,5 +1,6 @@
 //! A run: what was asked for, where, and what came of it.
 
+use crate::canary::Canary;
 use crate::machine::{Absent, Machine};
 use crate::record::Record;
 use crate::telemetry;
@@ -35,6 +36,9 @@ pub struct Manifest {
     /// What sampling the sensors took from the machine, in a sentence; absent until the run ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub telemetry_cost: Option<String>,
+    /// Small work by which hidden states of the machine are seen: before the tasks, and after them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub canaries: Vec<Canary>,
     /// What this run could not do, and why.
     pub absent: Vec<Absent>,
 }

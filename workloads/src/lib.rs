@@ -5,11 +5,14 @@ pub mod devices;
 pub mod llm;
 pub mod micro;
 pub mod ops;
+pub mod soak;
 pub mod suite;
+pub mod trial;
 pub mod workload;
 
 pub use axis::{Axis, BadRequest, Request};
 pub use devices::Devices;
+pub use trial::{Beat, Lab, Observed, Trial};
 pub use workload::{Body, Decline, Footprint, Step, Workload};
 
 /// Every workload, in the order a report tells them.
@@ -31,6 +34,7 @@ pub static ALL: &[&dyn Workload] = &[
     &ops::SAMPLE,
     &llm::PREFILL,
     &llm::DECODE,
+    &soak::SOAK,
 ];
 
 /// The workload of that name.

@@ -1,6 +1,7 @@
 //! What can be measured: workloads list cases, prepare them, and state the work. Clocks and sensors are the harness's.
 
 use crate::axis::{Axis, BadRequest, Request};
+use crate::trial::Trial;
 use spark_kernels::{Arithmetic, Device, Fault};
 use spark_results::record::{Cache, Check};
 use spark_results::{BenchmarkId, Work};
@@ -71,12 +72,27 @@ impl From<BadRequest> for Decline {
 pub enum Body {
     /// The harness repeats it under its clock.
     Step(Box<dyn Step>),
+    /// It runs an experiment of its own.
+    Trial(Box<dyn Trial>),
+}
+
+impl Body {
+    /// The step, for what can only repeat one. Errors: an experiment of its own.
+    pub fn step(self) -> Result<Box<dyn Step>, Decline> {
+        match self {
+            Body::Step(step) => Ok(step),
+            Body::Trial(_) => {
+                Err(Decline::Skip("it is an experiment of its own and cannot be repeated as a step".into()))
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Body::Step(_) => f.write_str("Step"),
+            Body::Trial(_) => f.write_str("Trial"),
         }
     }
 }
@@ -93,6 +109,11 @@ pub trait Step {
     fn work(&self) -> Work;
     /// Compares a result with the reference, before anything is timed.
     fn check(&mut self) -> Result<Option<Check>, Fault>;
+    /// A number that the last run's result comes to, bit for bit: the same after each run of the same work. `None` where there is
+    /// no result to read. It is asked for outside the timing.
+    fn digest(&mut self) -> Result<Option<u64>, Fault> {
+        Ok(None)
+    }
     /// Which roofs stand over this work.
     fn roofs(&self) -> Roofs;
     /// The state of the caches at the start of each iteration.

@@ -9,7 +9,7 @@ use spark_kernels::format::Format;
 use spark_results::record::Cache;
 use spark_workloads::axis::list;
 use spark_workloads::llm::{DECODE, PREFILL, Preset, Storage};
-use spark_workloads::{Body, Decline, Request, Step, Workload};
+use spark_workloads::{Decline, Request, Step, Workload};
 use std::sync::Arc;
 
 const PLENTY: u64 = 8 << 30;
@@ -27,8 +27,7 @@ fn step(workload: &dyn Workload, axes: &[(&str, &str)], how: &str, device: &Arc<
     let request = Request { implementation: how.into(), ..request(axes) };
     let ids = workload.cases(&request, &**device).unwrap();
     assert_eq!(ids.len(), 1);
-    let Body::Step(step) = workload.prepare(&ids[0], device, 3, PLENTY).unwrap();
-    step
+    workload.prepare(&ids[0], device, 3, PLENTY).unwrap().step().unwrap()
 }
 
 #[test]

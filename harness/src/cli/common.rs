@@ -5,6 +5,7 @@ use crate::os::SysRoot;
 use crate::plan::Task;
 use crate::session::Session;
 use crate::telemetry::wall::Meter;
+use crate::trial::Live;
 use crate::{detect, devices, run};
 use anyhow::{Context, bail};
 use spark_results::machine::{Absent, Machine};
@@ -151,11 +152,18 @@ pub(super) fn measured(
     let folder = session.store.folder().to_owned();
     voice.say(format!("run folder: {}", folder.display()));
     let mut bar = ui::Bar::new(voice, tasks.len());
+    session.live = Live(Some(bar.live()));
     if common.no_roofs {
         session.leave_out_roofs();
     }
+    if suite.is_some() {
+        session.canary();
+    }
     let end = run::each(&mut session, tasks, &done, common.budget, &mut bar, &stop::asked);
     bar.clear();
+    if suite.is_some() && !stop::asked() {
+        session.canary();
+    }
     let run = match end {
         Ok(end) => run::finish(&mut session, end)?,
         Err(e) => {
@@ -209,6 +217,14 @@ fn open(
         manifest.telemetry_cost = None;
         // What was absent before is found again by this process.
         manifest.absent.retain(|absent| !absent.what.starts_with("roofs.") && !absent.what.starts_with("telemetry"));
+        let before = run.records.iter().rev().filter_map(Record::measured).find_map(|m| m.conditions.after.boot_id.clone());
+        let now = place.root.line("/proc/sys/kernel/random/boot_id").ok();
+        if let (Some(before), Some(now)) = (before, now)
+            && before != now
+        {
+            let why = "the machine was restarted between its records: those before and after are of different states";
+            manifest.absent.push(Absent::new("one state", why));
+        }
         let elapsed = run.records.iter().map(|r| r.ended_ns).max().unwrap_or(0);
         let meter = common.wall_power.as_ref();
         let mut session = Session::start_with(store, manifest, place.devices, policy, &place.root, elapsed, meter)?;
@@ -240,6 +256,7 @@ fn open(
         machine: place.machine,
         planned: tasks.iter().map(|t| t.id.to_string()).collect(),
         telemetry_cost: None,
+        canaries: Vec::new(),
     };
     let store = Store::create(&folder, &manifest)?;
     let meter = common.wall_power.as_ref();

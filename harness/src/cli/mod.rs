@@ -12,10 +12,12 @@ mod fit;
 mod gate;
 mod list;
 mod llm;
+mod monitor;
 mod plan;
 mod report;
 mod run;
 mod schema;
+mod soak;
 mod stop;
 pub mod ui;
 mod verify;
@@ -70,6 +72,9 @@ enum Verb {
         after_help = "Example: spark-bench llm -m llama-3.2-1b --format mxfp4,nvfp4 -p 512 -n 128 -d 0,4096 -o json"
     )]
     Llm(Box<llm::Args>),
+    /// Minutes at full load: how fast at first, how fast for good, when it falls, what brings it back
+    #[command(after_help = "Example: spark-bench soak --load both --minutes 10")]
+    Soak(Box<soak::Args>),
     /// What `all` would run, how long, how much memory; runs nothing
     #[command(after_help = "Example: spark-bench plan --suite full --filter 'gemm/*m=1&*'")]
     Plan(plan::Args),
@@ -85,6 +90,9 @@ enum Verb {
     /// This machine's state and what would spoil a measurement, each with the mend
     #[command(after_help = "Example: spark-bench doctor --json")]
     Doctor(doctor::Args),
+    /// The sensors, live in the terminal
+    #[command(after_help = "Example: spark-bench monitor --once --json")]
+    Monitor(monitor::Args),
     /// The HTML page and the table again, from stored runs
     #[command(after_help = "Example: spark-bench report results/runs/2026-11-21T10-00-00Z-box")]
     Report(report::Args),
@@ -159,11 +167,13 @@ fn act(verb: Verb) -> anyhow::Result<Verdict> {
         Verb::All(args) => all::act(&args),
         Verb::Run(args) => run::act(&args),
         Verb::Llm(args) => llm::act(&args),
+        Verb::Soak(args) => soak::act(&args),
         Verb::Plan(args) => plan::act(&args),
         Verb::Fit(args) => fit::act(&args),
         Verb::Claims(args) => claims::act(&args),
         Verb::List(args) => list::act(&args),
         Verb::Doctor(args) => doctor::act(&args),
+        Verb::Monitor(args) => monitor::act(&args),
         Verb::Report(args) => report::act(&args),
         Verb::Compare(args) => compare::act(&args),
         Verb::Export(args) => export::act(&args),

@@ -3,10 +3,13 @@
 
 use crate::plan::Task;
 use crate::run::Progress;
+use crate::trial::Show;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize, Stream};
 use spark_results::quantity::{duration, percent, si};
+use spark_results::telemetry::Reading;
 use spark_results::{Entry, Record};
+use spark_workloads::Beat;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
@@ -35,13 +38,18 @@ impl Voice {
 
 /// Data: to stdout, whole. A reader that went away is no error; a full disk ends the program, as what it prints is its work.
 pub fn data(text: &str) {
+    heard(text);
+}
+
+/// The same, and whether anybody still reads.
+pub fn heard(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => {
             error(format!("standard output: {e}; send it somewhere that can be written"));
             std::process::exit(2);
         }
-        _ => {}
+        done => done.is_ok(),
     }
 }
 
@@ -84,6 +92,11 @@ impl Bar {
         }
         Self { bar, voice }
     }
+    /// Shows how far an experiment of minutes is.
+    pub fn live(&self) -> Show {
+        let bar = self.bar.clone();
+        Box::new(move |so_far, sensors| bar.set_message(beat(so_far, sensors)))
+    }
     /// Takes the bar away.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
@@ -104,6 +117,24 @@ impl Progress for Bar {
             self.bar.suspend(|| eprintln!("{line}"));
         }
     }
+}
+
+/// How far an experiment is, in a line, with what the sensors said last.
+fn beat(so_far: &Beat, sensors: &[Reading]) -> String {
+    let whole = |time: Duration| format!("{} s", time.as_secs());
+    let mut said = vec![match so_far.of {
+        Some(of) if so_far.elapsed.is_zero() => format!("{} for {}", so_far.doing, whole(of)),
+        Some(of) => format!("{} {} of {}", so_far.doing, whole(so_far.elapsed), whole(of)),
+        None => format!("{} {}", so_far.doing, whole(so_far.elapsed)),
+    }];
+    said.extend(so_far.rate.map(|(rate, unit)| si(rate, unit)));
+    said.extend(so_far.share.map(|share| format!("{} of the best", percent(share))));
+    said.extend(so_far.clock_hz.map(|hz| si(hz, "Hz")));
+    let last = |quantity: &str| sensors.iter().rev().find(|r| r.quantity == quantity);
+    said.extend(last("power").map(|r| format!("{:.1} W {}", r.value, r.scope)));
+    let hottest = sensors.iter().filter(|r| r.quantity == "temperature").map(|r| r.value).reduce(f64::max);
+    said.extend(hottest.map(|c| format!("{c:.0} °C")));
+    said.join(", ")
 }
 
 /// A duration in the precision of a guess.
@@ -140,5 +171,40 @@ pub fn headline(entry: &Entry) -> Option<String> {
             (Some(flops), _) => Some(si(flops, "FLOP/s")),
             (None, bytes) => bytes.map(|b| si(b, "B/s")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beat_says_how_far_how_fast_and_how_warm() {
+        let of = |text: &str| text.to_owned();
+        let reading = |quantity: &str, scope: &str, value| Reading {
+            quantity: of(quantity),
+            scope: of(scope),
+            source: of(""),
+            value,
+            unit: of(""),
+        };
+        let so_far = Beat {
+            doing: of("load"),
+            elapsed: Duration::from_secs(93),
+            of: Some(Duration::from_secs(600)),
+            rate: Some((37.6, "tok/s")),
+            share: Some(0.98),
+            clock_hz: Some(2.41e9),
+        };
+        let sensors =
+            [reading("temperature", "a", 64.2), reading("temperature", "b", 50.0), reading("power", "gpu 0", 31.0)];
+        assert_eq!(
+            beat(&so_far, &sensors),
+            "load 93 s of 600 s, 37.6 tok/s, 98 % of the best, 2.41 GHz, 31.0 W gpu 0, 64 °C"
+        );
+        assert_eq!(
+            beat(&Beat { doing: of("pause 1"), of: Some(Duration::from_secs(5)), ..Beat::default() }, &[]),
+            "pause 1 for 5 s"
+        );
     }
 }

@@ -18,6 +18,10 @@ mod system;
 mod virtualisation;
 
 pub(crate) use memory::of as meminfo;
+/// What feeds the machine now, where it tells.
+pub(crate) fn power_source(root: &SysRoot) -> Option<spark_results::machine::PowerSource> {
+    power::source(root, &mut Vec::new())
+}
 pub use state::{Busy, State, Zone, state};
 
 use spark_results::machine::{Absent, Machine};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use spark_results::machine::{Absent, PowerSource, clean};
-use spark_results::telemetry::{Channel, Status};
+use spark_results::telemetry::{Channel, Reading, Status};
 
 use crate::os::SysRoot;
 use crate::telemetry::{self, Shares, Ticks};
@@ -31,6 +31,9 @@ pub struct State {
     pub processes: Vec<Busy>,
     /// Thermal zones.
     pub zones: Vec<Zone>,
+    /// What the sensors say now of every GPU and of the power of the whole machine, and of temperatures.
+    #[serde(default)]
+    pub readings: Vec<Reading>,
     /// Whether a battery feeds the machine.
     pub on_battery: Option<bool>,
     /// Sensors that give power or energy, as `sensor scope`.
@@ -148,9 +151,12 @@ fn sensors(root: &SysRoot, s: &mut State) {
                 _ => {}
             }
         }
+        let readings = sensor.read();
         if sensor.name() == "thermal" {
-            s.zones = sensor.read().into_iter().map(|r| Zone { name: r.scope, celsius: r.value }).collect();
+            s.zones = readings.iter().map(|r| Zone { name: r.scope.clone(), celsius: r.value }).collect();
         }
+        let told = |r: &Reading| r.scope.starts_with("gpu") || matches!(r.quantity.as_str(), "power" | "temperature");
+        s.readings.extend(readings.into_iter().filter(told));
     }
     if s.zones.is_empty() {
         s.absent.push(Absent::new("zones", "no thermal zone is listed"));

@@ -4,11 +4,15 @@
 
 mod clocks;
 mod company;
+pub mod evidence;
+mod faults;
 mod memory;
 mod surroundings;
 
+use evidence::Evidence;
 use serde::{Deserialize, Serialize};
 use spark_results::Machine;
+use spark_results::canary::Canary;
 
 use crate::detect::State;
 
@@ -64,6 +68,15 @@ const CHECKS: &[Check] = &[
 #[must_use]
 pub fn check(machine: &Machine, state: &State) -> Vec<Finding> {
     let mut findings: Vec<Finding> = CHECKS.iter().filter_map(|check| check(machine, state)).collect();
+    findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    findings
+}
+
+/// The named faults that what is known of GPUs and of the canary comes to, the worst first.
+#[must_use]
+pub fn faults(evidence: &[Evidence], canary: Option<&Canary>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = evidence.iter().filter_map(faults::of).collect();
+    findings.extend(canary.and_then(faults::hidden));
     findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     findings
 }

@@ -6,7 +6,7 @@ use crate::measure;
 use crate::plan::{self, Task};
 use spark_kernels::Device;
 use spark_results::run::SCHEMA;
-use spark_workloads::{Body, Decline, Devices, Step};
+use spark_workloads::{Decline, Devices, Step};
 use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -92,7 +92,7 @@ fn prepare(devices: &Devices, tasks: &[Task], seed: u64, id: &str) -> Result<Rea
     else {
         return Err(Decline::Skip("this build has no such workload or device".to_owned()));
     };
-    let Body::Step(mut step) = workload.prepare(&task.id, device, seed, memory)?;
+    let mut step = workload.prepare(&task.id, device, seed, memory)?.step()?;
     if let Some(check) = step.check()?
         && !check.passed()
     {

@@ -22,6 +22,8 @@ const FEWEST: usize = 3;
 pub struct Samples {
     /// Each sample in nanoseconds, in the order taken.
     pub ns: Vec<u64>,
+    /// When each began, in nanoseconds since the run's start.
+    pub at_ns: Vec<u64>,
     /// Iterations of the step in each.
     pub iterations: u64,
     /// From when to when they were taken, in nanoseconds since the run's start: one window, and one more for each pause.
@@ -78,7 +80,9 @@ pub fn samples_apart(
         if stop() {
             return Ok(None);
         }
+        let at = now();
         let ns = once(step, device, iterations)?;
+        samples.at_ns.push(at.as_nanos() as u64);
         samples.ns.push(ns);
         values.push(ns as f64);
         let taken = samples.ns.len();

@@ -22,10 +22,12 @@ mod soc;
 mod soc_macos;
 mod spbm;
 mod thermal;
+mod throttle;
 pub mod wall;
 
 pub use cpu::{Shares, Ticks};
 pub use nvml::LIBRARY;
+pub(crate) use throttle::counters as throttle_counters;
 pub use sampler::{Cost, Sampler};
 
 use std::time::Duration;
@@ -77,6 +79,7 @@ pub fn sensors_and(root: &SysRoot, meter: Option<&Meter>) -> Vec<Box<dyn Sensor>
         Box::new(memory::Available::new(root)),
         Box::new(cpufreq::Clocks::new(root)),
         Box::new(thermal::Zones::new(root)),
+        Box::new(throttle::Events::new(root)),
         Box::new(hwmon::Chips::new(root)),
         Box::new(spbm::Rails::new(root)),
         Box::new(grace::Sockets::new(root)),

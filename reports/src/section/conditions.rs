@@ -1,34 +1,24 @@
-//! The machine's state over the run: one small chart a quantity, and every sensor that was asked.
+//! What else the machine did, and every sensor that was asked: which spoke, at what rate, which refused and why.
 
 use super::Section;
 use super::energy::sensors;
-use crate::chart::{Axis, Band, Chart, Ink, Line, legend};
+use crate::curves::{Curves, Quantity};
 use crate::page::Page;
 use crate::table::Table;
 use maud::{Markup, html};
-use spark_results::quantity::{digits, percent};
-use spark_results::telemetry;
+use crate::shown::{Shown, Status, Unit};
+use spark_results::canary::{Canary, Strand};
+use spark_results::quantity::digits;
+use spark_results::telemetry::{self, Channel};
 use std::collections::BTreeMap;
 
-/// Telemetry over time.
+/// Telemetry beside the timeline.
 #[derive(Debug)]
 pub(crate) struct Conditions;
 
-/// Points drawn of one curve at most; more are averaged in groups.
-const POINTS: usize = 240;
-const INKS: [Ink; 5] = [Ink::A, Ink::B, Ink::C, Ink::D, Ink::E];
-/// Quantities worth a curve, in order: name in telemetry, title, factor.
-const CURVES: [(&str, &str, f64); 7] = [
-    ("load", "Load, % of all CPUs", 100.0),
-    ("steal", "Time the hypervisor took, %", 100.0),
-    ("clock", "Core clock, GHz", 1e-9),
-    ("frequency", "Clock as reported, GHz", 1e-9),
-    ("temperature", "Temperature, °C", 1.0),
-    ("power", "Power, W", 1.0),
-    ("available", "Memory available, GB", 1e-9),
-];
-
-type Curves<'p> = BTreeMap<&'p str, BTreeMap<&'p str, Vec<(f64, f64)>>>;
+/// Quantities that the timeline does not draw.
+const CURVES: [Quantity; 2] =
+    [("steal", "Time the hypervisor took, %", 100.0), ("available", "Memory available, GB", 1e-9)];
 
 impl Section for Conditions {
     fn title(&self) -> &'static str {
@@ -36,8 +26,9 @@ impl Section for Conditions {
     }
 
     fn render(&self, page: &Page) -> Option<Markup> {
-        let curves = curves(page);
-        let mut table = Table::new(&["sensor", "quantity", "status", "scope", "source or reason"]);
+        let curves = Curves::of(page.subject.run);
+        let rates = rates(page);
+        let mut table = Table::new(&["sensor", "quantity", "status", "scope", "readings a second", "source or reason"]);
         for c in sensors(page) {
             let refused = c.status == telemetry::Status::Refused;
             table.row([
@@ -45,9 +36,12 @@ impl Section for Conditions {
                 html! { (c.quantity.as_deref().unwrap_or("–")) },
                 html! { @if refused { span.none { "refused" } } @else { "ok" } },
                 html! { (c.scope.as_deref().unwrap_or("–")) },
+                rate(c, &rates),
                 html! { (c.reason.as_deref().or(c.source.as_deref()).unwrap_or("–")) },
             ]);
         }
+        let spoke = sensors(page).filter(|c| c.status == telemetry::Status::Ok).count();
+        let refused = sensors(page).count() - spoke;
         let table = table.render();
         if curves.is_empty() && table.is_none() {
             return Some(
@@ -55,96 +49,80 @@ impl Section for Conditions {
             );
         }
         Some(html! {
-            @if !curves.is_empty() {
-                p { "Shaded: the times at which tasks ran." (throttled(page)) }
-                @for (quantity, title, factor) in CURVES {
-                    @if let Some(scopes) = curves.get(quantity) { (draw(page, title, scopes, factor)) }
-                }
+            @for quantity in CURVES {
+                @if let Some(panel) = curves.panel(quantity, (0.0, curves.end()), &[], 150) { (panel) }
             }
             @if let Some(cost) = &page.subject.run.manifest.telemetry_cost { p { "The cost of looking: " (cost) "." } }
-            @if let Some(table) = table { details { summary { "Every sensor that was asked" } (table) } }
+            @if let Some(canary) = canary(page) { (canary) }
+            @if let Some(table) = table {
+                h3 { "Which sensors spoke, at what rate, and which refused" }
+                p { (spoke) " quantities were read and " (refused) " refused." }
+                details { summary { "Every sensor that was asked" } (table) }
+            }
         })
     }
 }
 
-fn throttled(page: &Page) -> Markup {
-    use spark_results::conditions::Throttling;
-    let states = page.real().filter_map(|e| e.conditions.as_ref()).map(|c| &c.throttling);
-    let (mut held, mut free, mut unknown) = (0, 0, None);
-    for state in states {
-        match state {
-            Throttling::Known { throttled: true, .. } => held += 1,
-            Throttling::Known { .. } => free += 1,
-            Throttling::Unavailable { reason } => unknown = Some(reason),
+/// The canary before and after, and what it says of hidden states.
+fn canary(page: &Page) -> Option<Markup> {
+    let canaries = &page.subject.run.manifest.canaries;
+    let mut table = Table::new(&["device", "at", "matrix × vector", "copy", "arithmetic", "matrix × vector ÷ copy"]);
+    for c in canaries.iter().filter(|c| !page.subject.run.simulated(&c.device)) {
+        let rate = |s: &Strand, unit| Shown::or(s.per_s(), Unit::Si(unit), Status::Measured, "not run").inline();
+        table.row([
+            html! { (c.device) },
+            Shown::new(c.at_ns as f64 * 1e-9, Unit::Plain("s"), Status::Measured).inline(),
+            rate(&c.gemv, "B/s"),
+            rate(&c.copy, "B/s"),
+            rate(&c.alu, "FLOP/s"),
+            Shown::or(c.gemv_over_copy(), Unit::Plain(""), Status::Derived, "").inline(),
+        ]);
+    }
+    let pairs = canaries.iter().enumerate().filter_map(|(at, later)| {
+        let before = canaries[..at].iter().rev().find(|c| c.device == later.device)?;
+        let moved = before.moved(later);
+        (!moved.is_empty()).then(|| format!("{}: {}", later.device, moved.join(", ")))
+    });
+    let moved: Vec<String> = pairs.collect();
+    let table = table.render()?;
+    Some(html! {
+        h3 { "Canary" }
+        p { "Three small pieces of work around the suite, whose ratios tell states apart that no sensor shows." }
+        (table)
+        @for slow in canaries.iter().filter_map(Canary::slow) { p.banner { "Hidden slow state: " (slow) "." } }
+        @if !moved.is_empty() {
+            p.banner { "The machine was in another state at the end than at the beginning: " (moved.join("; ")) ". Rows from both are no average." }
         }
-    }
-    html! {
-        @if held > 0 { " " strong { (held) " measurements were throttled." } }
-        @else if free > 0 { " No measurement was throttled." }
-        @if let Some(reason) = unknown { " Throttling is not known: " (reason) "." }
-    }
+    })
 }
 
-fn curves<'p>(page: &Page<'p>) -> Curves<'p> {
-    let mut curves = Curves::new();
+/// How often each quantity of each scope was read, and over how many seconds.
+fn rates<'p>(page: &Page<'p>) -> BTreeMap<(&'p str, &'p str, &'p str), (u64, f64)> {
+    let mut times: BTreeMap<(&str, &str, &str), (u64, u64, u64)> = BTreeMap::new();
     for line in &page.subject.run.telemetry {
         let telemetry::Line::Sample(sample) = line else { continue };
-        for r in sample.readings.iter().filter(|r| r.value.is_finite()) {
-            let scopes = curves.entry(r.quantity.as_str()).or_default();
-            scopes.entry(r.scope.as_str()).or_default().push((sample.t_ns as f64 * 1e-9, r.value));
+        for r in &sample.readings {
+            let seen = times.entry((&r.quantity, &r.scope, &r.source)).or_insert((0, sample.t_ns, sample.t_ns));
+            (seen.0, seen.2) = (seen.0 + 1, sample.t_ns);
         }
     }
-    curves
+    times
+        .into_iter()
+        .map(|(key, (count, first, last))| (key, (count, last.saturating_sub(first) as f64 * 1e-9)))
+        .collect()
 }
 
-/// Means of equal groups, so that a long run draws no more than a screen can show.
-fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let group = points.len().div_ceil(POINTS).max(1);
-    let mean =
-        |part: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| part.iter().map(pick).sum::<f64>() / part.len() as f64;
-    points.chunks(group).map(|part| (mean(part, |p| p.0), mean(part, |p| p.1))).collect()
-}
-
-fn draw(page: &Page, title: &str, scopes: &BTreeMap<&str, Vec<(f64, f64)>>, factor: f64) -> Markup {
-    let records = &page.subject.run.records;
-    let end = records.iter().map(|r| r.ended_ns as f64 * 1e-9).fold(1.0, f64::max);
-    let end = scopes.values().flatten().map(|p| p.0).fold(end, f64::max);
-    let lines: Vec<Line> = scopes
-        .values()
-        .zip(INKS)
-        .map(|(points, ink)| Line {
-            ink,
-            points: thin(points).into_iter().map(|(t, v)| (t, v * factor)).collect(),
-            label: String::new(),
-            shape: None,
-        })
-        .collect();
-    let high = lines.iter().flat_map(|l| &l.points).map(|p| p.1).fold(0.0, f64::max);
-    // Of thousands of tasks only their union matters to the eye: neighbours closer than a pixel are one band.
-    let mut bands: Vec<Band> = Vec::new();
-    for record in records {
-        let (from, to) = (record.began_ns as f64 * 1e-9, record.ended_ns as f64 * 1e-9);
-        match bands.last_mut() {
-            Some(last) if from - last.to < end / 400.0 && from >= last.from => last.to = last.to.max(to),
-            _ => bands.push(Band { ink: Ink::Quiet, from, to }),
-        }
-    }
-    let keys: Vec<_> = scopes.keys().zip(INKS).map(|(scope, ink)| (ink, None, *scope)).collect();
-    let chart = Chart {
-        about: format!(
-            "{title} over {} s, at most {}",
-            digits(end),
-            if factor == 100.0 { percent(high / 100.0) } else { digits(high) }
-        ),
-        x: Axis::linear("seconds since the run began", end, |v| format!("{v}")),
-        y: Axis::linear(title, high, |v| format!("{}", (v * 1e3).round() / 1e3)),
-        bands,
-        lines,
-        dots: Vec::new(),
-    };
+/// Readings a second as they came, beside what was intended.
+fn rate(c: &Channel, rates: &BTreeMap<(&str, &str, &str), (u64, f64)>) -> Markup {
+    let part = |text: &Option<String>| text.clone().unwrap_or_default();
+    let (quantity, scope, source) = (part(&c.quantity), part(&c.scope), part(&c.source));
+    let came =
+        rates.get(&(quantity.as_str(), scope.as_str(), source.as_str())).filter(|(count, s)| *count > 1 && *s > 0.0);
     html! {
-        (chart.render(210))
-        @if keys.len() > 1 { (legend(&keys)) }
-        @if scopes.len() > INKS.len() { p.of { (scopes.len() - INKS.len()) " further scopes are in telemetry.jsonl." } }
+        @match came {
+            Some((count, seconds)) => { (digits((count - 1) as f64 / seconds)) }
+            None => "–",
+        }
+        @if let Some(ms) = c.period_ms.filter(|ms| *ms > 0) { " " span.of { "(" (digits(1e3 / ms as f64)) " wanted)" } }
     }
 }

@@ -15,6 +15,8 @@ mod ops;
 mod provenance;
 mod published;
 mod roofline;
+mod soak;
+mod timeline;
 
 use crate::page::Page;
 use crate::told;
@@ -37,7 +39,9 @@ pub(crate) static SECTIONS: &[&dyn Section] = &[
     &memory::Memory,
     &gemm::Gemm,
     &ops::Ops,
+    &soak::Soak,
     &energy::Energy,
+    &timeline::Timeline,
     &beside::Beside,
     &published::Published,
     &claims::Claims,

@@ -14,7 +14,7 @@ pub(crate) struct Ops;
 
 fn elsewhere(e: &Entry) -> bool {
     STREAMS.contains(&e.workload.as_str())
-        || matches!(e.workload.as_str(), "peak" | "chase" | "gemm" | "prefill" | "decode")
+        || matches!(e.workload.as_str(), "peak" | "chase" | "gemm" | "prefill" | "decode" | "soak")
 }
 
 impl Section for Ops {

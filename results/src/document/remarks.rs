@@ -2,12 +2,23 @@
 
 use crate::record::Measurement;
 use crate::stats::{FEWEST, bootstrap, median};
+use std::collections::BTreeMap;
 
 /// What the roofs say about each other.
 pub(super) fn roofs(m: &Measurement) -> Vec<String> {
     let moved = m.roofs.iter().filter_map(|roof| Some((roof, roof.after()? / roof.before()? - 1.0)));
     let moved = moved.filter(|(_, change)| change.abs() > 0.15);
     moved.map(|(roof, change)| format!("the roof {} moved by {:+.0} % meanwhile", roof.of, change * 100.0)).collect()
+}
+
+/// How many samples do not count, by reason.
+pub(super) fn dropped(m: &Measurement) -> Vec<String> {
+    let all = m.samples_ns.len() + m.dropped.len();
+    let mut by_reason = BTreeMap::<&str, usize>::new();
+    for dropped in &m.dropped {
+        *by_reason.entry(&dropped.why).or_default() += 1;
+    }
+    by_reason.into_iter().map(|(why, count)| format!("{count} of {all} samples do not count: {why}")).collect()
 }
 
 /// What the first version said of samples, kept so that older pages can be verified; `each` is the time of one iteration.

@@ -34,6 +34,7 @@ pub(crate) fn manifest() -> Manifest {
         ],
         planned: vec!["decode/cpu/scalar?model=tiny".into(), "never/cpu/scalar".into()],
         telemetry_cost: None,
+        canaries: Vec::new(),
         absent: Vec::new(),
     }
 }
@@ -45,6 +46,7 @@ pub(crate) fn conditions(energy: Energy) -> Conditions {
         throttling: Throttling::Known { throttled: false, source: "test".into() },
         before: State { load: Some(0.5), ..State::default() },
         after: State::default(),
+        during: None,
         pages: Some(PageUse { bytes: 4096, huge: None }),
     }
 }
@@ -71,10 +73,12 @@ pub(crate) fn measurement() -> Measurement {
     Measurement {
         clock: "monotonic".into(),
         samples_ns: vec![2_000_000_000; 5],
+        at_ns: Vec::new(),
+        dropped: Vec::new(),
         iterations: 2,
         cache: Cache::Cold,
         work: Work { flops: 100, bytes: 600, items: 4, item: "token".into() },
-        phases: vec![Phase { name: "decode".into(), began_ns: 0, ended_ns: 1, work: Work::default() }],
+        phases: vec![Phase { name: "decode".into(), began_ns: 0, ended_ns: 1, work: Work::default(), energy: None }],
         metrics: vec![Metric { name: "ttft".into(), value: 1.5, unit: "s".into(), better: Better::Lower }],
         roofs: vec![
             roof("read/cpu/scalar?bytes=800", Bound::Memory, Work { bytes: 800, ..Work::default() }),

@@ -156,6 +156,15 @@ impl Step for Generating {
         self.checked = findings.to_string();
         Ok(findings.check())
     }
+    fn digest(&mut self) -> Result<Option<u64>, Fault> {
+        let mut sum = crate::soak::Digest::default();
+        for sequence in 0..self.case.settings.sequences {
+            for logit in self.model.logits(sequence)? {
+                sum.add(&logit.to_bits().to_le_bytes());
+            }
+        }
+        Ok(Some(sum.value()))
+    }
     fn roofs(&self) -> Roofs {
         Roofs { memory: true, compute: Some(self.case.gemm().arithmetic()) }
     }
