@@ -49,7 +49,8 @@ pub(super) fn counted(stream: &Stream, powers: &[Point], from: f64, to: f64) -> 
         let early = (b.value - a.value) / length * ((1.0 - share) * a.slack).hypot(share * b.slack);
         bend.hypot(early)
     };
-    let half = edge(start).hypot(edge(end)).hypot(sleeping(&held, stream.duty, swing));
+    // Readings and ticks of nearly the same beat err for long in one direction, and between the ends it may have turned: the sum.
+    let half = (edge(start) + edge(end)).hypot(sleeping(&held, stream.duty, swing));
     Ok(Estimate {
         joules,
         half,

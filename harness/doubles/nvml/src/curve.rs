@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 /// Watts that never change.
 pub const BASE_W: f64 = 45.0;
 /// Watts and hertz of what swings about them: slowly as loads do, quickly as kernels do.
-const SINES: [(f64, f64); 3] = [(15.0, 1.0 / 7.0), (4.0, 1.3), (1.0, 7.7)];
+const SINES: [(f64, f64); 3] = [(3.0, 1.0 / 7.0), (4.0, 1.3), (1.0, 7.7)];
 /// Watts that the rest of a GH200's module takes beside its GPU.
 pub const REST_OF_MODULE_W: f64 = 110.0;
 
