@@ -143,7 +143,6 @@ fn the_interval_covers_or_says_that_it_may_not() {
     for noise in ALL {
         for n in [15, 40, 200] {
             let c = of_length(noise, n, stats::estimate);
-            println!("{noise:?}, {n} samples: {c:?}");
             assert!(c.either >= WANTED, "{noise:?}, {n} samples: {c:?}");
             // Where there is enough to see, it covers by itself.
             assert!(n < 200 || c.covered >= WANTED, "{noise:?}, {n} samples: {c:?}");
@@ -166,7 +165,6 @@ fn stopping_at_a_narrow_interval_does_not_spoil_it() {
     for noise in ALL {
         for share in [0.003, 0.01, 0.03] {
             let c = stopped(noise, share);
-            println!("{noise:?}, until ± {share}: {c:?}");
             assert!(c.either >= WANTED, "{noise:?}, until ± {share}: {c:?}");
         }
     }
@@ -177,6 +175,5 @@ fn stopping_at_a_narrow_interval_does_not_spoil_it() {
 #[test]
 fn a_bootstrap_of_samples_taken_for_independent_covers_half_the_time_where_they_are_not() {
     let c = of_length(Noise::Follows, 200, stats::bootstrap::estimate);
-    println!("bootstrap: {c:?}");
     assert!(c.covered < 300, "{c:?}");
 }
