@@ -137,8 +137,9 @@ fn with_power(run: &Run, scope: &str, joules: f64) -> Run {
             plus_minus: 0.05,
             coverage: 1.0,
             covers_device: true,
+            ..EnergyReading::default()
         };
-        m.conditions.energy = Energy::Measured { readings: vec![reading] };
+        m.conditions.energy = Energy::Measured { readings: vec![reading], invalid: Vec::new(), window_ns: None };
     })
 }
 
