@@ -1,8 +1,7 @@
 //! One task from its id to its record: prepare, check, roofs, warm up, sample, roofs again, sensors.
 
-use crate::handicap::Handicap;
 use crate::session::Session;
-use crate::{energy, measure};
+use crate::{energy, handicap, measure};
 use spark_results::conditions::{Conditions, Energy, PageUse};
 use spark_results::{BenchmarkId, Measurement, Outcome, Record};
 use spark_workloads::workload::Roofs as Needs;
@@ -75,9 +74,7 @@ fn measured(
     if stop() {
         return Ok(None);
     }
-    if let Some(handicap) = Handicap::asked().map_err(Decline::Fail)? {
-        step = handicap.on(id, step, &*device)?;
-    }
+    let mut step = handicap::put_on(id, step, &*device)?;
     let step = &mut *step;
     let needs = step.roofs();
     let mut roofs = match session.roofs(&id.device, needs) {

@@ -5,6 +5,7 @@ mod axes;
 mod calibrate;
 mod common;
 mod doctor;
+mod drift;
 mod export;
 mod gate;
 mod list;
