@@ -83,7 +83,7 @@ fn a_child_killed_in_the_middle_costs_its_block_and_not_the_run() {
     let text = format!(
         r#"n=$(cat "{count}" 2>/dev/null || echo 0); echo $((n + 1)) >"{count}"
 if [ "$n" != 1 ]; then exec "{THIS}" "$@"; fi
-exec 3<&0; "{THIS}" "$@" <&3 & child=$!; sleep 0.7; kill -9 $child; wait $child"#
+exec 3<&0; "{THIS}" "$@" <&3 & child=$!; sleep 0.15; kill -9 $child; wait $child"#
     );
     let once = script(&place, "once", &text);
     let done = place.run(&line(once.to_str().expect("letters"), THIS, &["--budget", "6s", "--json"]));

@@ -55,6 +55,8 @@ pub struct Duel<'a> {
     builds: [&'a Build; 2],
     children: Option<[Child; 2]>,
     order: Order,
+    /// Who starts first, of every other life.
+    first: Side,
     around: Surroundings,
     iterations: u64,
     quads: usize,
@@ -76,6 +78,7 @@ impl<'a> Duel<'a> {
             builds: [baseline, candidate],
             children: None,
             order: Order::new(seed),
+            first: if seed % 2 == 0 { Side::Baseline } else { Side::Candidate },
             around: Surroundings::start(root),
             iterations: 1,
             quads: 0,
@@ -159,7 +162,15 @@ impl<'a> Duel<'a> {
                 child.run(self.id, self.iterations).map_err(|t| (side, t))?;
                 Ok(child)
             };
-            let pair = [start(Side::Baseline, self.builds[0])?, start(Side::Candidate, self.builds[1])?];
+            // The second gets what memory the first left, and was seen to be 0.7 % faster by that: each is second in turn.
+            let pair = match self.first {
+                Side::Baseline => [start(Side::Baseline, self.builds[0])?, start(Side::Candidate, self.builds[1])?],
+                Side::Candidate => {
+                    let candidate = start(Side::Candidate, self.builds[1])?;
+                    [start(Side::Baseline, self.builds[0])?, candidate]
+                }
+            };
+            self.first = self.first.other();
             (self.quads, self.measured, self.started) = (0, Duration::ZERO, begun.elapsed());
             self.lives += 1;
             return Ok(self.children.insert(pair));
