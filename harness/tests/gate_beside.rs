@@ -30,7 +30,7 @@ fn instructions_are_counted_so_that_preparing_cancels_and_estimates_are_kept() {
     let path = format!("{}:{}", place.at("").display(), std::env::var("PATH").expect("a path"));
     let gate = |more: &[&str]| {
         let bins = ["gate", "--baseline-bin", THIS, "--candidate-bin", THIS, "--filter", "decode/*model=tiny*"];
-        let flags = ["--threads", "1", "--budget", "2s", "--json", "--history", "h.jsonl", "--inconclusive-ok"];
+        let flags = ["--threads", "1", "--budget", "10s", "--json", "--history", "h.jsonl", "--inconclusive-ok"];
         let line = [&bins[..], &flags, more].concat();
         let done: program::Done = place.command(&line).env("PATH", &path).output().expect("it starts").into();
         serde_json::from_str::<serde_json::Value>(&done.out).unwrap_or_else(|e| panic!("{e}: {done:?}"))

@@ -71,10 +71,10 @@ fn total(build: &Build, id: &str, iterations: u64) -> Result<(u64, u64, String),
     Ok((count, ran, of))
 }
 
-/// The counter without its model of caches, which is what makes it slow.
+/// The counter without its model of caches, which is what makes it slow; a build may be a script that starts the program.
 fn under(log: &Path) -> Vec<String> {
     let log = format!("--log-file={}", log.display());
-    [COUNTER, "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", &log]
+    [COUNTER, "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", "--trace-children=yes", &log]
         .map(str::to_owned)
         .to_vec()
 }
