@@ -38,6 +38,7 @@ hog() {
 }
 start_hogs() {
     local core
+    if [ $((HOGS + SLOW_HOGS)) = 0 ]; then return; fi
     for ((core = 0; core < cores; core++)); do
         hog </dev/null >/dev/null 2>&1 &
         hogs+=($!)

@@ -1,4 +1,4 @@
-//! The composite action, without GitHub: its own script is run, and what it says of the program is held to the program's help.
+//! The scripts that call the program, without GitHub and without builds: they are run, and what they say is held to the program's help.
 #![cfg(unix)]
 
 mod program;
@@ -92,4 +92,34 @@ fn its_script_judges_writes_every_file_and_hands_the_exit_code_on() {
     let done = run("nothing*");
     assert_eq!(done.code, Some(2), "{done:?}");
     assert!(fs::read_to_string(place.at("outputs")).expect("outputs").ends_with("spark-bench-gate\n"));
+}
+
+#[test]
+fn the_long_series_goes_round_by_round_and_stops_when_the_program_does() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    // Stands for both builds: it keeps what it was asked for, and ends as it is told to.
+    let stub = place.at("stub");
+    let log = place.at("asked");
+    fs::write(&stub, format!("#!/bin/sh\necho \"$*\" >>'{}'\nexit ${{ENDS:-0}}\n", log.display())).expect("written");
+    fs::set_permissions(&stub, fs::Permissions::from_mode(0o755)).expect("it can be made to run");
+    let run = |ends: &str| {
+        let _ = fs::remove_file(&log);
+        let mut command = Command::new("bash");
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../ci/calibrate.sh")).env("ENDS", ends);
+        command.env("A", &stub).env("B", &stub).env("STORE", place.at("s"));
+        for (name, value) in [("QUIET", "3"), ("SLOW", "1"), ("HOGS", "0"), ("SLOW_HOGS", "0"), ("STEP", "2")] {
+            command.env(name, value);
+        }
+        let done: program::Done = command.output().expect("bash starts").into();
+        let asked = fs::read_to_string(&log).expect("it was asked");
+        let of = |line: &str| line.split_once("--note ").map_or(line, |(_, rest)| rest).to_owned();
+        (done.code, asked.lines().map(of).filter(|line| line.starts_with("quiet")).collect::<Vec<_>>(), asked)
+    };
+    let (code, quiet, asked) = run("0");
+    let round = |n| [format!("quiet --handicap 1 --until {n}"), "quiet --handicap 1.05 --until 1".to_owned()];
+    assert_eq!((code, quiet), (Some(0), [round(2), round(3)].concat()), "{asked}");
+    assert!(asked.lines().last().is_some_and(|line| line.starts_with("gate calibrate --trials 0")), "{asked}");
+    let (code, quiet, asked) = run("130");
+    assert_eq!((code, quiet.len()), (Some(130), 1), "{asked}");
 }
