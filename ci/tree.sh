@@ -47,5 +47,23 @@ while IFS= read -r script; do
     bash -n "$script" || failed=1
 done < <(git ls-files 'ci/*.sh' ci/no-cc .ci/run)
 
+# Python is on every machine that GitHub's own tools run on; a reader of YAML beside it is not.
+if python3 -c 'import yaml' 2>/dev/null; then
+    python3 - $(git ls-files '*.yml') <<'EOF_PYTHON' || failed=1
+import sys, yaml
+for path in sys.argv[1:]:
+    try:
+        document = yaml.safe_load(open(path, encoding="utf-8"))
+    except yaml.YAMLError as error:
+        sys.exit(f"{path}: no YAML: {error}")
+    if path.endswith("action.yml"):
+        for step in document["runs"]["steps"]:
+            if ("run" in step) != ("shell" in step) or ("run" in step) == ("uses" in step):
+                sys.exit(f"{path}: a step of a composite action has run and shell, or uses: {step}")
+EOF_PYTHON
+else
+    echo "the workflows and ci/action.yml were not parsed: python3 has no yaml here (Debian or Ubuntu: apt-get install python3-yaml)"
+fi
+
 if [ "$failed" = 0 ]; then echo "nothing found that should not be there"; fi
 exit "$failed"

@@ -1,9 +1,9 @@
 //! What a gate found: one row a benchmark, with what it rests on.
 
+use crate::calibration::Calibration;
+use crate::explained::Explanation;
 use crate::paired::Effect;
-use crate::statistics::upper_bound;
 use crate::{Policy, Verdict};
-use serde::{Deserialize, Serialize};
 
 /// One benchmark, judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,13 +22,16 @@ pub struct Row {
     pub watched: bool,
     /// How it was measured, and what went wrong meanwhile.
     pub notes: Vec<String>,
+    /// What was counted beside the time. It decides nothing.
+    pub explanation: Option<Explanation>,
 }
 
 impl Row {
     /// A row of which nothing was measured.
     pub fn bare(id: &str, verdict: Verdict, policy: &Policy) -> Self {
         let (floor, watched) = (policy.floor(id), policy.watched(id));
-        Self { id: id.to_owned(), verdict, effect: None, slower_p: None, floor, watched, notes: Vec::new() }
+        let (effect, slower_p, notes, explanation) = (None, None, Vec::new(), None);
+        Self { id: id.to_owned(), verdict, effect, slower_p, floor, watched, notes, explanation }
     }
 }
 
@@ -49,41 +52,6 @@ pub struct Gate {
     pub rows: Vec<Row>,
     /// Benchmarks that the budget left no time for.
     pub left_over: Vec<String>,
-}
-
-/// What trials on one host class have shown: appended to, never pooled with another class.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
-    /// Gates over two builds of one commit.
-    pub trials: u64,
-    /// Of them with a false alarm.
-    pub alarms: u64,
-    /// Of them that proved equality.
-    pub passes: u64,
-    /// Slowdowns put in, as shares, each with trials and how many were found.
-    pub found: Vec<(f64, u64, u64)>,
-}
-
-/// Fewest trials of one slowdown that a detection rate may be told from.
-const FEWEST: u64 = 40;
-
-impl Calibration {
-    /// The smallest slowdown found nine times in ten, of those that were tried often enough.
-    pub fn detects(&self) -> Option<f64> {
-        let found = self.found.iter().filter(|(_, trials, found)| *trials >= FEWEST && 10 * found >= 9 * trials);
-        found.map(|(share, ..)| *share).min_by(f64::total_cmp)
-    }
-}
-
-impl std::fmt::Display for Calibration {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let bound = 100.0 * upper_bound(self.alarms, self.trials);
-        write!(f, "false alarms ≤ {bound:.1} % (n = {}, {} seen)", self.trials, self.alarms)?;
-        match self.detects() {
-            Some(share) => write!(f, ", finds {:.0} % nine times in ten", 100.0 * share),
-            None => write!(f, ", what it finds nine times in ten is not calibrated (fewer than {FEWEST} trials)"),
-        }
-    }
 }
 
 /// What a gate comes to as a whole.
@@ -117,10 +85,19 @@ impl Gate {
     }
     /// What the gate is known to do on machines like this, in a sentence.
     pub fn calibrated(&self) -> String {
-        match &self.calibration {
-            Some(calibration) => calibration.to_string(),
-            None => format!("not calibrated on this host class ({}); `spark-bench gate calibrate` does it", self.host),
-        }
+        let known = self.calibration.as_ref().filter(|known| !known.cells.is_empty());
+        let Some(known) = known else {
+            return format!("not calibrated on this host class ({}); `spark-bench gate calibrate` does it", self.host);
+        };
+        let gated = self.rows.iter().filter(|row| !row.watched);
+        let floor = gated.map(|row| row.floor).fold(f64::INFINITY, f64::min);
+        let found = known.notes().iter().filter_map(|note| known.detects(note)).fold(f64::INFINITY, f64::min);
+        let weak = found.is_finite() && floor < found;
+        let hint = format!(
+            "; a slowdown of {:.0} %, the floor, is often left open: a longer --budget finds more",
+            100.0 * floor
+        );
+        format!("{known}{}", if weak { hint } else { String::new() })
     }
 }
 
@@ -129,7 +106,16 @@ mod tests {
     use super::*;
 
     fn row(verdict: Verdict, watched: bool) -> Row {
-        Row { id: "x".into(), verdict, effect: None, slower_p: None, floor: 0.02, watched, notes: Vec::new() }
+        Row {
+            id: "x".into(),
+            verdict,
+            effect: None,
+            slower_p: None,
+            floor: 0.02,
+            watched,
+            notes: Vec::new(),
+            explanation: None,
+        }
     }
 
     #[test]
@@ -145,12 +131,20 @@ mod tests {
     }
 
     #[test]
-    fn a_calibration_says_what_it_knows_and_no_more() {
-        let few = Calibration { trials: 60, ..Calibration::default() };
-        assert!(few.to_string().contains("≤ 4.9 % (n = 60") && few.detects().is_none());
-        let found = vec![(0.03, 60, 40), (0.05, 60, 58), (0.08, 10, 10)];
-        let many = Calibration { trials: 299, alarms: 0, passes: 290, found };
-        assert_eq!(many.detects(), Some(0.05));
-        assert!(many.to_string().starts_with("false alarms ≤ 1.0 % (n = 299"), "{many}");
+    fn what_a_gate_is_worth_is_said_with_what_it_often_misses() {
+        let line = |factor: f64, verdict: &str| {
+            format!(
+                r#"{{"at":"","id":"","factor":{factor:?},"verdict":"{verdict}","ratio":null,"blocks":null,"seconds":1.0,"seed":1,"note":"quiet"}}"#
+            ) + "\n"
+        };
+        let text = line(1.0, "PASS").repeat(299) + &line(1.05, "REGRESSION").repeat(40);
+        let calibration = Some(Calibration::read(&text).expect("trials"));
+        let gate = Gate { rows: vec![row(Verdict::Pass, false)], calibration, ..Gate::default() };
+        let told = gate.calibrated();
+        assert!(told.starts_with("quiet: false alarms ≤ 1.0 % (n = 299), finds 5 % nine times in ten; "), "{told}");
+        assert!(told.contains("a slowdown of 2 %"), "{told}");
+        let coarse = Gate { rows: vec![Row { floor: 0.06, ..row(Verdict::Pass, false) }], ..gate };
+        assert!(!coarse.calibrated().contains("a slowdown of"), "{}", coarse.calibrated());
+        assert!(Gate::default().calibrated().contains("not calibrated"));
     }
 }

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+pub mod calibration;
+pub mod explained;
 pub mod gate;
-
+pub mod history;
 pub mod paired;
 pub mod policy;
 pub mod statistics;
@@ -10,6 +12,5 @@ pub mod told;
 mod verdict;
 
 pub use gate::Gate;
-
 pub use policy::Policy;
 pub use verdict::Verdict;

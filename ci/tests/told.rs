@@ -1,6 +1,8 @@
 //! A gate in everybody's words: nothing that comes from outside breaks out of its place.
 
-use spark_gate::gate::{Calibration, Row};
+use spark_gate::calibration::{Calibration, Cell};
+use spark_gate::explained::{Explanation, Instructions};
+use spark_gate::gate::Row;
 use spark_gate::paired::Effect;
 use spark_gate::{Gate, Verdict, told};
 
@@ -14,13 +16,19 @@ fn gate() -> Gate {
         floor: 0.02,
         watched: false,
         notes: Vec::new(),
+        explanation: effect.map(|_| Explanation {
+            instructions: Ok(Instructions { each: [100.0, 105.0], of: "gemm/cpu/y?m=1".into() }),
+            bytes: Some([7, 7]),
+            flops: None,
+        }),
     };
+    let cell = Cell { note: "quiet".into(), trials: 299, passes: 299, ..Cell::default() };
     Gate {
         baseline: "old <b>".into(),
         candidate: "new | pipe".into(),
         host: "a\"host\u{1}".into(),
         seed: 7,
-        calibration: Some(Calibration { trials: 299, alarms: 0, passes: 299, found: Vec::new() }),
+        calibration: Some(Calibration { cells: vec![cell] }),
         rows: vec![
             row("gemm/cpu/x?m=1", Verdict::Regression, Some(effect)),
             row("read/cpu/x", Verdict::Inconclusive("50 % noise,\n: odd <i>".into()), Some(effect)),
@@ -33,9 +41,15 @@ fn gate() -> Gate {
 #[test]
 fn a_terminal_sees_verdicts_effects_and_what_they_are_worth() {
     let text = told::text(&gate());
-    for part in
-        ["REGRESSION", "+5.0 % (+4.0 … +6.0)", "20 blocks", "not judged", "false alarms ≤ 1.0 % (n = 299", "seed 7"]
-    {
+    for part in [
+        "REGRESSION",
+        "+5.0 % (+4.0 … +6.0)",
+        "20 blocks",
+        "not judged",
+        "false alarms ≤ 1.0 % (n = 299)",
+        "seed 7",
+        "+5.0 % instructions (100 → 105 an iteration, counted on gemm/cpu/y?m=1)",
+    ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
 }
@@ -43,7 +57,10 @@ fn a_terminal_sees_verdicts_effects_and_what_they_are_worth() {
 #[test]
 fn markdown_keeps_what_comes_from_outside_in_its_cell() {
     let text = told::markdown(&gate());
-    assert!(text.contains("old &lt;b&gt; → new \\| pipe") && !text.contains("<i>"), "{text}");
+    assert!(
+        text.contains("old &lt;b&gt; → new \\| pipe") && text.contains("+5.0 % instructions") && !text.contains("<i>"),
+        "{text}"
+    );
     let cells = |line: &str| line.replace("\\|", "").matches('|').count();
     assert!(text.lines().filter(|line| line.starts_with('|')).all(|line| cells(line) == 5), "{text}");
     let many = Gate { rows: vec![gate().rows[0].clone(); 5000], ..gate() };
@@ -76,5 +93,10 @@ fn machines_read_numbers() {
     let list: serde_json::Value = serde_json::from_str(&told::benchmarks(&gate())).expect("JSON");
     assert_eq!(list[0]["value"], 1.05);
     let all: serde_json::Value = serde_json::from_str(&told::json(&gate())).expect("JSON");
+    let known = &all["calibration"]["together"];
+    assert_eq!((&known["trials"], &known["alarms"]), (&299.into(), &0.into()), "{all}");
+    assert!(known["false_alarms_at_most"].as_f64().is_some_and(|share| (share - 0.00997).abs() < 1e-4), "{all}");
+    assert_eq!(all["calibration"]["conditions"][0]["detects"], serde_json::Value::Null);
+    assert_eq!(all["rows"][0]["explanation"]["instructions"][1], 105.0);
     assert_eq!((&all["result"], &all["rows"][2]["ratio"]), (&"failed".into(), &serde_json::Value::Null));
 }

@@ -3,8 +3,8 @@
 use spark_kernels::{Device, Fault};
 use spark_results::record::{Cache, Check};
 use spark_results::{BenchmarkId, Work, id};
-use spark_workloads::Step;
 use spark_workloads::workload::Roofs;
+use spark_workloads::{Decline, Step};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -16,16 +16,31 @@ const TRIALS: usize = 5;
 /// Rounds of arithmetic by which a round's time is found.
 const ROUNDS: u64 = 200_000;
 
+/// `step` of `id` as the environment wants it: slowed where [`VARIABLE`] matches, else as it is.
+///
+/// # Errors
+/// A value of the variable that cannot be; a fault of the step while its own time is found.
+pub fn put_on<'a>(
+    id: &BenchmarkId,
+    step: Box<dyn Step + 'a>,
+    device: &dyn Device,
+) -> Result<Box<dyn Step + 'a>, Decline> {
+    match Handicap::asked().map_err(Decline::Fail)? {
+        Some(handicap) => Ok(handicap.on(id, step, device)?),
+        None => Ok(step),
+    }
+}
+
 /// Which steps are slowed, and by which share.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Handicap {
+struct Handicap {
     glob: String,
     share: f64,
 }
 
 impl Handicap {
     /// What the environment asks for. Errors: a value that cannot be, with the mend.
-    pub fn asked() -> Result<Option<Self>, String> {
+    fn asked() -> Result<Option<Self>, String> {
         match std::env::var(VARIABLE) {
             Err(_) => Ok(None),
             Ok(text) => Self::parse(&text).map(Some),
@@ -43,7 +58,7 @@ impl Handicap {
         Ok(Self { glob: glob.to_owned(), share: factor - 1.0 })
     }
     /// `step`, slowed if `id` matches.
-    pub fn on<'a>(
+    fn on<'a>(
         &self,
         of: &BenchmarkId,
         mut step: Box<dyn Step + 'a>,

@@ -1,8 +1,7 @@
 //! One task from its id to its record: prepare, check, roofs, warm up, sample, roofs again, sensors.
 
-use crate::handicap::Handicap;
 use crate::session::Session;
-use crate::{measure, throttled, trial};
+use crate::{handicap, measure, throttled, trial};
 use spark_results::conditions::{Conditions, PageUse};
 use spark_results::record::Check;
 use spark_results::{BenchmarkId, Measurement, Outcome, Record};
@@ -73,9 +72,7 @@ fn measured(
     if stop() {
         return Ok(None);
     }
-    if let Some(handicap) = Handicap::asked().map_err(Decline::Fail)? {
-        step = handicap.on(id, step, &*device)?;
-    }
+    let mut step = handicap::put_on(id, step, &*device)?;
     let step = &mut *step;
     let needs = step.roofs();
     let mut roofs = match session.roofs(&id.device, needs) {

@@ -30,6 +30,7 @@ fn what_is_no_build_is_refused_with_its_mend() {
     let place = Place::new();
     for (name, text) in [
         ("crashes", "exit 7"),
+        ("hangs", "exec sleep 30"),
         ("nonsense", "echo hello there; cat >/dev/null"),
         (
             "other-protocol",
@@ -39,8 +40,14 @@ fn what_is_no_build_is_refused_with_its_mend() {
     ] {
         let path = script(&place, name, text);
         let path = path.to_str().expect("a path of letters");
-        let said = place.refused(&line(THIS, path, &[]));
-        assert!(name == "other-schema" || said.contains(name), "{said}");
+        let patience: &[&str] = if name == "hangs" { &["--patience", "500ms"] } else { &[] };
+        // The one that is in order comes second, so that its own start is not what is waited for.
+        let said = place.refused(&line(path, THIS, patience));
+        let at_fault = format!("--baseline-bin {path}");
+        assert!(
+            if name == "other-schema" { said.contains("different schemas") } else { said.contains(&at_fault) },
+            "{said}"
+        );
     }
     let said = place.refused(&line("./not-there", THIS, &[]));
     assert!(said.contains("--baseline-bin ./not-there"), "{said}");
@@ -59,6 +66,66 @@ fn a_child_that_keeps_dying_is_broken_and_not_the_gate() {
     let told: serde_json::Value = serde_json::from_str(&done.out).expect("a document");
     assert_eq!(told["rows"][0]["verdict"], "BROKEN", "{told}");
     assert!(told["rows"][0]["why"].as_str().is_some_and(|why| why.contains("candidate build")), "{told}");
+}
+
+/// The first row's verdict, and everything that was told.
+fn verdict(done: &program::Done) -> (String, String) {
+    let told: serde_json::Value = serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{e}: {done:?}"));
+    (told["rows"][0]["verdict"].as_str().expect("a verdict").to_owned(), told["rows"][0].to_string())
+}
+
+#[test]
+fn a_child_killed_in_the_middle_costs_its_block_and_not_the_run() {
+    let place = Place::new();
+    // The first start is the introduction; the second is killed at work, all others live.
+    let count = place.at("count");
+    let count = count.to_str().expect("letters");
+    let text = format!(
+        r#"n=$(cat "{count}" 2>/dev/null || echo 0); echo $((n + 1)) >"{count}"
+if [ "$n" != 1 ]; then exec "{THIS}" "$@"; fi
+exec 3<&0; "{THIS}" "$@" <&3 & child=$!; sleep 0.15; kill -9 $child; wait $child"#
+    );
+    let once = script(&place, "once", &text);
+    let done = place.run(&line(once.to_str().expect("letters"), THIS, &["--budget", "6s", "--json"]));
+    let (verdict, told) = verdict(&done);
+    assert!(verdict != "BROKEN" && done.code != Some(2), "{done:?}");
+    assert!(
+        told.contains("the baseline build: it ended") || told.contains("the baseline build: Broken pipe"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_child_that_falls_silent_or_talks_nonsense_later_is_broken() {
+    let place = Place::new();
+    let silent = format!(r#""{THIS}" "$@" </dev/null; exec sleep 60"#);
+    let nonsense = format!(
+        r#"exec 3<&0; "{THIS}" "$@" <&3 | {{ n=0; while IFS= read -r line; do
+n=$((n + 1)); if [ $n = 3 ]; then line=rubbish; fi; printf '%s\n' "$line"; done; }}"#
+    );
+    for (name, text, says) in
+        [("silent", &silent, "it said nothing for 4s"), ("babbles", &nonsense, "'rubbish', which is no answer")]
+    {
+        let path = script(&place, name, text);
+        let path = path.to_str().expect("letters");
+        let done = place.run(&line(THIS, path, &["--patience", "4s", "--budget", "60s", "--json"]));
+        let (verdict, told) = verdict(&done);
+        assert_eq!((verdict.as_str(), done.code), ("BROKEN", Some(1)), "{told}");
+        assert!(told.contains("the candidate build: ") && told.contains(says), "{told}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_twice_is_not_judged_and_says_so() {
+    let place = Place::new();
+    let hello = r#"{"hello":{"protocol":1,"schema":"SCHEMA","build":"b","benchmarks":["a/cpu/x"],"bytes":{"a/cpu/x":4611686018427387904}}}"#;
+    let schema = spark_results::run::SCHEMA;
+    let large = script(&place, "large", &format!("echo '{}'; cat >/dev/null", hello.replace("SCHEMA", schema)));
+    let large = large.to_str().expect("letters");
+    let done = place.run(&line(large, large, &["--json"]));
+    let (verdict, told) = verdict(&done);
+    assert_eq!((verdict.as_str(), done.code), ("INCONCLUSIVE", Some(3)), "{told}");
+    assert!(told.contains("both builds hold it at once"), "{told}");
 }
 
 #[test]

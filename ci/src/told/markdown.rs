@@ -17,7 +17,9 @@ pub fn markdown(gate: &Gate) -> String {
     );
     let mut left = gate.rows.len();
     for row in &gate.rows {
-        let why = row.verdict.why().map_or(String::new(), |why| format!("<br>{}", escaped(why)));
+        let explained = row.explanation.as_ref().map(|explanation| explanation.text(&row.id));
+        let why = row.verdict.why().into_iter().chain(explained.as_deref());
+        let why: String = why.map(|why| format!("<br>{}", escaped(why))).collect();
         let line = format!(
             "| {}{} | {}{why} | {} | {} |\n",
             row.verdict.name(),

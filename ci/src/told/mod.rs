@@ -9,7 +9,7 @@ mod text;
 
 pub use bmf::bmf;
 pub use github::{annotations, benchmarks};
-pub use json::json;
+pub use json::{calibration, json};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use text::text;

@@ -12,7 +12,9 @@ pub fn text(gate: &Gate) -> String {
         let watched = if row.watched { " (watched only)" } else { "" };
         let change = change(row).unwrap_or_else(|| "–".to_owned());
         out += &format!("{:<13} {:<width$}  {change:<26} {blocks}{watched}\n", row.verdict.name(), row.id);
-        for note in row.verdict.why().into_iter().chain(row.notes.iter().map(String::as_str)) {
+        let explained = row.explanation.as_ref().map(|explanation| explanation.text(&row.id));
+        let notes = row.verdict.why().into_iter().chain(explained.as_deref());
+        for note in notes.chain(row.notes.iter().map(String::as_str)) {
             out += &format!("              {note}\n");
         }
     }

@@ -1,11 +1,11 @@
 //! `spark-bench gate`: is the candidate slower than the baseline?
 
 use super::{Verdict, common, stop, ui};
-use crate::gate::{Build, Contest, in_common, introduced};
+use crate::gate::{Build, Contest, Explain, append, crowded, in_common, introduced};
 use crate::os::SysRoot;
 use anyhow::{Context, bail};
 use spark_gate::gate::{Row, Sum};
-use spark_gate::{Gate, Policy, stored, told};
+use spark_gate::{Gate, Policy, history, stored, told};
 use spark_results::store;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +24,9 @@ enum Other {
     /// Count false alarms of two builds of one commit, and how small a slowdown is found; trials are appended and kept
     #[command(after_help = "Example: spark-bench gate calibrate --trials 300 --candidate-bin other-build/spark-bench")]
     Calibrate(super::calibrate::Args),
+    /// Where gates against a pinned build changed over weeks: advice, exit code 0
+    #[command(after_help = "Example: spark-bench gate drift history.jsonl")]
+    Drift(super::drift::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,6 +64,15 @@ struct Judge {
     /// Of the order of executions [default: the clock]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Count instructions of every benchmark with valgrind, not only of those that changed: it explains and decides nothing
+    #[arg(long, requires = "baseline_bin")]
+    explain: bool,
+    /// Longest silence of a build, after which it counts as hung
+    #[arg(long, value_name = "DURATION", value_parser = common::duration, default_value = "10m")]
+    patience: Duration,
+    /// Append each estimate to this file, for `gate drift`: the baseline is then a build that stays the same for months
+    #[arg(long, value_name = "FILE", requires = "baseline_bin")]
+    history: Option<PathBuf>,
     /// Exit with 0 where nothing failed and something could not be told
     #[arg(long)]
     inconclusive_ok: bool,
@@ -90,6 +102,7 @@ struct Judge {
 pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     match &args.other {
         Some(Other::Calibrate(args)) => super::calibrate::act(args),
+        Some(Other::Drift(args)) => super::drift::act(args),
         None => judge(&args.judge),
     }
 }
@@ -144,25 +157,38 @@ fn builds(args: &Judge, policy: &Policy, baseline: &Path, candidate: &Path) -> a
     let voice = ui::Voice { quiet: args.quiet, no_progress: false };
     let root = SysRoot::from_env();
     let host = crate::detect::machine(&root).fingerprint();
-    let build =
-        |name, path: &Path| Build { name, path: path.to_owned(), arguments: arguments(args), variables: Vec::new() };
+    let build = |name, path: &Path| Build {
+        name,
+        path: path.to_owned(),
+        arguments: arguments(args),
+        variables: Vec::new(),
+        under: Vec::new(),
+        patience: args.patience,
+    };
     let (old, new) = (build("baseline", baseline), build("candidate", candidate));
     let hellos = introduced(&old, &new).map_err(anyhow::Error::msg)?;
     let both = in_common(&hellos).map_err(anyhow::Error::msg)?;
+    let seed = args.seed.unwrap_or_else(clock);
+    let usable = crate::plan::usable(crate::session::available());
+    let (fit, too_large): (Vec<_>, Vec<_>) =
+        both.into_iter().map(|id| (crowded(&hellos, &id, usable), id)).partition(|(why, _)| why.is_none());
+    let fit: Vec<String> = fit.into_iter().map(|(_, id)| id).collect();
     let mut policy = policy.clone();
     if let Some(all) = args.budget {
-        policy.budget_s = all.as_secs_f64() / both.len() as f64;
+        policy.budget_s = all.as_secs_f64() / fit.len().max(1) as f64;
     }
-    let seed = args.seed.unwrap_or_else(clock);
-    let (root, say) = (&root, &|text| voice.say(text));
-    let contest = Contest { baseline: &old, candidate: &new, policy: &policy, seed, root, say, stop: &stop::asked };
-    let (mut rows, left_over) = contest.over(&both, args.budget);
+    let explain = if args.explain { Explain::All } else { Explain::Changes };
+    let (root, say, stop) = (&root, &|text| voice.say(text), &stop::asked);
+    let contest = Contest { baseline: &old, candidate: &new, policy: &policy, seed, root, say, stop, explain };
+    let (mut rows, left_over) = contest.over(&fit, args.budget);
+    let declined = too_large.into_iter().filter_map(|(why, id)| Some((spark_gate::Verdict::Inconclusive(why?), id)));
+    rows.extend(declined.map(|(verdict, id)| Row::bare(&id, verdict, &policy)));
     let [old, new] = &hellos;
     let missing = old.benchmarks.iter().filter(|id| !new.benchmarks.contains(id));
     let fresh = new.benchmarks.iter().filter(|id| !old.benchmarks.contains(id));
     rows.extend(missing.map(|id| Row::bare(id, spark_gate::Verdict::Missing, &policy)));
     rows.extend(fresh.map(|id| Row::bare(id, spark_gate::Verdict::New, &policy)));
-    Ok(Gate {
+    let gate = Gate {
         baseline: format!("{} ({})", old.build, baseline.display()),
         candidate: format!("{} ({})", new.build, candidate.display()),
         calibration: super::calibrate::stored(&host)?,
@@ -170,7 +196,13 @@ fn builds(args: &Judge, policy: &Policy, baseline: &Path, candidate: &Path) -> a
         seed,
         rows,
         left_over,
-    })
+    };
+    if let Some(path) = &args.history {
+        for point in history::points(&gate, &crate::run::now(), &old.build, &new.build) {
+            append(path, &point).map_err(anyhow::Error::msg)?;
+        }
+    }
+    Ok(gate)
 }
 
 /// What stands behind `worker --protocol 1`, the same for both.

@@ -7,6 +7,7 @@ mod claims;
 mod common;
 mod compare;
 mod doctor;
+mod drift;
 mod export;
 mod fit;
 mod gate;

@@ -1,6 +1,7 @@
 //! One build, running as a child that waits to be told: it dies with this value, and its silence ends in a time-out.
 
 use super::protocol::{Answer, Ask, Hello, PROTOCOL};
+use spark_results::Work;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 /// A child may take this long to begin: it looks at the machine and lists what it can run.
 const HELLO: Duration = Duration::from_secs(60);
-/// And this long to prepare a benchmark or to run one: weights of a large model take minutes to make.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// And this long to prepare a benchmark or to run one, unless told: weights of a large model take minutes to make.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 /// A line of a child is at most this long; what is longer is nonsense.
 const LONGEST: usize = 16 << 20;
 
@@ -25,6 +26,23 @@ pub struct Build {
     pub arguments: Vec<String>,
     /// Variables of its own, such as a handicap.
     pub variables: Vec<(String, String)>,
+    /// The program that runs it, with its arguments, such as one that counts; empty: it runs by itself.
+    pub under: Vec<String>,
+    /// The longest silence of a child.
+    pub patience: Duration,
+}
+
+/// What a child did when it was told to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ran {
+    /// Nanoseconds an iteration.
+    pub each_ns: f64,
+    /// Iterations that really ran.
+    pub iterations: u64,
+    /// The clock of each core of the device right behind, where it can be known.
+    pub clocks_hz: Vec<f64>,
+    /// What an iteration does, where the build counts it.
+    pub work: Option<Work>,
 }
 
 /// What went wrong with a child.
@@ -43,6 +61,16 @@ pub enum Trouble {
     },
 }
 
+impl Trouble {
+    /// The same of a build that was introduced before: what stops it now may pass.
+    pub(super) fn by_now(self) -> Self {
+        match self {
+            Trouble::Unusable(text) => Trouble::Lost(text),
+            other => other,
+        }
+    }
+}
+
 impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -55,6 +83,7 @@ impl std::fmt::Display for Trouble {
 #[derive(Debug)]
 pub struct Child {
     name: &'static str,
+    patience: Duration,
     process: std::process::Child,
     lines: Receiver<Result<String, String>>,
     /// Who it is.
@@ -66,7 +95,14 @@ impl Child {
     pub fn start(build: &Build) -> Result<Self, Trouble> {
         let at = format!("--{}-bin {}", build.name, build.path.display());
         let unusable = |what: String| Trouble::Unusable(format!("{at}: {what}"));
-        let mut command = Command::new(&build.path);
+        let mut command = match &build.under[..] {
+            [] => Command::new(&build.path),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&build.path);
+                command
+            }
+        };
         command.args(["worker", "--protocol", &PROTOCOL.to_string()]).args(&build.arguments);
         command.envs(build.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -90,9 +126,16 @@ impl Child {
                 }
             }
         });
-        let hello = Hello { protocol: 0, schema: String::new(), build: String::new(), benchmarks: Vec::new() };
-        let mut child = Self { name: build.name, process, lines, hello };
-        match child.answer(HELLO).map_err(|trouble| {
+        let (schema, about) = (String::new(), String::new());
+        let hello = Hello {
+            protocol: 0,
+            schema,
+            build: about,
+            benchmarks: Vec::new(),
+            bytes: std::collections::BTreeMap::new(),
+        };
+        let mut child = Self { name: build.name, patience: build.patience, process, lines, hello };
+        match child.answer(HELLO.min(build.patience)).map_err(|trouble| {
             unusable(format!("no worker of this program: {trouble}; give a build that has the verb `worker`"))
         })? {
             Answer::Hello(hello) if hello.protocol == PROTOCOL => child.hello = hello,
@@ -108,15 +151,30 @@ impl Child {
         Ok(child)
     }
 
-    /// Runs `iterations` of `id`; 0 only prepares it. Returns nanoseconds an iteration and what the cores' clocks were.
-    pub fn run(&mut self, id: &str, iterations: u64) -> Result<(f64, Vec<f64>), Trouble> {
+    /// Runs `iterations` of `id`; 0 only prepares it.
+    pub fn run(&mut self, id: &str, iterations: u64) -> Result<Ran, Trouble> {
         self.ask(&Ask::Run { id: id.to_owned(), iterations })?;
-        match self.answer(PATIENCE)? {
-            Answer::Ran { ns, iterations, clocks_hz } => Ok((ns as f64 / iterations.max(1) as f64, clocks_hz)),
+        match self.answer(self.patience)? {
+            Answer::Ran { ns, iterations, clocks_hz, work } => {
+                Ok(Ran { each_ns: ns as f64 / iterations.max(1) as f64, iterations, clocks_hz, work })
+            }
             Answer::Declined { broken, reason } => {
                 Err(Trouble::Declined { broken, reason: spark_results::machine::clean(&reason) })
             }
             Answer::Hello(_) => Err(self.lost("it said hello twice".to_owned())),
+        }
+    }
+
+    /// Tells it to end, and waits until it has.
+    pub fn end(mut self) -> Result<(), Trouble> {
+        self.ask(&Ask::Bye)?;
+        match self.lines.recv_timeout(self.patience) {
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = self.process.wait().map_err(|e| self.lost(e.to_string()))?;
+                if status.success() { Ok(()) } else { Err(self.lost(format!("it ended ({status})"))) }
+            }
+            Err(RecvTimeoutError::Timeout) => Err(self.lost("it did not end when it was told to".to_owned())),
+            Ok(_) => Err(self.lost("it spoke when it was told to end".to_owned())),
         }
     }
 
@@ -131,7 +189,7 @@ impl Child {
             Ok(Ok(line)) => line,
             Ok(Err(what)) => return Err(self.lost(what)),
             Err(RecvTimeoutError::Timeout) => {
-                return Err(self.lost(format!("it said nothing for {} s", patience.as_secs())));
+                return Err(self.lost(format!("it said nothing for {patience:?}")));
             }
             Err(RecvTimeoutError::Disconnected) => {
                 let status = self.process.wait().map_or_else(|e| e.to_string(), |status| status.to_string());

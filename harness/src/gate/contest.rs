@@ -2,8 +2,10 @@
 
 use super::child::{Build, Child, Trouble};
 use super::duel::{Duel, Fought, Plan};
+use super::instructions;
 use super::protocol::Hello;
 use crate::os::SysRoot;
+use spark_gate::explained::Explanation;
 use spark_gate::gate::Row;
 use spark_gate::paired::{CONFIRMATION, Rules, Side, Standing, confirmed, standing, verdicts};
 use spark_gate::{Policy, Verdict};
@@ -25,6 +27,19 @@ pub struct Contest<'a> {
     pub say: &'a dyn Fn(String),
     /// Whether to stop.
     pub stop: &'a dyn Fn() -> bool,
+    /// What is counted beside the time.
+    pub explain: Explain,
+}
+
+/// Of which benchmarks instructions are counted, after everything was timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explain {
+    /// Of none.
+    Nothing,
+    /// Of those that changed.
+    Changes,
+    /// Of all.
+    All,
 }
 
 impl std::fmt::Debug for Contest<'_> {
@@ -59,6 +74,19 @@ pub fn in_common([old, new]: &[Hello; 2]) -> Result<Vec<String>, String> {
     Ok(both)
 }
 
+/// Why `id` cannot be judged beside itself, if so: both builds hold what it takes at once, each packed in its own way.
+pub fn crowded([old, new]: &[Hello; 2], id: &str, usable: u64) -> Option<String> {
+    let both = old.bytes.get(id)?.saturating_add(*new.bytes.get(id)?);
+    let size = spark_results::quantity::size;
+    (both > usable).then(|| {
+        format!(
+            "both builds hold it at once and take {}, and {} of memory may be used; choose a smaller shape or model",
+            size(both),
+            size(usable)
+        )
+    })
+}
+
 impl Contest<'_> {
     /// Fights over `ids`, as many as `budget` reaches, and judges them together. Returns a row each, and the ids left over.
     pub fn over(&self, ids: &[String], budget: Option<Duration>) -> (Vec<Row>, Vec<String>) {
@@ -83,7 +111,28 @@ impl Contest<'_> {
             let verdict = said(fought).unwrap_or_else(|| verdicts(&standings, &rules).swap_remove(at));
             self.confirmed(row(id, verdict, fought, self.policy), fought, &rules, at as u64)
         });
-        (rows.collect(), left_over)
+        let rows: Vec<Row> = rows.collect();
+        let explained = rows.into_iter().zip(&fought).map(|(row, (_, fought))| self.explained(row, fought));
+        (explained.collect(), left_over)
+    }
+
+    /// `row` with what was counted beside the time, where that is asked for.
+    fn explained(&self, mut row: Row, fought: &Fought) -> Row {
+        let changed = matches!(row.verdict, Verdict::Regression | Verdict::Improvement);
+        let wanted = self.explain == Explain::All || self.explain == Explain::Changes && changed;
+        // What could not be timed cannot be counted either.
+        if !wanted || row.effect.is_none() || (self.stop)() {
+            return row;
+        }
+        (self.say)(format!("{}: its instructions are counted", row.id));
+        let [old, new] = &fought.work;
+        let both = old.as_ref().zip(new.as_ref());
+        row.explanation = Some(Explanation {
+            instructions: instructions::counted([self.baseline, self.candidate], &row.id),
+            bytes: both.map(|(old, new)| [old.bytes, new.bytes]),
+            flops: both.map(|(old, new)| [old.flops, new.flops]),
+        });
+        row
     }
 
     fn rules(&self, id: &str, benchmarks: usize) -> Rules {
@@ -140,5 +189,28 @@ fn row(id: &str, verdict: Verdict, fought: &Fought, policy: &Policy) -> Row {
         slower_p: fought.standing.map(|s| s.slower_p.min(1.0)),
         notes: reason.into_iter().chain(fought.notes.iter().cloned()).collect(),
         ..Row::bare(id, verdict, policy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_twice_is_declined_with_its_sizes() {
+        let hello = |bytes: &[(&str, u64)]| Hello {
+            protocol: 1,
+            schema: String::new(),
+            build: String::new(),
+            benchmarks: Vec::new(),
+            bytes: bytes.iter().map(|(id, bytes)| ((*id).to_owned(), *bytes)).collect(),
+        };
+        let both = [hello(&[("large", 6 << 30), ("small", 1 << 30)]), hello(&[("large", 6 << 30), ("small", 1 << 30)])];
+        let why = crowded(&both, "large", 10 << 30).expect("12 GiB do not fit in 10");
+        assert!(why.contains("12 GiB") && why.contains("10 GiB") && why.contains("; choose"), "{why}");
+        assert_eq!(crowded(&both, "large", 12 << 30), None);
+        assert_eq!(crowded(&both, "small", 10 << 30), None);
+        // An older build does not tell: it finds out by itself.
+        assert_eq!(crowded(&[both[0].clone(), hello(&[])], "large", 0), None);
     }
 }

@@ -1,9 +1,10 @@
 //! One benchmark, two builds in turn: tuned, measured block by block, looked at, with fresh processes every few quads.
 
-use super::child::{Build, Child, Trouble};
+use super::child::{Build, Child, Ran, Trouble};
 use super::surroundings::Surroundings;
 use crate::os::SysRoot;
 use spark_gate::paired::{Block, LOOKS, Limits, Order, Rules, Side, Standing, Tuning, Void, standing};
+use spark_results::Work;
 use std::time::{Duration, Instant};
 
 /// Quads a block: six executions of each build.
@@ -43,6 +44,8 @@ pub struct Fought {
     pub void: Option<String>,
     /// How it was measured.
     pub notes: Vec<String>,
+    /// What an iteration of each build does, the baseline's first, where the build counts it.
+    pub work: [Option<Work>; 2],
 }
 
 /// Two builds over one benchmark.
@@ -60,6 +63,7 @@ pub struct Duel<'a> {
     lives: usize,
     deaths: [usize; 2],
     voided: Vec<Void>,
+    work: [Option<Work>; 2],
 }
 
 type Failed = (Side, Trouble);
@@ -80,6 +84,7 @@ impl<'a> Duel<'a> {
             lives: 0,
             deaths: [0; 2],
             voided: Vec::new(),
+            work: [None, None],
         }
     }
 
@@ -132,6 +137,7 @@ impl<'a> Duel<'a> {
 
     fn tell(&self, fought: &mut Fought, block_s: f64, seed: u64) {
         fought.block_s = block_s;
+        fought.work.clone_from(&self.work);
         let counted = fought.differences.len();
         if self.unquiet(counted) {
             let (voided, all) = (self.voided.len(), counted + self.voided.len());
@@ -161,7 +167,7 @@ impl<'a> Duel<'a> {
         if self.children.is_none() {
             let begun = Instant::now();
             let start = |side: Side, build: &Build| -> Result<Child, Failed> {
-                let mut child = Child::start(build).map_err(|t| (side, t))?;
+                let mut child = Child::start(build).map_err(|t| (side, t.by_now()))?;
                 child.run(self.id, self.iterations).map_err(|t| (side, t))?;
                 Ok(child)
             };
@@ -188,16 +194,40 @@ impl<'a> Duel<'a> {
 
     /// As many iterations as an execution needs to be its share of a block.
     fn calibrate(&mut self, block_s: f64) -> Result<(), Failed> {
+        let each = loop {
+            match self.tried() {
+                Ok(each) => break each,
+                Err(failed) => self.lost(failed)?,
+            }
+        };
+        let share_ns = 1e9 * block_s / (4 * QUADS) as f64;
+        self.iterations = (share_ns / spark_results::stats::median(&each).max(1.0)).ceil().clamp(1.0, 1e9) as u64;
+        Ok(())
+    }
+
+    /// Nanoseconds of an iteration, twice of each build.
+    fn tried(&mut self) -> Result<Vec<f64>, Failed> {
         let (id, now) = (self.id, self.iterations);
         let children = self.ready()?;
         let mut each = Vec::new();
         for (side, child) in [Side::Baseline, Side::Candidate].into_iter().zip(children) {
             for _ in 0..2 {
-                each.push(child.run(id, now).map_err(|t| (side, t))?.0);
+                each.push(child.run(id, now).map_err(|t| (side, t))?.each_ns);
             }
         }
-        let share_ns = 1e9 * block_s / (4 * QUADS) as f64;
-        self.iterations = (share_ns / spark_results::stats::median(&each).max(1.0)).ceil().clamp(1.0, 1e9) as u64;
+        Ok(each)
+    }
+
+    /// A child that died or fell silent costs what it was doing. Errors: it did so too often; it is no such trouble.
+    fn lost(&mut self, (side, trouble): Failed) -> Result<(), Failed> {
+        let Trouble::Lost(how) = &trouble else { return Err((side, trouble)) };
+        self.children = None;
+        let deaths = &mut self.deaths[usize::from(side == Side::Candidate)];
+        *deaths += 1;
+        if *deaths >= DEATHS {
+            return Err((side, trouble));
+        }
+        self.voided.push(Void::Lost(how.clone()));
         Ok(())
     }
 
@@ -212,12 +242,12 @@ impl<'a> Duel<'a> {
             tuning.hear(&pilots);
         }
         self.calibrate(tuning.length_s())?;
-        // Pilots are not judged, and neither is what was left out among them.
-        self.voided.clear();
+        // Pilots are not judged, and neither is what the machine did to them; that a build died stays said.
+        self.voided.retain(|void| matches!(void, Void::Lost(_)));
         Ok(tuning.length_s())
     }
 
-    /// Measures until `differences` holds `wanted`, or it is over. A child that dies costs its block.
+    /// Measures until `differences` holds `wanted`, or it is over.
     fn blocks(&mut self, wanted: usize, differences: &mut Vec<f64>, over: &dyn Fn() -> bool) -> Result<(), Failed> {
         while differences.len() < wanted && !over() {
             match self.block() {
@@ -225,16 +255,7 @@ impl<'a> Duel<'a> {
                     Some(void) => self.voided.push(void),
                     None => differences.push(block.log_ratio()),
                 },
-                Err((side, trouble @ Trouble::Lost(_))) => {
-                    self.children = None;
-                    let deaths = &mut self.deaths[usize::from(side == Side::Candidate)];
-                    *deaths += 1;
-                    if *deaths >= DEATHS {
-                        return Err((side, trouble));
-                    }
-                    self.voided.push(Void::Lost(trouble.to_string()));
-                }
-                Err(failed) => return Err(failed),
+                Err(failed) => self.lost(failed)?,
             }
         }
         Ok(())
@@ -253,9 +274,10 @@ impl<'a> Duel<'a> {
                     return Err((side, Trouble::Lost("no child is there".to_owned())));
                 };
                 let child = &mut children[usize::from(side == Side::Candidate)];
-                let (ns, clocks) = child.run(id, iterations).map_err(|t| (side, t))?;
-                block.push(side, ns);
-                self.around.hear(&clocks);
+                let Ran { each_ns, clocks_hz, work, .. } = child.run(id, iterations).map_err(|t| (side, t))?;
+                block.push(side, each_ns);
+                self.around.hear(&clocks_hz);
+                self.work[usize::from(side == Side::Candidate)] = work;
             }
             self.quads += 1;
             self.measured += begun.elapsed();

@@ -4,6 +4,8 @@
 //! ending. Fields that a later build adds are ignored by an older one, so that a build of an older commit can be the baseline.
 
 use serde::{Deserialize, Serialize};
+use spark_results::Work;
+use std::collections::BTreeMap;
 
 /// The version of this protocol. It changes only where an older child would misunderstand.
 pub const PROTOCOL: u32 = 1;
@@ -38,6 +40,9 @@ pub enum Answer {
         /// Clock of each core of the device right behind, in hertz, where it can be known.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         clocks_hz: Vec<f64>,
+        /// What one iteration does, as the build counts it; a build that does not count leaves it out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        work: Option<Work>,
     },
     /// It cannot run.
     Declined {
@@ -59,6 +64,9 @@ pub struct Hello {
     pub build: String,
     /// The ids it can run, of those it was asked for.
     pub benchmarks: Vec<String>,
+    /// Bytes of memory that each of them takes, where the build knows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bytes: BTreeMap<String, u64>,
 }
 
 #[cfg(test)]
@@ -70,7 +78,10 @@ mod tests {
         let ask: Ask = serde_json::from_str(r#"{"run":{"id":"a/b/c","iterations":3}}"#).unwrap();
         assert_eq!(ask, Ask::Run { id: "a/b/c".into(), iterations: 3 });
         assert_eq!(serde_json::to_string(&Ask::Bye).unwrap(), r#""bye""#);
+        let hello = r#"{"hello":{"protocol":1,"schema":"s","build":"b","benchmarks":["a/b/c"]}}"#;
+        let hello: Answer = serde_json::from_str(hello).unwrap();
+        assert!(matches!(hello, Answer::Hello(Hello { bytes, .. }) if bytes.is_empty()));
         let ran: Answer = serde_json::from_str(r#"{"ran":{"ns":5,"iterations":1,"later":true}}"#).unwrap();
-        assert_eq!(ran, Answer::Ran { ns: 5, iterations: 1, clocks_hz: Vec::new() });
+        assert_eq!(ran, Answer::Ran { ns: 5, iterations: 1, clocks_hz: Vec::new(), work: None });
     }
 }

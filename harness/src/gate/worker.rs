@@ -1,9 +1,8 @@
 //! The child of a gate: it prepares what it is told to, runs it when it is told to, and does nothing between.
 
 use super::protocol::{Answer, Ask, Hello, PROTOCOL};
-use crate::handicap::Handicap;
-use crate::measure;
 use crate::plan::{self, Task};
+use crate::{handicap, measure};
 use spark_kernels::Device;
 use spark_results::run::SCHEMA;
 use spark_workloads::{Decline, Devices, Step};
@@ -31,7 +30,9 @@ pub fn serve(
     mut answers: impl Write,
 ) -> Result<(), String> {
     let benchmarks = tasks.iter().map(|task| task.id.to_string()).collect();
-    let hello = Hello { protocol: PROTOCOL, schema: SCHEMA.to_owned(), build, benchmarks };
+    let takes = |task: &Task| Some((task.id.to_string(), task.footprint.as_ref().ok()?.bytes));
+    let bytes = tasks.iter().filter_map(takes).collect();
+    let hello = Hello { protocol: PROTOCOL, schema: SCHEMA.to_owned(), build, benchmarks, bytes };
     say(&mut answers, &Answer::Hello(hello))?;
     let mut ready = None;
     for line in asks.lines() {
@@ -77,8 +78,10 @@ fn run(
         ns += measure::once(&mut *ready.step, &*ready.device, together)?;
         ran += together;
     }
-    let clocks_hz = if ran > 0 { ready.device.core_clocks() } else { Vec::new() };
-    Ok(Answer::Ran { ns, iterations: ran, clocks_hz })
+    // Some work is known only after it ran: which experts were touched.
+    let (clocks_hz, work) =
+        if ran > 0 { (ready.device.core_clocks(), Some(ready.step.work())) } else { (Vec::new(), None) };
+    Ok(Answer::Ran { ns, iterations: ran, clocks_hz, work })
 }
 
 fn prepare(devices: &Devices, tasks: &[Task], seed: u64, id: &str) -> Result<Ready, Decline> {
@@ -99,9 +102,6 @@ fn prepare(devices: &Devices, tasks: &[Task], seed: u64, id: &str) -> Result<Rea
         let text = format!("wrong result: largest error {:e}, allowed {:e}", check.max_error, check.tolerance);
         return Err(Decline::Fail(text));
     }
-    let handicap = Handicap::asked().map_err(Decline::Fail)?;
-    if let Some(handicap) = handicap {
-        step = handicap.on(&task.id, step, &**device)?;
-    }
+    let step = handicap::put_on(&task.id, step, &**device)?;
     Ok(Ready { id: id.to_owned(), step, device: device.clone() })
 }
