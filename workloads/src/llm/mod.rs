@@ -10,6 +10,7 @@ pub mod findings;
 mod footprint;
 pub mod forward;
 mod json;
+mod longrope;
 pub mod model;
 mod position;
 pub mod prefill;

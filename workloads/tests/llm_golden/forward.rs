@@ -1,6 +1,5 @@
 //! The forward pass a second time, in f64, from the dequantised canonical weights, as the makers of each family describe it.
 
-use spark_kernels::format::synth::synth_tensor_scale;
 use spark_kernels::rope::Scaling;
 use spark_kernels::swiglu::Gate;
 use spark_workloads::llm::weights::Part;
@@ -11,7 +10,8 @@ use std::f64::consts::{PI, TAU};
 fn matrix(weights: &Synthetic, tensor: Tensor) -> (Vec<f64>, usize) {
     let (format, n, k) = weights.matrix(tensor);
     let bytes = weights.rows(tensor, 0..n);
-    ((0..n * k).map(|i| format.decode(&bytes, synth_tensor_scale(format), i)).collect(), k)
+    let scales = weights.scales(tensor, 0..n);
+    ((0..n * k).map(|i| format.decode(&bytes, format.scale_of(&scales, i / k), i)).collect(), k)
 }
 
 fn times((w, k): &(Vec<f64>, usize), x: &[f64]) -> Vec<f64> {
