@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "kernels compiled for AVX-512")]
 
 use super::Gemm;
+use super::avx512_fp8::Avx512Fp8;
 use super::float::{self, GROUP, PANEL_WORDS, float_kernels};
 use super::lanes512::*;
 use super::packed::{LANES, LINE, Tile};
@@ -36,7 +37,11 @@ impl Implementation<Gemm> for Avx512 {
     }
     fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
         self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, float::plan(op, WIDTH))
+        let plan = float::plan(op, WIDTH);
+        match op.weights {
+            Format::Fp8 => tiled::prepare::<Avx512Fp8>(op, weights, device, plan),
+            _ => tiled::prepare::<Self>(op, weights, device, plan),
+        }
     }
 }
 

@@ -29,6 +29,8 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_bf16;
 #[cfg(target_arch = "x86_64")]
+mod avx512_fp8;
+#[cfg(target_arch = "x86_64")]
 mod avx512_vnni;
 mod canonical;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

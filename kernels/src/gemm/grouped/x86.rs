@@ -1,7 +1,8 @@
 //! The x86 gemms, for experts.
 
 use super::{Grouped, prepare};
-use crate::gemm::{avx2, avx2_float, avx2_vnni, avx512, avx512_bf16, avx512_vnni, float, integer};
+use crate::format::Format;
+use crate::gemm::{avx2, avx2_float, avx2_vnni, avx512, avx512_bf16, avx512_fp8, avx512_vnni, float, integer};
 
 pub(in crate::gemm) static AVX512_VNNI: Grouped = Grouped {
     gemm: &avx512_vnni::Avx512Vnni,
@@ -15,7 +16,13 @@ pub(in crate::gemm) static AVX512_BF16: Grouped = Grouped {
 };
 pub(in crate::gemm) static AVX512: Grouped = Grouped {
     gemm: &avx512::Avx512,
-    prepare: |op, weights, device| prepare::<avx512::Avx512>(op, weights, device, float::plan(&op.gemm(), 1)),
+    prepare: |op, weights, device| {
+        let plan = float::plan(&op.gemm(), 1);
+        match op.weights {
+            Format::Fp8 => prepare::<avx512_fp8::Avx512Fp8>(op, weights, device, plan),
+            _ => prepare::<avx512::Avx512>(op, weights, device, plan),
+        }
+    },
 };
 pub(in crate::gemm) static AVX2_VNNI: Grouped = Grouped {
     gemm: &avx2_vnni::Avx2Vnni,
