@@ -83,7 +83,10 @@ fn gemma_2_bends_unless_it_is_told_not_to() {
     let caps = |config: &Config| (config.softcap, config.logit_softcap);
     assert_eq!(caps(&gemma.config().unwrap()), (Some(50.0), Some(30.0)));
     // Left out it has its class's own, null is none.
-    assert_eq!(caps(&with(r#""attn_logit_softcapping":50.0,"final_logit_softcapping":30.0,"#, "")), (Some(50.0), Some(30.0)));
+    assert_eq!(
+        caps(&with(r#""attn_logit_softcapping":50.0,"final_logit_softcapping":30.0,"#, "")),
+        (Some(50.0), Some(30.0))
+    );
     assert_eq!(caps(&with("50.0", "null")), (None, Some(30.0)));
     let config = gemma.config().unwrap();
     assert_eq!((config.window, &config.windowed[..3]), (Some(4096), &[true, false, true][..]));

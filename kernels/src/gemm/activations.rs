@@ -25,8 +25,7 @@ pub enum Activations {
 
 impl Activations {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::F32, Self::Bf16, Self::Int8, Self::Int8g32, Self::Fp8, Self::Mxfp4, Self::Nvfp4];
+    pub const ALL: [Self; 7] = [Self::F32, Self::Bf16, Self::Int8, Self::Int8g32, Self::Fp8, Self::Mxfp4, Self::Nvfp4];
 
     /// The name used in ids and on the command line.
     pub const fn name(self) -> &'static str {

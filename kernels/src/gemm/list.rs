@@ -1,12 +1,12 @@
 //! Every implementation of the gemm, and of a gemm for each expert, fastest first.
 
-#[cfg(target_arch = "aarch64")]
-use super::{grouped::arm, neon};
-use super::{Gemm, scalar};
 #[cfg(target_arch = "x86_64")]
 use super::grouped::x86;
+use super::{Gemm, scalar};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni};
+#[cfg(target_arch = "aarch64")]
+use super::{grouped::arm, neon};
 use crate::Implementation;
 use crate::moe::Experts;
 
@@ -31,24 +31,12 @@ static F32_FIRST: &[&dyn Implementation<Gemm>] = &[
 ];
 
 #[cfg(target_arch = "x86_64")]
-static EXPERTS_BF16_FIRST: &[&dyn Implementation<Experts>] = &[
-    &x86::AVX512_VNNI,
-    &x86::AVX512_BF16,
-    &x86::AVX512,
-    &x86::AVX2_VNNI,
-    &x86::AVX2,
-    &scalar::Scalar,
-];
+static EXPERTS_BF16_FIRST: &[&dyn Implementation<Experts>] =
+    &[&x86::AVX512_VNNI, &x86::AVX512_BF16, &x86::AVX512, &x86::AVX2_VNNI, &x86::AVX2, &scalar::Scalar];
 
 #[cfg(target_arch = "x86_64")]
-static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] = &[
-    &x86::AVX512_VNNI,
-    &x86::AVX512,
-    &x86::AVX512_BF16,
-    &x86::AVX2_VNNI,
-    &x86::AVX2,
-    &scalar::Scalar,
-];
+static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] =
+    &[&x86::AVX512_VNNI, &x86::AVX512, &x86::AVX512_BF16, &x86::AVX2_VNNI, &x86::AVX2, &scalar::Scalar];
 
 /// Where `vpdpbusd` has a whole port pair and `vdpbf16ps` a quarter of one, bf16 gemms are faster in f32.
 ///

@@ -143,8 +143,7 @@ impl Op for Experts {
         let choices = self.rows * self.active * if self.combine { 8 } else { 4 };
         let outputs = self.experts * self.n;
         let vectors = self.weights.scales(outputs) + if self.bias { outputs } else { 0 };
-        (outputs * self.weights.bytes(self.k) + 4 * vectors + 4 * self.rows_in(self.rows) * self.k + choices)
-            as u64
+        (outputs * self.weights.bytes(self.k) + 4 * vectors + 4 * self.rows_in(self.rows) * self.k + choices) as u64
     }
     fn live(&self) -> Live {
         Live::one(self.rows, 0)

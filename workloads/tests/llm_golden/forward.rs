@@ -119,7 +119,9 @@ fn softmax(scores: &[f64]) -> Vec<f64> {
 fn attend(config: &Config, layer: usize, qkv: &[Vec<f64>], position: usize, sinks: &[f64]) -> Vec<f64> {
     let d = config.head_dim;
     let scale = match config.family {
-        Family::Gemma2 | Family::Gemma3 | Family::Granite => config.attention_scale.map_or(1.0 / (d as f64).sqrt(), f64::from),
+        Family::Gemma2 | Family::Gemma3 | Family::Granite => {
+            config.attention_scale.map_or(1.0 / (d as f64).sqrt(), f64::from)
+        }
         _ => 1.0 / (d as f64).sqrt(),
     };
     let first = match config.window {

@@ -87,7 +87,8 @@ pub(crate) fn models() -> Vec<(&'static str, Config)> {
 }
 
 fn gemma2_straight() -> Config {
-    let text = r#""model_type":"gemma2","attn_logit_softcapping":null,"final_logit_softcapping":null,"sliding_window":500"#;
+    let text =
+        r#""model_type":"gemma2","attn_logit_softcapping":null,"final_logit_softcapping":null,"sliding_window":500"#;
     config(text)
 }
 

@@ -158,8 +158,12 @@ pub(super) fn floats<const GROUP: usize>(call: &mut Quantise<'_>) {
         call.row_scales[at] = scale * call.factor;
         let shape = (if call.grouped { GROUP } else { 1 }, k, 1);
         match activations {
-            Activations::Bf16 => place::<1>(call.out, at, shape, |u, _| i32::from(bf16::encode(x[u]).cast_signed()) << 16),
-            Activations::Fp8 => place::<1>(call.out, at, shape, |u, _| fp8::element(x[u], scale).to_bits().cast_signed()),
+            Activations::Bf16 => {
+                place::<1>(call.out, at, shape, |u, _| i32::from(bf16::encode(x[u]).cast_signed()) << 16)
+            }
+            Activations::Fp8 => {
+                place::<1>(call.out, at, shape, |u, _| fp8::element(x[u], scale).to_bits().cast_signed())
+            }
             _ => place::<1>(call.out, at, shape, |u, _| x[u].to_bits().cast_signed()),
         }
     }
@@ -175,7 +179,8 @@ pub(super) fn bf16_pairs<const GROUP: usize>(call: &mut Quantise<'_>, units: usi
         let scale = call.op.activations.row_scale(x);
         call.row_scales[at] = scale * call.factor;
         // What is rounded to E4M3 is exact in bf16.
-        let value = |i: usize| x.get(i).map_or(0, |x| u32::from(bf16::encode(if fp8 { fp8::element(*x, scale) } else { *x })));
+        let value =
+            |i: usize| x.get(i).map_or(0, |x| u32::from(bf16::encode(if fp8 { fp8::element(*x, scale) } else { *x })));
         place::<2>(call.out, at, (if call.grouped { GROUP } else { 1 }, units, words), |u, i| {
             let first = 2 * (u * words + i);
             (value(first) | value(first + 1) << 16).cast_signed()

@@ -54,12 +54,7 @@ pub(super) fn scores(
 }
 
 /// What the field of that name bends to; Gemma 2 has `usual` where the field is left out, and nothing where it is null.
-pub(super) fn softcap(
-    family: Family,
-    fields: &Fields<'_>,
-    name: &str,
-    usual: f32,
-) -> Result<Option<f32>, ConfigError> {
+pub(super) fn softcap(family: Family, fields: &Fields<'_>, name: &str, usual: f32) -> Result<Option<f32>, ConfigError> {
     let cap = fields.positive(name, 1e9)?.map(|cap| cap as f32);
     if cap.is_some() && !family.is_gemma() {
         let mend = format!("{} models have none: leave it out", family.name());

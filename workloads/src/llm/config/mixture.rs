@@ -39,7 +39,9 @@ impl Mixture {
         let (experts, normalised, bias) = match family {
             // Published code names both; the first is what its own class calls it.
             Family::GptOss => ("num_local_experts", true, true),
-            Family::Qwen2Moe | Family::Qwen3Moe => ("num_experts", fields.flag("norm_topk_prob")?.unwrap_or(false), false),
+            Family::Qwen2Moe | Family::Qwen3Moe => {
+                ("num_experts", fields.flag("norm_topk_prob")?.unwrap_or(false), false)
+            }
             _ => return Ok(None),
         };
         if fields.optional_size("decoder_sparse_step", Largest(1 << 12))?.is_some_and(|step| step != 1) {
