@@ -3,6 +3,7 @@
 //! A line of 64 codes costs 3 shifts, 2 masks, 2 extractions and 4 conversions of 2 operations each, and 4 multiply-adds a row: 19 on
 //! two ports for one row, 9.5 cycles. That is 6.7 bytes a cycle, against the 5.5 that a core of an Emerald Rapids reads from memory.
 #![expect(unsafe_code, reason = "kernels compiled for AVX-512")]
+#![expect(clippy::needless_range_loop, reason = "an index names the same row or output in several arrays")]
 
 use super::CHUNK;
 use super::avx512::{Avx512, dot, four_of_fp8};
