@@ -159,10 +159,10 @@ pub(super) fn floats<const GROUP: usize>(call: &mut Quantise<'_>) {
         let shape = (if call.grouped { GROUP } else { 1 }, k, 1);
         match activations {
             Activations::Bf16 => {
-                place::<1>(call.out, at, shape, |u, _| i32::from(bf16::encode(x[u]).cast_signed()) << 16)
+                place::<1>(call.out, at, shape, |u, _| i32::from(bf16::encode(x[u]).cast_signed()) << 16);
             }
             Activations::Fp8 => {
-                place::<1>(call.out, at, shape, |u, _| fp8::element(x[u], scale).to_bits().cast_signed())
+                place::<1>(call.out, at, shape, |u, _| fp8::element(x[u], scale).to_bits().cast_signed());
             }
             _ => place::<1>(call.out, at, shape, |u, _| x[u].to_bits().cast_signed()),
         }
