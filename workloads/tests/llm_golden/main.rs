@@ -212,6 +212,7 @@ fn agrees_with_scalar(config: &Config) {
         (Format::Nvfp4, Activations::Int8g32),
         (Format::Mxfp4, Activations::Mxfp4),
         (Format::Q8_0, Activations::F32),
+        (Format::Fp8, Activations::Bf16),
         (Format::Bf16, Activations::Bf16),
         (Format::F32, Activations::F32),
     ];
