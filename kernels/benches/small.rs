@@ -70,7 +70,11 @@ fn small(criterion: &mut Criterion) {
         op(criterion, &cpu, &Rope { qk_norm: true, ..rope });
         op(criterion, &cpu, &SwiGlu { rows, width: 14_336, gate: Gate::Silu });
         let (experts, active, seed) = (128, 8, 0);
-        op(criterion, &cpu, &Route { rows, experts, active, normalised: true, routing: Routing::Router, seed });
+        op(
+            criterion,
+            &cpu,
+            &Route { rows, experts, active, shared: 0, normalised: true, routing: Routing::Router, seed },
+        );
         for format in Format::ALL {
             op(criterion, &cpu, &Embed { rows, vocab: 1024, width: 4096, format, multiplier: 1.0 });
         }

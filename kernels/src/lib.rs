@@ -20,6 +20,7 @@ pub mod read;
 pub mod rmsnorm;
 pub mod rope;
 pub mod sample;
+pub mod softcap;
 pub mod swiglu;
 pub mod triad;
 pub mod working_set;

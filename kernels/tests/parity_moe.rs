@@ -105,7 +105,8 @@ fn what_cannot_be_is_a_fault_or_refused_in_words() {
         example.live = Live::one(61, 0);
         assert!(run(&mut *prepared, &cpu, &example).unwrap_err().to_string().contains("prepared for 60"));
     }
-    let route = Route { rows: 3, experts: 20, active: 4, normalised: true, routing: Routing::Router, seed: 0 };
+    let route =
+        Route { rows: 3, experts: 20, active: 4, shared: 0, normalised: true, routing: Routing::Router, seed: 0 };
     let mut example = route.example(1);
     let Host::F32(logits) = &mut example.inputs[0] else { panic!("logits are f32") };
     logits[45] = f32::NAN;
@@ -122,7 +123,7 @@ fn what_cannot_be_is_a_fault_or_refused_in_words() {
 #[test]
 fn drawn_experts_follow_sequence_and_position() {
     let cpu = Cpu::new(Some(2), 0);
-    let op = Route { rows: 9, experts: 64, active: 4, normalised: true, routing: Routing::Uniform, seed: 8 };
+    let op = Route { rows: 9, experts: 64, active: 4, shared: 0, normalised: true, routing: Routing::Uniform, seed: 8 };
     let mut prepared = Route::implementations()[0].prepare(&op, &[], &cpu).unwrap();
     let mut ids = |spans: &[(usize, usize)]| {
         let live = Live { spans: spans.iter().map(|&(rows, past)| Span { rows, past }).collect() };

@@ -9,6 +9,7 @@ use spark_kernels::format::Format;
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::Rope;
 use spark_kernels::sample::{Method, Sample};
+use spark_kernels::softcap::Softcap;
 use spark_kernels::swiglu::{Gate, SwiGlu};
 use spark_kernels::{Device, Example, Fault, Host, Implementation, Index, Io, Live, Op, Span, parity};
 
@@ -35,6 +36,12 @@ fn embed() {
 #[test]
 fn sample() {
     implementations_agree::<Sample>();
+}
+
+#[test]
+fn softcap() {
+    implementations_agree::<Softcap>();
+    assert!(Softcap { rows: 1, width: 1, cap: 0.0 }.validate().is_err());
 }
 
 /// Runs `times` calls on one set of buffers and returns the outputs.
@@ -116,6 +123,7 @@ fn only_the_rows_in_use_are_computed() {
         holds(&swiglu, spans);
         holds(&embed, spans);
         holds(&sample, spans);
+        holds(&Softcap { rows: 9, width: 1000, cap: 30.0 }, spans);
     }
 }
 
@@ -137,6 +145,7 @@ fn examples_have_the_sizes_that_are_stated() {
     stated::<SwiGlu>();
     stated::<Embed>();
     stated::<Sample>();
+    stated::<Softcap>();
 }
 
 #[test]
@@ -155,6 +164,7 @@ fn more_rows_than_prepared_are_a_fault() {
     refused(&swiglu, Live::one(10, 0), "prepared for 9");
     refused(&embed, Live::one(10, 0), "prepared for 9");
     refused(&sample, Live::one(10, 0), "prepared for 9");
+    refused(&Softcap { rows: 9, width: 1000, cap: 30.0 }, Live::one(10, 0), "prepared for 9");
 }
 
 #[test]

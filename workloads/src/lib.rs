@@ -32,6 +32,7 @@ pub static ALL: &[&dyn Workload] = &[
     &ops::EXPERTS,
     &ops::EMBED,
     &ops::SAMPLE,
+    &ops::SOFTCAP,
     &llm::PREFILL,
     &llm::DECODE,
     &soak::SOAK,

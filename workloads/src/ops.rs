@@ -1,5 +1,7 @@
 //! The rows: every op of the engine as a workload, one line of axes each.
 
+mod softcap;
+
 use crate::axis::{Axis, BadRequest, count, name, size};
 use crate::micro::{Items, Micro};
 use spark_kernels::attention::{Attention, KvType};
@@ -170,8 +172,8 @@ fn factor(axes: &Axes, axis: &str) -> Result<Option<f32>, BadRequest> {
 pub static GEMM: Micro<Gemm> = Micro {
     about: "matrix multiplication with weights in the number formats of inference",
     axes: &[
-        axis("format", "of the weights: mxfp4, nvfp4, q8_0, q4_0, bf16, f32", "mxfp4"),
-        axis("activations", "f32, bf16, int8, int8g32, mxfp4, nvfp4", "int8"),
+        axis("format", "of the weights: mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f32", "mxfp4"),
+        axis("activations", "f32, bf16, int8, int8g32, fp8, mxfp4, nvfp4", "int8"),
         axis("m", "rows of activations (tokens)", "1"),
         axis("n", "outputs", "4096"),
         axis("k", "the reduction", "4096"),
@@ -309,6 +311,7 @@ pub static ROUTE: Micro<Route> = Micro {
             rows: size(axes, "rows")?,
             experts: size(axes, "experts")?,
             active: size(axes, "active")?,
+            shared: 0,
             normalised: yes(axes, "normalised")?,
             routing: named::<Routing>(axes, "routing")?,
             seed: 0,
@@ -320,17 +323,19 @@ pub static ROUTE: Micro<Route> = Micro {
     items: None,
 };
 
+pub use softcap::SOFTCAP;
+
 const ROUTING: &str = "which experts: router (here dealt out evenly), or drawn: uniform or zipf";
 
 /// `experts`.
 pub static EXPERTS: Micro<Experts> = Micro {
     about: "a projection of many experts, of which each token takes a few; one expert's weights are read once a call",
     axes: &[
-        axis("activations", "f32, bf16, int8, int8g32, mxfp4, nvfp4", "int8"),
+        axis("activations", "f32, bf16, int8, int8g32, fp8, mxfp4, nvfp4", "int8"),
         axis("active", "experts a token is given to", "4"),
         axis("combine", "whether the choices of a token are summed: yes or no", "no"),
         axis("experts", "experts there are", "32"),
-        axis("format", "of the weights: mxfp4, nvfp4, q8_0, q4_0, bf16, f32", "mxfp4"),
+        axis("format", "of the weights: mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f32", "mxfp4"),
         axis("k", "the reduction", "2880"),
         axis("n", "outputs of an expert", "5760"),
         axis("routing", ROUTING, "router"),

@@ -20,19 +20,25 @@ const PUBLISHED: &[(&str, u64)] = &[
     ("qwen3-32b", 32_762_123_264),
     ("mistral-7b", 7_248_023_552),
     ("mistral-7b-v0.1", 7_241_732_096),
+    ("gemma-2-2b", 2_614_341_888),
     ("gemma-3-4b", 3_880_263_168),
     ("gemma-3-27b", 27_009_346_304),
     ("phi-4", 14_659_507_200),
     ("granite-3.3-8b", 8_170_864_640),
     ("gpt-oss-20b", 20_914_757_184),
     ("gpt-oss-120b", 116_829_156_672),
+    ("qwen1.5-moe-a2.7b", 14_315_784_192),
     ("qwen3-30b-a3b", 30_532_122_624),
 ];
 
 /// Active parameters as the makers publish them, in billions: OpenAI's model card counts the head and not the embedding, Qwen's
 /// page says 3.3, which is 3.35 with both tables, cut off.
-const ACTIVE: &[(&str, f64, bool)] =
-    &[("gpt-oss-20b", 3.61, false), ("gpt-oss-120b", 5.13, false), ("qwen3-30b-a3b", 3.35, true)];
+const ACTIVE: &[(&str, f64, bool)] = &[
+    ("gpt-oss-20b", 3.61, false),
+    ("gpt-oss-120b", 5.13, false),
+    ("qwen3-30b-a3b", 3.35, true),
+    ("qwen1.5-moe-a2.7b", 2.69, true),
+];
 
 #[test]
 fn every_preset_has_its_published_number_of_parameters() {
@@ -68,6 +74,33 @@ fn families_differ_where_they_do() {
     assert_eq!(llama.scaling, Scaling::Llama3 { factor: 32.0, low: 1.0, high: 4.0, original: 8192.0 });
     assert_eq!((llama.head_dim, llama.kv_heads, llama.context), (64, 8, 131_072));
     assert!(Preset::find("llama").unwrap_err().to_string().contains("llama-2-7b"));
+}
+
+#[test]
+fn gemma_2_bends_unless_it_is_told_not_to() {
+    let gemma = Preset::find("gemma-2-2b").unwrap();
+    let with = |from: &str, to: &str| Config::parse(&gemma.json.replacen(from, to, 1)).unwrap();
+    let caps = |config: &Config| (config.softcap, config.logit_softcap);
+    assert_eq!(caps(&gemma.config().unwrap()), (Some(50.0), Some(30.0)));
+    // Left out it has its class's own, null is none.
+    assert_eq!(
+        caps(&with(r#""attn_logit_softcapping":50.0,"final_logit_softcapping":30.0,"#, "")),
+        (Some(50.0), Some(30.0))
+    );
+    assert_eq!(caps(&with("50.0", "null")), (None, Some(30.0)));
+    let config = gemma.config().unwrap();
+    assert_eq!((config.window, &config.windowed[..3]), (Some(4096), &[true, false, true][..]));
+    assert_eq!(Preset::find("gemma-3-4b").unwrap().config().unwrap().logit_softcap, None);
+}
+
+#[test]
+fn a_shared_expert_is_read_in_every_step() {
+    let config = Preset::find("qwen1.5-moe-a2.7b").unwrap().config().unwrap();
+    let mixture = config.mixture.unwrap();
+    assert_eq!((mixture.experts, mixture.active, mixture.shared, mixture.normalised), (60, 4, 4, false));
+    assert_eq!((mixture.logits(), config.blocks()), (61, (64, 8)));
+    // One token 4 + 4, infinitely many all 60 + 4, none nothing.
+    assert_eq!([0, 1, 1 << 20].map(|rows| config.expected_blocks(rows)), [0, 24 * 8, 24 * 64]);
 }
 
 #[test]
@@ -134,7 +167,14 @@ fn lies_are_refused_with_field_and_mend() {
         assert!(error.starts_with("config.json") && error.contains(';') && about, "{field}={value}: {error}");
     }
     for (scaling, word) in [
-        (r#"{"rope_type":"longrope","factor":4.0}"#, "'longrope'"),
+        (r#"{"rope_type":"longrope","factor":4.0}"#, "original_max_position_embeddings"),
+        (r#"{"rope_type":"longrope","original_max_position_embeddings":4096}"#, "rope_scaling.short_factor"),
+        (
+            r#"{"type":"su","original_max_position_embeddings":4096,"short_factor":[1.0],"long_factor":[1.0]}"#,
+            "has 1 entries",
+        ),
+        (r#"{"type":"su","original_max_position_embeddings":4096,"short_factor":[0]}"#, "short_factor"),
+        (r#"{"type":"longrope","short_mscale":1.1}"#, "short_mscale"),
         (r#"{"rope_type":"dynamic","factor":4.0}"#, "'dynamic'"),
         (r#"{"rope_type":"yarn","factor":4.0}"#, "original_max_position_embeddings"),
         (r#"{"rope_type":"yarn","original_max_position_embeddings":4096}"#, "rope_scaling.factor"),
@@ -233,8 +273,12 @@ fn what_a_family_does_not_compute_is_refused_by_name() {
         ("qwen3-30b-a3b", "mlp_only_layers", "0"),
         ("qwen3-30b-a3b", "shared_expert_intermediate_size", "768"),
         ("qwen3-30b-a3b", "moe_intermediate_size", "null"),
+        ("qwen1.5-moe-a2.7b", "shared_expert_intermediate_size", "5600"),
+        ("qwen1.5-moe-a2.7b", "n_shared_experts", "1"),
+        ("phi-4", "final_logit_softcapping", "30.0"),
+        ("gemma-2-2b", "attn_logit_softcapping", "0"),
         ("gemma-3-4b", "hidden_activation", "\"silu\""),
-        ("gemma-3-4b", "final_logit_softcapping", "30.0"),
+        ("gemma-3-4b", "final_logit_softcapping", "-30.0"),
         ("gemma-3-4b", "partial_rotary_factor", "0.5"),
         ("gemma-3-4b", "query_pre_attn_scalar", "0"),
         ("granite-3.3-8b", "attention_multiplier", "-1"),

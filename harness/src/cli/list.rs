@@ -37,7 +37,8 @@ enum What {
 
 const EVERYTHING: [What; 5] = [What::Workloads, What::Implementations, What::Devices, What::Models, What::Suites];
 /// Formats that a model's layers can be held in.
-const FORMATS: [Format; 6] = [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0, Format::Bf16, Format::F32];
+const FORMATS: [Format; 7] =
+    [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0, Format::Fp8, Format::Bf16, Format::F32];
 
 pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     if args.what == Some(What::Published) {

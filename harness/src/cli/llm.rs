@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// Models: preset names (spark-bench list models) or paths of a Hugging Face config.json; repeatable, or a comma list
     #[arg(long, short, value_name = "MODEL", default_value = "llama-3.2-1b")]
     model: Vec<String>,
-    /// Formats of the synthetic weights: mxfp4, nvfp4, q8_0, q4_0, bf16, f32
+    /// Formats of the synthetic weights: mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f32
     #[arg(long, value_name = "LIST", default_value = "mxfp4")]
     format: Vec<String>,
     /// Tokens of a prompt, 0 for no such test; lists and ranges as 512,1024 or 512-4096*2 [default: 512]
@@ -59,7 +59,7 @@ pub(super) struct Args {
     /// Format of embedding and head
     #[arg(long, value_name = "LIST", default_value = "q8_0")]
     head: Vec<String>,
-    /// What the projections' inputs are rounded to: usual (int8 for block formats), f32, bf16, int8, int8g32, mxfp4, nvfp4
+    /// What the projections' inputs are rounded to: usual (int8 for block formats, bf16 for fp8), f32, bf16, int8, int8g32, fp8, mxfp4, nvfp4
     #[arg(long, value_name = "LIST", default_value = "usual")]
     activations: Vec<String>,
     /// How rows are written to stdout

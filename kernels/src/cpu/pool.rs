@@ -152,7 +152,10 @@ impl Pool {
         &self.shared.shares
     }
     /// The one `T` of this pool, made when it is first asked for: scratch of ops that run one after another.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "for experts on vector instructions"))]
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64")),
+        allow(dead_code, reason = "for experts on vector instructions")
+    )]
     pub(crate) fn shared<T: Any + Default + Send + Sync>(&self) -> Arc<T> {
         let mut common = self.common.lock().unwrap_or_else(PoisonError::into_inner);
         let any = common.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default())).clone();

@@ -23,7 +23,10 @@ impl<'a, T> Split<'a, T> {
         Self { at: whole.as_mut_ptr(), len: whole.len(), whole: PhantomData }
     }
     /// A part that can be split further: it gives out nothing by itself. Panics if `range` is not inside.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "for experts on vector instructions"))]
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64")),
+        allow(dead_code, reason = "for experts on vector instructions")
+    )]
     pub(crate) fn within(&self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.len, "{range:?} is inside 0..{}", self.len);
         Self { at: self.at.wrapping_add(range.start), len: range.len(), whole: PhantomData }

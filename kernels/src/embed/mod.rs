@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | weights\[0\] table, canonical blocks | u8 | vocab × `format.bytes(width)` |
 //! | weights\[1\] tensor scale, nvfp4 only | f32 | 1 |
+//! | weights\[1\] scales of the rows, fp8 only | f32 | vocab |
 //! | inputs\[0\] tokens | u32 | rows |
 //! | outputs\[0\] x | f32 | rows × width |
 //!
@@ -101,29 +102,29 @@ impl Op for Embed {
     fn flops(&self, live: &Live) -> u64 {
         let scales = match self.format {
             Format::Nvfp4 => 2,
-            Format::Mxfp4 | Format::Q8_0 | Format::Q4_0 => 1,
+            Format::Mxfp4 | Format::Q8_0 | Format::Q4_0 | Format::Fp8 => 1,
             Format::Bf16 | Format::F16 | Format::F32 => 0,
         };
         (live.rows() * self.width * (scales + usize::from(self.multiplier != 1.0))) as u64
     }
     fn bytes(&self, live: &Live) -> u64 {
-        (live.rows() * (4 + self.format.bytes(self.width) + 4 * self.width)) as u64
+        let scale = if self.format == Format::Fp8 { 4 } else { 0 };
+        (live.rows() * (4 + self.format.bytes(self.width) + scale + 4 * self.width)) as u64
     }
     fn outputs(&self) -> Vec<Shape> {
         vec![Shape { of: Type::F32, len: self.rows * self.width }]
     }
     fn operand_bytes(&self) -> u64 {
-        (self.vocab * self.format.bytes(self.width) + if self.format == Format::Nvfp4 { 4 } else { 0 } + 4 * self.rows)
-            as u64
+        (self.vocab * self.format.bytes(self.width) + 4 * (self.format.scales(self.vocab) + self.rows)) as u64
     }
     fn live(&self) -> Live {
         Live::one(self.rows, 0)
     }
     fn example(&self, seed: u64) -> Example {
-        let (table, scale) = synth(self.format, self.vocab, self.width, seed);
+        let (table, scales) = synth(self.format, self.vocab, self.width, seed);
         let mut weights = vec![table.into()];
-        if self.format == Format::Nvfp4 {
-            weights.push(vec![scale].into());
+        if !scales.is_empty() {
+            weights.push(scales.into());
         }
         let mut random = SplitMix64::stream(seed, 1);
         let mut tokens: Vec<u32> = (0..self.rows).map(|_| (random.next() % self.vocab as u64) as u32).collect();
@@ -156,21 +157,22 @@ impl Op for Embed {
 #[derive(Debug)]
 pub(crate) struct Args<'a> {
     format: Format,
-    /// The table's bytes and the tensor's scale.
-    table: (&'a [u8], f32),
+    /// The table's bytes and the scales beside them.
+    table: (&'a [u8], &'a [f32]),
     tokens: &'a [u32],
     multiplier: f32,
     x: &'a mut [f32],
 }
 
 impl Args<'_> {
-    /// Runs `decode` on each token: its row's bytes, the tensor's scale, its x.
+    /// Runs `decode` on each token: its row's bytes, the scale of the tensor or the row, its x.
     #[inline]
     fn each_token(&mut self, mut decode: impl FnMut(&[u8], f32, &mut [f32])) {
         let width = self.x.len() / self.tokens.len().max(1);
         let bytes = self.format.bytes(width);
         for (&token, x) in self.tokens.iter().zip(self.x.chunks_exact_mut(width.max(1))) {
-            decode(&self.table.0[token as usize * bytes..][..bytes], self.table.1, x);
+            let scale = self.format.scale_of(self.table.1, token as usize);
+            decode(&self.table.0[token as usize * bytes..][..bytes], scale, x);
             if self.multiplier != 1.0 {
                 x.iter_mut().for_each(|x| *x *= self.multiplier);
             }
@@ -178,11 +180,11 @@ impl Args<'_> {
     }
 }
 
-/// The table as it came, and its scale.
+/// The table as it came, and the scales beside it.
 #[derive(Debug)]
 pub(crate) struct Ready {
     table: Buffer,
-    scale: f32,
+    scales: Vec<f32>,
 }
 
 impl CpuOp for Embed {
@@ -190,10 +192,11 @@ impl CpuOp for Embed {
     type Ready = Ready;
 
     fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<Ready, Fault> {
-        let (table, scale) = match (self.format, weights) {
-            (Format::Nvfp4, [table, scale]) if scale.len() == 1 => (table, scale.slice::<f32>()[0]),
-            (Format::Nvfp4, _) => return Err(operands(Self::NAME, "the table and its f32 scale")),
-            (_, [table]) => (table, 1.0),
+        let count = self.format.scales(self.vocab);
+        let (table, scales) = match (count, weights) {
+            (0, [table]) => (table, Vec::new()),
+            (1.., [table, scales]) if scales.len() == count => (table, scales.slice::<f32>().to_vec()),
+            (1.., _) => return Err(operands(Self::NAME, "the table and its f32 scales")),
             _ => return Err(operands(Self::NAME, "one weight, the table")),
         };
         let bytes = self.vocab * self.format.bytes(self.width);
@@ -208,7 +211,7 @@ impl CpuOp for Embed {
         }
         let mut copy = Buffer::host(Type::U8, bytes, Placement::Fast)?;
         copy.slice_mut::<u8>().copy_from_slice(table.slice());
-        Ok(Ready { table: copy, scale })
+        Ok(Ready { table: copy, scales })
     }
     fn resident(ready: &Ready) -> u64 {
         ready.table.bytes() as u64
@@ -227,7 +230,7 @@ impl CpuOp for Embed {
             )));
         }
         let Self { width, format, multiplier, .. } = *self;
-        let table = (ready.table.slice::<u8>(), ready.scale);
+        let table = (ready.table.slice::<u8>(), &ready.scales[..]);
         let grain = ((16 << 10) / width).max(1);
         share(pool, (rows, grain), (x.slice_mut(), nothing()), (width, 0), &|range, x, _| {
             kernel.call(&mut Args { format, table, tokens: &tokens[range], multiplier, x });

@@ -1,4 +1,4 @@
-//! E4M3 ("fn", OCP FP8), the block scale of NVFP4: one sign, four exponent (bias 7) and three mantissa bits, no infinity.
+//! E4M3 ("fn", OCP FP8), the element of FP8 and the block scale of NVFP4: one sign, four exponent (bias 7) and three mantissa bits, no infinity.
 
 /// The largest finite magnitude.
 pub const E4M3_MAX: f32 = 448.0;
@@ -39,6 +39,19 @@ pub const fn encode(x: f32) -> u8 {
         (rounded - ((127 - 7) << 3)) as u8
     };
     sign | magnitude
+}
+
+/// The value of [`encode`]`(x)`, for the x of which that is a number, in steps that vectors do too.
+#[inline]
+pub const fn nearest(x: f32) -> f32 {
+    const ALIGN: f32 = 16384.0;
+    let a = x.abs();
+    let bits = a.to_bits();
+    let normal = f32::from_bits((bits + 0x7_ffff + ((bits >> 20) & 1)) & !0xf_ffff);
+    let small = (a + ALIGN) - ALIGN;
+    let magnitude = if a < SMALLEST_NORMAL { small } else { normal };
+    let magnitude = if magnitude > E4M3_MAX { E4M3_MAX } else { magnitude };
+    f32::from_bits(magnitude.to_bits() | x.to_bits() & 0x8000_0000)
 }
 
 /// The value of `code`, exactly; NaN for 0x7f and 0xff.

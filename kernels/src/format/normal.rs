@@ -1,6 +1,6 @@
 //! Near-normal numbers from integers: quantiles and sums of uniform integers (Irwin–Hall), no libm anywhere.
 
-use super::e2m1;
+use super::{e2m1, e4m3};
 
 /// Standard deviation of the sum in [`from_bits`]: √(4 (2³² − 1) / 12).
 const SUM_STD: f32 = 37_837.227;
@@ -64,6 +64,17 @@ pub(super) const fn e2m1_codes(std: f32) -> [u8; 256] {
     let mut i = 0;
     while i < 256 {
         table[i] = e2m1::encode(QUANTILES[i] as f32 * (std / QUANTILE_STD));
+        i += 1;
+    }
+    table
+}
+
+/// A random byte to the E4M3 code of a near-normal number with deviation `std`.
+pub(super) const fn e4m3_codes(std: f32) -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        table[i] = e4m3::encode(QUANTILES[i] as f32 * (std / QUANTILE_STD));
         i += 1;
     }
     table

@@ -1,17 +1,18 @@
 //! Whole rows of any format: f32 to blocks, blocks to f32, and one element exactly.
 
-use super::{Format, bf16, f16, mxfp4, nvfp4, q4_0, q8_0};
+use super::{Format, bf16, f16, fp8, mxfp4, nvfp4, q4_0, q8_0};
 
 impl Format {
-    /// The f32 scale a tensor with these values has beside its bytes: 1 for every format but NVFP4.
+    /// The f32 scale that a tensor (of FP8: a row) with these values has beside its bytes: 1 for every format but NVFP4 and FP8.
     pub fn tensor_scale(self, values: &[f32]) -> f32 {
         match self {
             Self::Nvfp4 => nvfp4::tensor_scale(values),
+            Self::Fp8 => fp8::row_scale(values),
             Self::Mxfp4 | Self::Q8_0 | Self::Q4_0 | Self::Bf16 | Self::F16 | Self::F32 => 1.0,
         }
     }
 
-    /// Quantises `values` (rows of whole blocks) into `out`; `tensor_scale` counts for NVFP4 alone.
+    /// Quantises `values` (rows of whole blocks; of FP8 one row) into `out`; `tensor_scale` counts for NVFP4 and FP8 alone.
     ///
     /// # Panics
     /// If `values` is not a whole number of blocks or `out` is not [`bytes`](Self::bytes) long.
@@ -22,6 +23,7 @@ impl Format {
             Self::Nvfp4 => nvfp4::quantize(values, tensor_scale, out),
             Self::Q8_0 => q8_0::quantize(values, out),
             Self::Q4_0 => q4_0::quantize(values, out),
+            Self::Fp8 => fp8::quantize(values, tensor_scale, out),
             Self::Bf16 => bf16::quantize(values, out),
             Self::F16 => f16::quantize(values, out),
             Self::F32 => {
@@ -32,7 +34,7 @@ impl Format {
         }
     }
 
-    /// Decodes `bytes` into `out`: [`decode`](Self::decode), rounded once to f32.
+    /// Decodes `bytes` (of FP8 one row) into `out`: [`decode`](Self::decode), rounded once to f32.
     ///
     /// # Panics
     /// If `out` is not a whole number of blocks or `bytes` is not [`bytes`](Self::bytes) of it long.
@@ -43,6 +45,7 @@ impl Format {
             Self::Nvfp4 => nvfp4::dequantize(bytes, tensor_scale, out),
             Self::Q8_0 => q8_0::dequantize(bytes, out),
             Self::Q4_0 => q4_0::dequantize(bytes, out),
+            Self::Fp8 => fp8::dequantize(bytes, tensor_scale, out),
             Self::Bf16 => bf16::dequantize(bytes, out),
             Self::F16 => f16::dequantize(bytes, out),
             Self::F32 => {
@@ -53,7 +56,7 @@ impl Format {
         }
     }
 
-    /// The exact value of element `index` of `bytes`, for references.
+    /// The exact value of element `index` of `bytes`, below the f32 scale of its tensor or row, for references.
     ///
     /// # Panics
     /// If `index` lies beyond `bytes`.
@@ -65,6 +68,7 @@ impl Format {
             Self::Nvfp4 => nvfp4::decode(block, tensor_scale, i),
             Self::Q8_0 => q8_0::decode(block, i),
             Self::Q4_0 => q4_0::decode(block, i),
+            Self::Fp8 => fp8::decode(block[0], tensor_scale),
             Self::Bf16 => f64::from(bf16::decode(u16::from_le_bytes([block[0], block[1]]))),
             Self::F16 => f64::from(f16::decode(u16::from_le_bytes([block[0], block[1]]))),
             Self::F32 => f64::from(f32::from_le_bytes([block[0], block[1], block[2], block[3]])),

@@ -13,24 +13,35 @@ use super::{Format, bf16, f16, normal};
 /// The deviation of synthetic weights, within a tenth in every format.
 pub const SYNTH_STD: f32 = 0.02;
 
-/// A whole tensor of rows × cols in canonical blocks, and its f32 scale (1 for every format but NVFP4).
+/// A whole tensor of rows × cols in canonical blocks, and the f32 scales beside it ([`Format::scales`]).
 ///
 /// # Panics
 /// If `cols` is not a whole number of blocks.
-pub fn synth(format: Format, rows: usize, cols: usize, seed: u64) -> (Vec<u8>, f32) {
+pub fn synth(format: Format, rows: usize, cols: usize, seed: u64) -> (Vec<u8>, Vec<f32>) {
     let mut bytes = vec![0; rows * format.bytes(cols)];
     synth_rows(format, 0..rows, cols, seed, &mut bytes);
-    (bytes, synth_tensor_scale(format))
+    (bytes, synth_scales(format, 0..rows, seed))
 }
 
-/// The f32 scale of every synthetic tensor of this format.
-pub const fn synth_tensor_scale(format: Format) -> f32 {
+/// The f32 scales beside rows `rows` of the tensor that [`synth`] makes: one of NVFP4, one a row of FP8, else none.
+pub fn synth_scales(format: Format, rows: Range<usize>, seed: u64) -> Vec<f32> {
     match format {
         // 43 / 2^20 = 4.1e-5 is what a largest weight of 0.11, 5.5 deviations, gives.
-        Format::Nvfp4 => 43.0 / 1_048_576.0,
-        _ => 1.0,
+        Format::Nvfp4 => vec![43.0 / 1_048_576.0],
+        // From 7/8 to 9/8 of what gives the deviation; a row's scale depends on (seed, row) alone, as its elements do.
+        Format::Fp8 => {
+            let scale = |row| {
+                let spread = (SplitMix64::stream(seed ^ 0x6670_3873, row as u64).next() >> 48) as f32 / 262_144.0;
+                (0.875 + spread) * (SYNTH_STD / FP8_STD)
+            };
+            rows.map(scale).collect()
+        }
+        _ => Vec::new(),
     }
 }
+
+/// Deviation of the elements of synthetic FP8 below their scale: 448 is 4.5 of it, the largest of some 10^5 weights.
+const FP8_STD: f32 = 100.0;
 
 /// Rows `rows` of the tensor that [`synth`] makes, into `out`.
 ///
@@ -49,6 +60,7 @@ pub fn synth_rows(format: Format, rows: Range<usize>, cols: usize, seed: u64, ou
             Format::Nvfp4 => out.as_chunks_mut().0.iter_mut().for_each(|block| nvfp4_block(&mut random, block)),
             Format::Q8_0 => out.as_chunks_mut().0.iter_mut().for_each(|block| q8_0_block(&mut random, block)),
             Format::Q4_0 => out.as_chunks_mut().0.iter_mut().for_each(|block| q4_0_block(&mut random, block)),
+            Format::Fp8 => fp8_row(&mut random, out),
             Format::Bf16 => elements(&mut random, out, |x| bf16::encode(x).to_le_bytes()),
             Format::F16 => elements(&mut random, out, |x| f16::encode(x).to_le_bytes()),
             Format::F32 => elements(&mut random, out, f32::to_le_bytes),
@@ -113,6 +125,15 @@ fn q4_0_block(random: &mut SplitMix64, block: &mut [u8; 18]) {
     block[..2].copy_from_slice(&scale.to_le_bytes());
     nibbles(random, &CODES, &mut block[2..]);
     never_zero(&mut block[2..], |byte| byte != 0x88, 0x89);
+}
+
+/// One look-up an element, eight a draw.
+fn fp8_row(random: &mut SplitMix64, out: &mut [u8]) {
+    static CODES: [u8; 256] = normal::e4m3_codes(FP8_STD);
+    for out in out.chunks_mut(8) {
+        let codes = random.next().to_le_bytes().map(|byte| CODES[usize::from(byte)]);
+        out.copy_from_slice(&codes[..out.len()]);
+    }
 }
 
 /// Two look-ups a byte, eight random bytes a draw.

@@ -1,6 +1,6 @@
 //! What the f32 activations of a gemm are rounded to, each row by itself.
 
-use crate::format::{bf16, e4m3, e8m0, int8, mxfp4, nvfp4};
+use crate::format::{bf16, e4m3, e8m0, fp8, int8, mxfp4, nvfp4};
 use std::fmt;
 use std::str::FromStr;
 
@@ -15,6 +15,8 @@ pub enum Activations {
     Int8,
     /// Symmetric int8, one f32 scale for each 32 along k.
     Int8g32,
+    /// E4M3, one f32 scale a row.
+    Fp8,
     /// Blocks of 32 along k: E8M0 scale, E2M1 elements.
     Mxfp4,
     /// Blocks of 16 along k: E4M3 scale, E2M1 elements, and one f32 scale a row.
@@ -23,7 +25,7 @@ pub enum Activations {
 
 impl Activations {
     /// Every kind.
-    pub const ALL: [Self; 6] = [Self::F32, Self::Bf16, Self::Int8, Self::Int8g32, Self::Mxfp4, Self::Nvfp4];
+    pub const ALL: [Self; 7] = [Self::F32, Self::Bf16, Self::Int8, Self::Int8g32, Self::Fp8, Self::Mxfp4, Self::Nvfp4];
 
     /// The name used in ids and on the command line.
     pub const fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Activations {
             Self::Bf16 => "bf16",
             Self::Int8 => "int8",
             Self::Int8g32 => "int8g32",
+            Self::Fp8 => "fp8",
             Self::Mxfp4 => "mxfp4",
             Self::Nvfp4 => "nvfp4",
         }
@@ -40,7 +43,7 @@ impl Activations {
     /// What k has to be a multiple of.
     pub const fn group(self) -> usize {
         match self {
-            Self::F32 | Self::Bf16 | Self::Int8 => 1,
+            Self::F32 | Self::Bf16 | Self::Int8 | Self::Fp8 => 1,
             Self::Int8g32 => int8::INT8_GROUP,
             Self::Mxfp4 => mxfp4::MXFP4_BLOCK,
             Self::Nvfp4 => nvfp4::NVFP4_BLOCK,
@@ -65,7 +68,7 @@ impl Activations {
         bytes: &mut [u8],
     ) -> f32 {
         match self {
-            Self::F32 | Self::Bf16 => unreachable!("float activations have no codes"),
+            Self::F32 | Self::Bf16 | Self::Fp8 => unreachable!("float activations have no codes"),
             Self::Int8 => int8::quantize_row(x, codes),
             Self::Int8g32 => {
                 let (groups, a_group) = (x.len() / int8::INT8_GROUP, int8::INT8_GROUP / block);
@@ -96,12 +99,18 @@ impl Activations {
         }
     }
 
-    /// Rounds float activations into `out`.
-    pub(crate) fn round(self, x: &[f32], out: &mut [f32]) {
+    /// Rounds one row of float activations into `out`, and returns the scale of the row: 1 but for FP8.
+    pub(crate) fn round(self, x: &[f32], out: &mut [f32]) -> f32 {
         match self {
             Self::Bf16 => x.iter().zip(out).for_each(|(x, out)| *out = bf16::decode(bf16::encode(*x))),
+            Self::Fp8 => return fp8::round_row(x, out),
             _ => out.copy_from_slice(x),
         }
+        1.0
+    }
+    /// The scale that [`round`](Self::round) returns for this row.
+    pub(crate) fn row_scale(self, x: &[f32]) -> f32 {
+        if self == Self::Fp8 { fp8::row_scale(x) } else { 1.0 }
     }
 }
 
@@ -113,7 +122,7 @@ impl fmt::Display for Activations {
 
 /// A name that is no kind of activations.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown activations `{0}`: choose one of f32, bf16, int8, int8g32, mxfp4, nvfp4")]
+#[error("unknown activations `{0}`: choose one of f32, bf16, int8, int8g32, fp8, mxfp4, nvfp4")]
 pub struct UnknownActivations(pub String);
 
 impl FromStr for Activations {

@@ -102,6 +102,22 @@ fn unpack(format: Format, tile: Tile<'_>, from: usize, out: &mut [[u8; LINE]]) {
                 }
             }
         }
+        Format::Fp8 => {
+            for (line, out) in lines[from / 4..].iter().zip(out.chunks_mut(4)) {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
+                // Sign to bit 15, exponent and mantissa to 13..7: an f16 of 2^-8 of the value. Codes of NaN come out as numbers.
+                let fields = _mm256_set1_epi16(0xbf80_u16.cast_signed());
+                for (codes, out) in load(line).into_iter().zip(out.chunks_mut(2)) {
+                    let halves = [_mm256_slli_epi16::<8>(codes), codes]
+                        .map(|codes| _mm256_and_si256(_mm256_srai_epi16::<1>(codes), fields));
+                    // The last four of a k that is no multiple of 4 are fewer.
+                    for (halves, out) in halves.into_iter().zip(out) {
+                        let low = _mm256_cvtph_ps(_mm256_castsi256_si128(halves));
+                        put_f32(out, [low, _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(halves))]);
+                    }
+                }
+            }
+        }
         Format::Bf16 => {
             for (line, out) in lines[from / 2..].iter().zip(out.chunks_mut(2)) {
                 _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());

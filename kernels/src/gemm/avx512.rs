@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "kernels compiled for AVX-512")]
 
 use super::Gemm;
+use super::avx512_fp8::Avx512Fp8;
 use super::float::{self, GROUP, PANEL_WORDS, float_kernels};
 use super::lanes512::*;
 use super::packed::{LANES, LINE, Tile};
@@ -36,7 +37,11 @@ impl Implementation<Gemm> for Avx512 {
     }
     fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
         self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, float::plan(op, WIDTH))
+        let plan = float::plan(op, WIDTH);
+        match op.weights {
+            Format::Fp8 => tiled::prepare::<Avx512Fp8>(op, weights, device, plan),
+            _ => tiled::prepare::<Self>(op, weights, device, plan),
+        }
     }
 }
 
@@ -127,6 +132,22 @@ pub(super) fn unpack_nibbles<const F: u8>(
     }
 }
 
+/// Four of k, in order, of one line of E4M3 codes, 2⁻⁸ of each value: as f16 its exponent bias is 8 less than it should be.
+///
+/// Codes of NaN come out as numbers: the scale of their output is NaN.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+pub(super) fn four_of_fp8(line: &[u8; LINE]) -> [__m512; 4] {
+    let codes = load(line);
+    // Sign to bit 15, exponent and mantissa to 13..7.
+    let fields = _mm512_set1_epi16(0xbf80_u16.cast_signed());
+    let even = _mm512_and_si512(_mm512_srai_epi16::<1>(_mm512_slli_epi16::<8>(codes)), fields);
+    let odd = _mm512_and_si512(_mm512_srai_epi16::<1>(codes), fields);
+    let low = |halves| _mm512_cvtph_ps(_mm512_castsi512_si256(halves));
+    let high = |halves| _mm512_cvtph_ps(_mm512_extracti64x4_epi64::<1>(halves));
+    [low(even), low(odd), high(even), high(odd)]
+}
+
 /// Decodes words `from ..` of a tile into every `slots`-th line from `slot` on.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, slots: usize, out: &mut [[u8; LINE]]) {
@@ -153,6 +174,15 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
                         let code = _mm512_cvtepi32_ps(_mm512_srai_epi32::<24>(four[i]));
                         put(&mut out[i * slots + slot], _mm512_mul_ps(code, scale));
                     }
+                }
+            }
+        }
+        Format::Fp8 => {
+            for (line, out) in lines[from / 4..].iter().zip(out.chunks_mut(4 * slots)) {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
+                // The last four of a k that is no multiple of 4 are fewer.
+                for (out, value) in out.chunks_exact_mut(slots).zip(four_of_fp8(line)) {
+                    put(&mut out[slot], value);
                 }
             }
         }

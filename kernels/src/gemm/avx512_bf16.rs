@@ -1,6 +1,7 @@
 //! bf16 gemm on AVX-512 with bf16 dot products: `vdpbf16ps` adds two products of each of 16 outputs in f32.
 //!
-//! FP4 values times their block scale are exact in bf16 (at most six significant bits), so mxfp4 and nvfp4 go this way too.
+//! FP4 values times their block scale are exact in bf16 (at most six significant bits), and so is E4M3, so mxfp4, nvfp4 and fp8 go
+//! this way too.
 //! The instruction takes subnormals for zero, which moves a sum by less than 2⁻¹²⁶ · |x|.
 #![expect(unsafe_code, reason = "kernels compiled for AVX-512 BF16")]
 
@@ -11,7 +12,7 @@ use super::tiled::{self, FEW, Kernels, Multiply, PASS, Quantise, SETS, TILES};
 use super::{Activations, Gemm};
 use crate::cpu::isa::{AVX512_BF16, require};
 use crate::cpu::kernel::Kernel;
-use crate::format::{Format, bf16};
+use crate::format::{Format, bf16, fp8};
 use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
 use std::arch::x86_64::*;
 
@@ -30,7 +31,8 @@ impl Implementation<Gemm> for Avx512Bf16 {
         op.validate().map_err(|invalid| Unsupported(invalid.0))?;
         crate::cpu::Cpu::of(device)?;
         match (op.weights, op.activations) {
-            (Format::Bf16 | Format::Mxfp4 | Format::Nvfp4, Activations::Bf16) => require(AVX512_BF16),
+            (Format::Bf16 | Format::Mxfp4 | Format::Nvfp4 | Format::Fp8, Activations::Bf16)
+            | (Format::Fp8, Activations::Fp8) => require(AVX512_BF16),
             (weights, Activations::Bf16) => Err(Unsupported(format!("{weights} weights are not exact in bf16"))),
             (_, activations) => Err(Unsupported(format!("bf16 dot products take no {activations} activations"))),
         }
@@ -75,6 +77,15 @@ fn dot(sum: __m512, line: __m512i, word: i32) -> __m512 {
     _mm512_dpbf16_ps(sum, line, word)
 }
 
+/// Two f32 of each output, which bf16 holds, as pairs of bf16.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn paired([even, odd]: [__m512; 2]) -> __m512 {
+    let (even, odd) = (_mm512_castps_si512(even), _mm512_castps_si512(odd));
+    let upper = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
+    _mm512_castsi512_ps(_mm512_or_si512(_mm512_srli_epi32::<16>(even), _mm512_and_si512(odd, upper)))
+}
+
 /// FP4 blocks to pairs of bf16; the cut from f32 loses nothing.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
@@ -89,16 +100,13 @@ pub(super) fn unpack_pairs<const F: u8>(
     let values = load_f32(&crate::format::E2M1_VALUES);
     let lines = tile.codes.as_chunks::<LINE>().0[from / 4..].chunks_exact(block / 8);
     let scales = tile.scales[2 * from / block * LANES..].chunks_exact(LANES);
-    let upper = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
     for ((lines, scales), out) in lines.zip(scales).zip(out.chunks_exact_mut(block / 2 * slots)) {
         let scale = scales_of::<F>(scales);
         for (line, out) in lines.iter().zip(out.chunks_exact_mut(4 * slots)) {
             _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
             let eight = super::avx512::eight(line, values, scale);
             for i in 0..4 {
-                let (even, odd) = (_mm512_castps_si512(eight[2 * i]), _mm512_castps_si512(eight[2 * i + 1]));
-                let pair = _mm512_or_si512(_mm512_srli_epi32::<16>(even), _mm512_and_si512(odd, upper));
-                super::avx512::put(&mut out[i * slots + slot], _mm512_castsi512_ps(pair));
+                super::avx512::put(&mut out[i * slots + slot], paired([eight[2 * i], eight[2 * i + 1]]));
             }
         }
     }
@@ -110,6 +118,17 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
     match format {
         Format::Mxfp4 => unpack_pairs::<MXFP4>(tile, from, slot, slots, out),
         Format::Nvfp4 => unpack_pairs::<NVFP4>(tile, from, slot, slots, out),
+        Format::Fp8 => {
+            let lines = &tile.codes.as_chunks::<LINE>().0[from / 2..];
+            for (line, out) in lines.iter().zip(out.chunks_mut(2 * slots)) {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
+                let pairs = super::avx512::four_of_fp8(line);
+                // Of a k that ends in the first half of a line there is one pair.
+                for (out, pair) in out.chunks_exact_mut(slots).zip(pairs.as_chunks::<2>().0) {
+                    super::avx512::put(&mut out[slot], paired(*pair));
+                }
+            }
+        }
         Format::Bf16 => {
             let lines = &tile.codes.as_chunks::<LINE>().0[from..];
             for (line, out) in lines.iter().zip(out.chunks_exact_mut(slots)) {
@@ -120,13 +139,22 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
     }
 }
 
+/// One or two elements as a word.
+#[inline(always)]
+fn pair(x: &[f32], code: impl Fn(f32) -> u16) -> i32 {
+    let high = x.get(1).map_or(0, |x| code(*x));
+    (u32::from(code(x[0])) | u32::from(high) << 16).cast_signed()
+}
+
 /// Rows of x as pairs of bf16.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn round(call: &mut Quantise<'_>) {
-    float::put_words::<GROUP>(call, WIDTH, |x| {
-        let high = x.get(1).map_or(0, |x| bf16::encode(*x));
-        (u32::from(bf16::encode(x[0])) | u32::from(high) << 16).cast_signed()
-    });
+    if call.op.activations == Activations::Fp8 {
+        let code = |x, scale| (fp8::element(x, scale).to_bits() >> 16) as u16;
+        float::put_words::<GROUP>(call, WIDTH, |scale, x| pair(x, |x| code(x, scale)));
+    } else {
+        float::put_words::<GROUP>(call, WIDTH, |_, x| pair(x, bf16::encode));
+    }
 }
 
 float_kernels!("avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c");

@@ -13,6 +13,8 @@ pub(crate) struct Canonical<'a> {
     stored: Stored<'a>,
     /// The f32 scale of the tensor; 1 where the format has none.
     pub(crate) tensor_scale: f32,
+    /// n scales, one an output; none where the format has no such.
+    pub(crate) channels: Option<&'a [f32]>,
     /// n values, or none.
     pub(crate) bias: Option<&'a [f32]>,
 }
@@ -44,13 +46,17 @@ impl<'a> Canonical<'a> {
                 Format::Nvfp4 => next(Type::F32, 1, "the tensor scale")?.slice::<f32>()[0],
                 _ => 1.0,
             };
+            let channels = match op.weights {
+                Format::Fp8 => Some(next(Type::F32, op.n, "the scales of the outputs")?.slice::<f32>()),
+                _ => None,
+            };
             let bias = if op.bias { Some(next(Type::F32, op.n, "the bias")?.slice()) } else { None };
-            Ok(Self { format: op.weights, k: op.k, stored, tensor_scale, bias })
+            Ok(Self { format: op.weights, k: op.k, stored, tensor_scale, channels, bias })
         };
         operands().map_err(Fault::Device)
     }
 
-    /// The blocks of output `row`. Panics for formats without blocks.
+    /// The bytes of output `row`. Panics for formats whose elements are not bytes.
     pub(crate) fn blocks(&self, row: usize) -> &'a [u8] {
         let Stored::Blocks(bytes) = self.stored else { unreachable!("{} has no blocks", self.format) };
         let a_row = self.format.bytes(self.k);

@@ -6,7 +6,7 @@
 use super::packed::{LANES, LINE};
 use super::tiled::{FEW, Plan, Quantise, TILES};
 use super::{Activations, Gemm};
-use crate::format::{Format, bf16};
+use crate::format::{Format, bf16, fp8};
 
 /// Rows that the panel kernel takes at a time: GROUP × TILES sums and TILES weights fit 32 registers.
 pub(super) const GROUP: usize = 8;
@@ -28,8 +28,8 @@ pub(super) fn plan(op: &Gemm, width: usize) -> Plan {
         row_words: op.k.div_ceil(width),
         grouped_words: apart(op.k.div_ceil(width)),
         panel: TILES * PANEL_WORDS * LINE,
-        // E4M3 scales are read as f16, whose exponent bias is 8 more.
-        factor: if op.weights == Format::Nvfp4 { 256.0 } else { 1.0 },
+        // E4M3 scales and weights are read as f16, whose exponent bias is 8 more.
+        factor: if matches!(op.weights, Format::Nvfp4 | Format::Fp8) { 256.0 } else { 1.0 },
         codes: 0,
         scales: 0,
     }
@@ -37,18 +37,23 @@ pub(super) fn plan(op: &Gemm, width: usize) -> Plan {
 
 const _: () = assert!(LANES * size_of::<f32>() == LINE);
 
-/// Rows of x as words, `GROUP` interleaved where they are grouped; `width` elements a word, which `word` makes of one or fewer.
+/// Rows of x as words, `GROUP` interleaved where they are grouped; `width` elements a word, which `word` makes of the scale of the
+/// row and so many elements or fewer.
 #[inline(always)]
-pub(super) fn put_words<const GROUP: usize>(call: &mut Quantise<'_>, width: usize, word: impl Fn(&[f32]) -> i32) {
+pub(super) fn put_words<const GROUP: usize>(call: &mut Quantise<'_>, width: usize, word: impl Fn(f32, &[f32]) -> i32) {
     let (k, first) = (call.op.k, call.rows.start);
     let words = k.div_ceil(width);
-    call.row_scales.fill(call.factor);
+    for (scale, row) in call.row_scales.iter_mut().zip(call.rows.clone()) {
+        *scale = call.op.activations.row_scale(&call.x[row * k..][..k]);
+    }
     if !call.grouped {
-        for (row, out) in call.rows.clone().zip(call.out.chunks_exact_mut(words)) {
+        for (at, (row, out)) in call.rows.clone().zip(call.out.chunks_exact_mut(words)).enumerate() {
+            let scale = call.row_scales[at];
             for (out, x) in out.iter_mut().zip(call.x[row * k..][..k].chunks(width)) {
-                *out = word(x);
+                *out = word(scale, x);
             }
         }
+        call.row_scales.iter_mut().for_each(|scale| *scale *= call.factor);
         return;
     }
     for (group, out) in call.out.chunks_exact_mut(GROUP * apart(words)).enumerate() {
@@ -62,21 +67,23 @@ pub(super) fn put_words<const GROUP: usize>(call: &mut Quantise<'_>, width: usiz
         for (panel, out) in out.chunks_mut(PANEL_WORDS).enumerate() {
             for (r, row) in rows.clone().enumerate() {
                 let x = call.x[row * k..][..k][panel * PANEL_WORDS * width..].chunks(width);
+                let scale = call.row_scales[row - first];
                 for (out, x) in out.iter_mut().zip(x) {
-                    out[r] = word(x);
+                    out[r] = word(scale, x);
                 }
             }
         }
     }
+    call.row_scales.iter_mut().for_each(|scale| *scale *= call.factor);
 }
 
-/// Rows of x as f32 words: as they are, or rounded to bf16 and widened again.
+/// Rows of x as f32 words: as they are, or rounded to bf16 or E4M3 and widened again.
 #[inline(always)]
 pub(super) fn put_f32<const GROUP: usize>(call: &mut Quantise<'_>) {
-    if call.op.activations == Activations::Bf16 {
-        put_words::<GROUP>(call, 1, |x| i32::from(bf16::encode(x[0]).cast_signed()) << 16);
-    } else {
-        put_words::<GROUP>(call, 1, |x| x[0].to_bits().cast_signed());
+    match call.op.activations {
+        Activations::Bf16 => put_words::<GROUP>(call, 1, |_, x| i32::from(bf16::encode(x[0]).cast_signed()) << 16),
+        Activations::Fp8 => put_words::<GROUP>(call, 1, |scale, x| fp8::element(x[0], scale).to_bits().cast_signed()),
+        _ => put_words::<GROUP>(call, 1, |_, x| x[0].to_bits().cast_signed()),
     }
 }
 

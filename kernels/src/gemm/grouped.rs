@@ -4,10 +4,16 @@
 //! that was chosen. So a worker owns the same outputs of every expert, and sums the choices of a token without waiting again.
 #![expect(unsafe_code, reason = "workers write disjoint parts of scratch and output")]
 
+#[cfg(target_arch = "aarch64")]
+pub(super) mod arm;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod x86;
+
+use super::Gemm;
 use super::canonical::{Canonical, scratch};
+use super::channels::Channels;
 use super::packed::{LANES, Packed};
 use super::tiled::{FEW, Kernels, Multiply, Plan, Quantise};
-use super::{Gemm, avx2, avx2_float, avx2_vnni, avx512, avx512_bf16, avx512_vnni, float, integer};
 use crate::cpu::Cpu;
 use crate::cpu::pool::Pool;
 use crate::cpu::split::Split;
@@ -28,36 +34,6 @@ pub(super) struct Grouped {
     gemm: &'static dyn Implementation<Gemm>,
     prepare: Prepare,
 }
-
-pub(super) static AVX512_VNNI: Grouped = Grouped {
-    gemm: &avx512_vnni::Avx512Vnni,
-    prepare: |op, weights, device| {
-        prepare::<avx512_vnni::Avx512Vnni>(op, weights, device, avx512_vnni::plan(&op.gemm()))
-    },
-};
-pub(super) static AVX512_BF16: Grouped = Grouped {
-    gemm: &avx512_bf16::Avx512Bf16,
-    prepare: |op, weights, device| prepare::<avx512_bf16::Avx512Bf16>(op, weights, device, float::plan(&op.gemm(), 2)),
-};
-pub(super) static AVX512: Grouped = Grouped {
-    gemm: &avx512::Avx512,
-    prepare: |op, weights, device| prepare::<avx512::Avx512>(op, weights, device, float::plan(&op.gemm(), 1)),
-};
-pub(super) static AVX2_VNNI: Grouped = Grouped {
-    gemm: &avx2_vnni::Avx2Vnni,
-    prepare: |op, weights, device| prepare::<avx2_vnni::Avx2Vnni>(op, weights, device, integer::plan(&op.gemm())),
-};
-pub(super) static AVX2: Grouped = Grouped {
-    gemm: &avx2::Avx2,
-    prepare: |op, weights, device| {
-        let gemm = op.gemm();
-        if gemm.integer() {
-            prepare::<avx2::Avx2>(op, weights, device, integer::plan(&gemm))
-        } else {
-            prepare::<avx2_float::Avx2Float>(op, weights, device, float::plan(&gemm, 1))
-        }
-    },
-};
 
 impl Implementation<Experts> for Grouped {
     fn name(&self) -> &'static str {
@@ -129,8 +105,9 @@ struct Ready<I> {
     each: Vec<Packed>,
     plan: Plan,
     tensor_scale: f32,
-    /// experts × n.
+    /// experts × n; zeros where `channels` has the biases.
     bias: Buffer,
+    channels: Option<Channels>,
     scratch: Arc<Scratch>,
     kernels: PhantomData<I>,
 }
@@ -148,7 +125,8 @@ fn prepare<I: Kernels>(
     let tiles = op.n / LANES;
     let each = (0..op.experts).map(|expert| packed.part(expert * tiles..(expert + 1) * tiles)).collect();
     let mut bias = scratch::<f32>(all.n)?;
-    if let Some(given) = given.bias {
+    let channels = Channels::of(&all, &given)?;
+    if let (Some(given), None) = (given.bias, &channels) {
         bias.slice_mut::<f32>().copy_from_slice(given);
     }
     let scratch = pool.shared::<Scratch>();
@@ -175,6 +153,7 @@ fn prepare<I: Kernels>(
         each,
         plan,
         bias,
+        channels,
         scratch,
         kernels: PhantomData,
     }))
@@ -246,7 +225,7 @@ impl<I: Kernels> Prepared for Ready<I> {
         // A single token's row is rounded once for all its experts.
         let alone = tokens == 1 && !op.combine;
         let (factor, stretch) = (self.tensor_scale * plan.factor, plan.sums(op.rows));
-        let bias = self.bias.slice::<f32>();
+        let (bias, channels) = (self.bias.slice::<f32>(), &self.channels);
         let (acts, row_scales) = (Split::new(part::<i32>(acts)), Split::new(part::<f32>(row_scales)));
         let (panel, sums) = (Split::new(part::<u8>(panel)), Split::new(part::<f32>(sums)));
         let (codes, scales) = (Split::new(part::<i8>(codes)), Split::new(part::<f32>(scales)));
@@ -306,6 +285,7 @@ impl<I: Kernels> Prepared for Ready<I> {
                 let Ok(kernel) = (if rows > FEW { I::panels() } else { I::few() }).here() else {
                     unreachable!("the instructions were found above")
                 };
+                let products = products.within(start * n..(start + rows) * n);
                 kernel.call(&mut Multiply {
                     op: gemm,
                     packed: &each[expert],
@@ -316,12 +296,15 @@ impl<I: Kernels> Prepared for Ready<I> {
                     // SAFETY: as above.
                     row_scales: unsafe { row_scales.read(scale_at..scale_at + rows) },
                     bias: &bias[expert * n..(expert + 1) * n],
-                    y: &products.within(start * n..(start + rows) * n),
+                    y: &products,
                     // SAFETY: own stretch.
                     panel: unsafe { panel.part(me * plan.panel..(me + 1) * plan.panel) },
                     // SAFETY: own stretch.
                     sums: unsafe { sums.part(me * stretch..(me + 1) * stretch) },
                 });
+                if let Some(channels) = channels {
+                    channels.apply(&products, rows, n, tiles.start * LANES..tiles.end * LANES, expert * n);
+                }
             }
             if let Some(said) = &said {
                 combine(grouping, weights, (active, n), tiles, said, &y);

@@ -1,10 +1,12 @@
 //! Every implementation of the gemm, and of a gemm for each expert, fastest first.
 
-#[cfg(target_arch = "aarch64")]
-use super::neon;
+#[cfg(target_arch = "x86_64")]
+use super::grouped::x86;
 use super::{Gemm, scalar};
 #[cfg(target_arch = "x86_64")]
-use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni, grouped};
+use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni};
+#[cfg(target_arch = "aarch64")]
+use super::{grouped::arm, neon};
 use crate::Implementation;
 use crate::moe::Experts;
 
@@ -29,24 +31,12 @@ static F32_FIRST: &[&dyn Implementation<Gemm>] = &[
 ];
 
 #[cfg(target_arch = "x86_64")]
-static EXPERTS_BF16_FIRST: &[&dyn Implementation<Experts>] = &[
-    &grouped::AVX512_VNNI,
-    &grouped::AVX512_BF16,
-    &grouped::AVX512,
-    &grouped::AVX2_VNNI,
-    &grouped::AVX2,
-    &scalar::Scalar,
-];
+static EXPERTS_BF16_FIRST: &[&dyn Implementation<Experts>] =
+    &[&x86::AVX512_VNNI, &x86::AVX512_BF16, &x86::AVX512, &x86::AVX2_VNNI, &x86::AVX2, &scalar::Scalar];
 
 #[cfg(target_arch = "x86_64")]
-static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] = &[
-    &grouped::AVX512_VNNI,
-    &grouped::AVX512,
-    &grouped::AVX512_BF16,
-    &grouped::AVX2_VNNI,
-    &grouped::AVX2,
-    &scalar::Scalar,
-];
+static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] =
+    &[&x86::AVX512_VNNI, &x86::AVX512, &x86::AVX512_BF16, &x86::AVX2_VNNI, &x86::AVX2, &scalar::Scalar];
 
 /// Where `vpdpbusd` has a whole port pair and `vdpbf16ps` a quarter of one, bf16 gemms are faster in f32.
 ///
@@ -69,8 +59,16 @@ pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
     if intel() { EXPERTS_F32_FIRST } else { EXPERTS_BF16_FIRST }
 }
 
+/// The same for the projections of experts.
+#[cfg(target_arch = "aarch64")]
+pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
+    static ARM: &[&dyn Implementation<Experts>] =
+        &[&arm::NEON_I8MM, &arm::NEON_BF16, &arm::NEON_DOTPROD, &arm::NEON, &scalar::Scalar];
+    ARM
+}
+
 /// Plain Rust alone, until this architecture has kernels.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
     static PLAIN: &[&dyn Implementation<Experts>] = &[&scalar::Scalar];
     PLAIN

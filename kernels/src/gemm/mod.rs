@@ -5,16 +5,17 @@
 //!
 //! | operand | shape | type |
 //! |---|---|---|
-//! | weights 0 | n × k in canonical blocks ([`Format`]) | `U8` for block formats, `Bf16`, `F32` |
+//! | weights 0 | n × k in canonical blocks ([`Format`]) | `U8` for block formats and fp8, `Bf16`, `F32` |
 //! | weights 1 (nvfp4) | the tensor's scale | `F32[1]` |
+//! | weights 1 (fp8) | a scale for each output | `F32[n]` |
 //! | last weight (if `bias`) | n | `F32` |
 //! | input 0 | m × k | `F32` |
 //! | output 0 | m × n | `F32` |
 //!
 //! One prepared gemm serves every `live.rows()` from 1 to m; rows beyond are neither read nor written. x arrives in f32, and
 //! rounding it to [`Activations`] is part of the op and of its time. The rounding is defined bit for bit by [`crate::format`],
-//! so that implementations differ in the order of their sums and in nothing else. The scale of an nvfp4 tensor and the scale of a
-//! row multiply the finished sum, so the range of f32 bounds sums without them.
+//! so that implementations differ in the order of their sums and in nothing else. The scale of an nvfp4 tensor, of an output and
+//! of a row multiply the finished sum, so the range of f32 bounds sums without them.
 
 mod activations;
 #[cfg(target_arch = "x86_64")]
@@ -28,11 +29,15 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_bf16;
 #[cfg(target_arch = "x86_64")]
+mod avx512_fp8;
+#[cfg(target_arch = "x86_64")]
 mod avx512_vnni;
 mod canonical;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod channels;
 #[cfg(target_arch = "x86_64")]
 mod float;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod grouped;
 mod grouped_scalar;
 #[cfg(target_arch = "x86_64")]
@@ -59,7 +64,7 @@ pub use activations::{Activations, UnknownActivations};
 pub(crate) use list::experts;
 
 use crate::format::Format;
-use crate::format::synth::{synth, synth_f32, synth_rows};
+use crate::format::synth::{synth, synth_f32, synth_rows, synth_scales};
 use crate::{Arithmetic, AxisValue, Example, Expected, Host, Implementation, Index, Invalid, Live, Op, Shape, Type};
 
 /// `y[m, n] = x[m, k] · Wᵀ (+ bias)`; see the module's page for the operands.
@@ -85,7 +90,7 @@ pub(crate) const CHUNK: usize = 512;
 impl Gemm {
     /// Whether the products are summed as integers inside a block.
     pub(crate) fn integer(&self) -> bool {
-        !matches!(self.activations, Activations::F32 | Activations::Bf16)
+        !matches!(self.activations, Activations::F32 | Activations::Bf16 | Activations::Fp8)
     }
     /// Elements of k that share a weight scale; 1 where there is none.
     pub(crate) fn block(&self) -> usize {
@@ -97,10 +102,11 @@ impl Gemm {
         match (self.weights, self.activations) {
             (F::Mxfp4 | F::Nvfp4 | F::Q8_0 | F::Q4_0, A::F32 | A::Bf16 | A::Int8 | A::Int8g32) => Ok(()),
             (F::Mxfp4, A::Mxfp4) | (F::Nvfp4, A::Nvfp4) => Ok(()),
-            (F::Bf16 | F::F32, A::F32 | A::Bf16) => Ok(()),
+            (F::Fp8 | F::Bf16 | F::F32, A::F32 | A::Bf16) => Ok(()),
+            (F::Fp8, A::Fp8) => Ok(()),
             (weights, activations) => Err(Invalid(format!(
                 "gemm: {} weights are not multiplied with {} activations; f32 and bf16 go with every weight but f16, \
-                 int8 and int8g32 with mxfp4, nvfp4, q8_0 and q4_0, mxfp4 and nvfp4 with themselves",
+                 int8 and int8g32 with mxfp4, nvfp4, q8_0 and q4_0, mxfp4, nvfp4 and fp8 with themselves",
                 weights.name(),
                 activations.name()
             ))),
@@ -166,7 +172,8 @@ impl Op for Gemm {
     fn arithmetic(&self) -> Arithmetic {
         match self.activations {
             Activations::F32 => Arithmetic::F32,
-            Activations::Bf16 => Arithmetic::Bf16,
+            // E4M3 is exact in bf16, and no CPU multiplies it as it is.
+            Activations::Bf16 | Activations::Fp8 => Arithmetic::Bf16,
             _ => Arithmetic::Int8,
         }
     }
@@ -176,7 +183,7 @@ impl Op for Gemm {
     }
 
     fn bytes(&self, live: &Live) -> u64 {
-        let extra = if self.weights == Format::Nvfp4 { 4 } else { 0 } + if self.bias { 4 * self.n } else { 0 };
+        let extra = 4 * (self.weights.scales(self.n) + if self.bias { self.n } else { 0 });
         (self.n * self.weights.bytes(self.k) + extra) as u64 + 4 * (live.rows() * (self.k + self.n)) as u64
     }
 
@@ -185,7 +192,8 @@ impl Op for Gemm {
     }
 
     fn operand_bytes(&self) -> u64 {
-        (self.weights.bytes(self.n * self.k) + 4 * self.m * self.k + if self.bias { 4 * self.n } else { 0 }) as u64
+        let vectors = self.weights.scales(self.n) + if self.bias { self.n } else { 0 };
+        (self.weights.bytes(self.n * self.k) + 4 * (self.m * self.k + vectors)) as u64
     }
     fn live(&self) -> Live {
         Live::one(self.m, 0)
@@ -209,8 +217,8 @@ impl Op for Gemm {
             _ => Host::U8(synth(self.weights, self.n, self.k, seed).0),
         };
         let mut weights = vec![stored];
-        if self.weights == Format::Nvfp4 {
-            weights.push(vec![crate::format::synth::synth_tensor_scale(Format::Nvfp4)].into());
+        if self.weights.scales(self.n) > 0 {
+            weights.push(synth_scales(self.weights, 0..self.n, seed).into());
         }
         if self.bias {
             weights.push(synth_f32(self.n, seed ^ 0xb1a5, 0.5).into());
@@ -259,6 +267,9 @@ impl Op for Gemm {
             (F::Q4_0, A::Bf16),
             (F::Q4_0, A::Int8),
             (F::Q4_0, A::Int8g32),
+            (F::Fp8, A::F32),
+            (F::Fp8, A::Bf16),
+            (F::Fp8, A::Fp8),
             (F::Bf16, A::F32),
             (F::Bf16, A::Bf16),
             (F::F32, A::F32),
@@ -306,7 +317,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(taken, 22);
+        assert_eq!(taken, 25);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 pub(super) mod bf16;
 pub(super) mod dotprod;
-mod float;
+pub(super) mod float;
 pub(super) mod i8mm;
 mod lanes;
 mod layout;
@@ -16,7 +16,7 @@ mod walk;
 
 use super::Gemm;
 use super::packed::{LANES, LINE};
-use super::tiled::{self, Kernels, Multiply, Quantise};
+use super::tiled::{self, Kernels, Multiply, Plan, Quantise};
 use crate::cpu::isa::NEON;
 use crate::cpu::kernel::Kernel;
 use crate::format::Format;
@@ -47,7 +47,7 @@ impl Implementation<Gemm> for Neon {
     fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
         self.supports(op, device)?;
         if op.integer() {
-            tiled::prepare::<Self>(op, weights, device, integer_plan(op, GROUP, 1))
+            tiled::prepare::<Self>(op, weights, device, plan(op))
         } else {
             tiled::prepare::<float::NeonFloat>(op, weights, device, float::plan(op))
         }
@@ -67,6 +67,11 @@ impl Kernels for Neon {
         // SAFETY: `panels` asks for nothing but these features.
         unsafe { Kernel::new(NEON, panels) }
     }
+}
+
+/// Scratch of the integer path.
+pub(super) fn plan(op: &Gemm) -> Plan {
+    integer_plan(op, GROUP, 1)
 }
 
 /// How the kernels of lines of 16 outputs walk.

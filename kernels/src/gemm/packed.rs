@@ -8,8 +8,12 @@
 //! | mxfp4, q4_0 | 32 | 4 | byte b of line c: element 8c + b low, 8c + 4 + b high | 16 bytes, 16 f16 |
 //! | nvfp4 | 16 | 2 | the same | 16 bytes |
 //! | q8_0 | 32 | 8 | byte b of line c: element 4c + b, plus 128 | 16 f16 |
+//! | fp8 | 4 | 1 | – (see below) | – |
 //! | bf16 | 2 | 1 | two bf16 | – |
 //! | f32 | 1 | 1 | one f32 | – |
+//!
+//! A line of fp8 is 32 words of 16 bits: elements 4c and 4c + 1 of each output, then 4c + 2 and 4c + 3 of each, so that what is
+//! widened from 16 bits to 32 comes out in the order of the outputs.
 //!
 //! It is as large as the canonical form, but for the outputs missing in the last tile and at most 63 bytes a tile.
 #![expect(unsafe_code, reason = "workers pack disjoint tiles of one buffer")]
@@ -61,6 +65,7 @@ impl Layout {
             Format::Nvfp4 => (16, 2 * LINE, LANES),
             Format::Q8_0 => (32, 8 * LINE, 2 * LANES),
             Format::Q4_0 => (32, 4 * LINE, 2 * LANES),
+            Format::Fp8 => (4, LINE, 0),
             Format::Bf16 => (2, LINE, 0),
             Format::F32 => (1, LINE, 0),
             Format::F16 => unreachable!("f16 weights are refused by validate"),
@@ -105,7 +110,6 @@ impl Packed {
         Ok(Self { buffer: Arc::new(buffer), shape, first: 0, tiles })
     }
     /// Some of the tiles, in the same memory.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only x86 has kernels for many experts"))]
     pub(super) fn part(&self, tiles: std::ops::Range<usize>) -> Self {
         assert!(tiles.end <= self.tiles, "{tiles:?} is inside 0..{}", self.tiles);
         Self { buffer: self.buffer.clone(), shape: self.shape, first: self.first + tiles.start, tiles: tiles.len() }
@@ -145,6 +149,13 @@ fn pack_lane(format: Format, given: &Canonical<'_>, row: usize, lane: usize, cod
             for (line, pair) in lines.iter_mut().zip(given.bf16(row).chunks(2)) {
                 for (out, value) in line[4 * lane..].as_chunks_mut::<2>().0.iter_mut().zip(pair) {
                     *out = value.to_le_bytes();
+                }
+            }
+        }
+        Format::Fp8 => {
+            for (line, four) in lines.iter_mut().zip(given.blocks(row).chunks(4)) {
+                for (i, code) in four.iter().enumerate() {
+                    line[LINE / 2 * (i / 2) + 2 * lane + i % 2] = *code;
                 }
             }
         }

@@ -1,7 +1,6 @@
 //! The gemm in f64: activations rounded as the op defines, then every product and sum in double precision.
 
 use super::{Activations, Gemm};
-use crate::format::Format;
 use crate::{Example, Expected, Host, Index, Op};
 use std::collections::BTreeMap;
 
@@ -40,10 +39,10 @@ pub(super) fn reference(op: &Gemm, example: &Example, indices: &[Index]) -> Vec<
 
 /// One row of activations after rounding, exactly.
 fn rounded(op: &Gemm, x: &[f32]) -> Vec<f64> {
-    if matches!(op.activations, Activations::F32 | Activations::Bf16) {
+    if !op.integer() {
         let mut out = vec![0.0; x.len()];
-        op.activations.round(x, &mut out);
-        return out.into_iter().map(f64::from).collect();
+        let scale = op.activations.round(x, &mut out);
+        return out.into_iter().map(|value| f64::from(value) * f64::from(scale)).collect();
     }
     let block = op.block();
     let (mut codes, mut scales, mut bytes) = (vec![0; op.k], vec![1.0; op.k / block], vec![0; op.k]);
@@ -57,7 +56,8 @@ fn weights(op: &Gemm, example: &Example, output: usize) -> Vec<f64> {
     let at = output * op.k..(output + 1) * op.k;
     match &example.weights[0] {
         Host::U8(bytes) => {
-            let scale = if op.weights == Format::Nvfp4 { example.weights[1].slice::<f32>()[0] } else { 1.0 };
+            let scales = if op.weights.scales(op.n) > 0 { example.weights[1].slice::<f32>() } else { &[] };
+            let scale = op.weights.scale_of(scales, output);
             at.map(|i| op.weights.decode(bytes, scale, i)).collect()
         }
         stored => at.map(|i| stored.value(i)).collect(),
@@ -68,6 +68,7 @@ fn weights(op: &Gemm, example: &Example, output: usize) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::Live;
+    use crate::format::Format;
 
     #[test]
     fn a_product_done_by_hand() {

@@ -56,6 +56,11 @@ impl Ready {
                 _ => out.copy_from_slice(given.blocks(row)),
             }
         }
+        let mut channels = scratch::<f32>(op.n)?;
+        channels.slice_mut::<f32>().fill(given.tensor_scale);
+        if let Some(given) = given.channels {
+            channels.slice_mut().copy_from_slice(given);
+        }
         let mut bias = scratch::<f32>(op.n)?;
         if let Some(given) = given.bias {
             bias.slice_mut().copy_from_slice(given);
@@ -67,6 +72,7 @@ impl Ready {
             op: op.clone(),
             stored,
             tensor_scale: given.tensor_scale,
+            channels,
             bias,
             codes: scratch::<i8>(op.m * codes)?,
             scales: scratch::<f32>(op.m * blocks)?,
@@ -88,6 +94,8 @@ pub(super) struct Ready {
     /// n rows of canonical bytes.
     stored: Buffer,
     tensor_scale: f32,
+    /// n scales: of each output, or the tensor's.
+    channels: Buffer,
     /// n values, zeros where the op has none.
     bias: Buffer,
     /// m × k codes of the activations (integer kinds).
@@ -185,16 +193,20 @@ impl Ready {
     }
 
     fn float(&mut self, x: &[f32], y: &mut [f32], rows: usize, outputs: Range<usize>) {
-        let Self { op, tensor_scale, .. } = self;
+        let op = &self.op;
         let (k, n) = (op.k, outputs.len());
-        let (stored, bias) = (self.stored.slice::<u8>(), self.bias.slice::<f32>());
+        let (stored, bias, channels) =
+            (self.stored.slice::<u8>(), self.bias.slice::<f32>(), self.channels.slice::<f32>());
         let (y, floats) = (Split::new(y), Split::new(self.floats.slice_mut::<f32>()));
+        let row_scales = Split::new(self.row_scales.slice_mut());
         let w_floats = Split::new(self.worker_floats.slice_mut());
         self.pool.run(&|worker| {
             for r in worker.share(rows, 1) {
                 // SAFETY: shares are disjoint, so row r is this worker's until the barrier.
                 let floats = unsafe { floats.part(r * k..(r + 1) * k) };
-                op.activations.round(&x[r * k..][..k], floats);
+                // SAFETY: as above.
+                let row_scale = unsafe { row_scales.part(r..r + 1) };
+                row_scale[0] = op.activations.round(&x[r * k..][..k], floats);
             }
             worker.wait();
             // SAFETY: each worker takes its own stretch of the worker scratch.
@@ -208,7 +220,9 @@ impl Ready {
                     let a = unsafe { floats.read(r * k..(r + 1) * k) };
                     // SAFETY: output (r, j) belongs to the worker whose share holds j.
                     let out = unsafe { y.part(r * n + j..r * n + j + 1) };
-                    out[0] = dot(a, w) * *tensor_scale + bias[weight];
+                    // SAFETY: behind the barrier the scales are only read.
+                    let row_scale = unsafe { row_scales.read(r..r + 1) }[0];
+                    out[0] = dot(a, w) * row_scale * channels[weight] + bias[weight];
                 }
             }
         });
@@ -268,7 +282,7 @@ fn codes_of(format: Format, bytes: &[u8], codes: &mut [i8], scales: &mut [f32]) 
                     (*low, *high) = ((byte & 15) as i8 - 8, (byte >> 4) as i8 - 8);
                 }
             }
-            Format::Bf16 | Format::F16 | Format::F32 => unreachable!("{format} has no blocks"),
+            Format::Fp8 | Format::Bf16 | Format::F16 | Format::F32 => unreachable!("{format} has no blocks"),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::Gemm;
 use super::canonical::{Canonical, operands, scratch};
+use super::channels::Channels;
 use super::packed::{LANES, Packed};
 use crate::cpu::Cpu;
 use crate::cpu::kernel::Kernel;
@@ -106,7 +107,9 @@ pub(super) struct Ready<I> {
     packed: Packed,
     plan: Plan,
     tensor_scale: f32,
+    /// 16 a tile; zeros where `channels` has the biases.
     bias: Buffer,
+    channels: Option<Channels>,
     acts: Buffer,
     row_scales: Buffer,
     panel: Buffer,
@@ -129,12 +132,14 @@ pub(super) fn prepare<I: Kernels>(
     let packed = Packed::new(op, &given, &pool)?;
     let (rows, threads) = (op.m.next_multiple_of(plan.group), pool.threads());
     let mut bias = scratch::<f32>(packed.tiles * LANES)?;
-    if let Some(given) = given.bias {
+    let channels = Channels::of(op, &given)?;
+    if let (Some(given), None) = (given.bias, &channels) {
         bias.slice_mut::<f32>()[..op.n].copy_from_slice(given);
     }
     Ok(Box::new(Ready::<I> {
         tensor_scale: given.tensor_scale,
         bias,
+        channels,
         acts: scratch::<i32>(rows.max(threads) * plan.row_words.max(plan.grouped_words))?,
         row_scales: scratch::<f32>(op.m.max(threads))?,
         panel: scratch::<u8>(threads * plan.panel)?,
@@ -162,7 +167,7 @@ impl<I: Kernels> Prepared for Ready<I> {
         let a_row = if grouped { plan.grouped_words } else { plan.row_words };
         let factor = *tensor_scale * plan.factor;
         let stretch = plan.sums(op.m);
-        let bias = self.bias.slice::<f32>();
+        let (bias, channels) = (self.bias.slice::<f32>(), &self.channels);
         let (y, acts) = (Split::new(y), Split::new(self.acts.slice_mut::<i32>()));
         let row_scales = Split::new(self.row_scales.slice_mut::<f32>());
         let (panel, sums) = (Split::new(self.panel.slice_mut()), Split::new(self.sums.slice_mut()));
@@ -202,7 +207,7 @@ impl<I: Kernels> Prepared for Ready<I> {
             kernel.call(&mut Multiply {
                 op,
                 packed,
-                tiles,
+                tiles: tiles.clone(),
                 rows,
                 // SAFETY: behind the barrier, and in a worker's own place, activations and their scales are only read.
                 acts: unsafe { acts.read(first * a_row..(first + rows.next_multiple_of(grain)) * a_row) },
@@ -215,6 +220,9 @@ impl<I: Kernels> Prepared for Ready<I> {
                 // SAFETY: own stretch.
                 sums: unsafe { sums.part(me * stretch..(me + 1) * stretch) },
             });
+            if let Some(channels) = channels {
+                channels.apply(&y, rows, op.n, tiles.start * LANES..op.n.min(tiles.end * LANES), 0);
+            }
         });
         Ok(())
     }

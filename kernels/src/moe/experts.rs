@@ -129,7 +129,8 @@ impl Op for Experts {
     /// The weights of the experts that the example's ids name, each once, x, y, ids and weights.
     fn bytes(&self, live: &Live) -> u64 {
         let tokens = live.rows();
-        let expert = self.n * self.weights.bytes(self.k) + if self.bias { 4 * self.n } else { 0 };
+        let vectors = usize::from(self.weights == Format::Fp8) + usize::from(self.bias);
+        let expert = self.n * (self.weights.bytes(self.k) + 4 * vectors);
         let weights =
             touched(&self.ids(tokens), self.experts) * expert + if self.weights == Format::Nvfp4 { 4 } else { 0 };
         let choices = tokens * self.active * if self.combine { 8 } else { 4 };
@@ -140,10 +141,9 @@ impl Op for Experts {
     }
     fn operand_bytes(&self) -> u64 {
         let choices = self.rows * self.active * if self.combine { 8 } else { 4 };
-        let bias =
-            if self.bias { 4 * self.experts * self.n } else { 0 } + if self.weights == Format::Nvfp4 { 4 } else { 0 };
-        (self.experts * self.n * self.weights.bytes(self.k) + bias + 4 * self.rows_in(self.rows) * self.k + choices)
-            as u64
+        let outputs = self.experts * self.n;
+        let vectors = self.weights.scales(outputs) + if self.bias { outputs } else { 0 };
+        (outputs * self.weights.bytes(self.k) + 4 * vectors + 4 * self.rows_in(self.rows) * self.k + choices) as u64
     }
     fn live(&self) -> Live {
         Live::one(self.rows, 0)
@@ -180,6 +180,8 @@ impl Op for Experts {
             (F::Nvfp4, A::Nvfp4),
             (F::Q8_0, A::Int8),
             (F::Q4_0, A::Int8g32),
+            (F::Fp8, A::Bf16),
+            (F::Fp8, A::Fp8),
             (F::Bf16, A::Bf16),
             (F::F32, A::F32),
         ];

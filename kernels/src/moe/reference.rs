@@ -16,7 +16,7 @@ pub(super) fn route(op: &Route, example: &Example, indices: &[Index]) -> Vec<Exp
         .collect();
     let mut rows = BTreeMap::new();
     let element = |&Index { output, at }: &Index| {
-        let (row, which) = (at / op.active, at % op.active);
+        let (row, which) = (at / op.taken(), at % op.taken());
         let Some(&place) = places.get(row) else {
             let value = example.outputs[output].value(at);
             return Expected { value, scale: value.abs() };
@@ -28,7 +28,7 @@ pub(super) fn route(op: &Route, example: &Example, indices: &[Index]) -> Vec<Exp
 }
 
 fn choose(op: &Route, logits: &Host, row: usize, (sequence, position): (usize, usize)) -> (Vec<u32>, Vec<Expected>) {
-    let logit = |id: u32| logits.value(row * op.experts + id as usize);
+    let logit = |id: u32| logits.value(row * op.logits() + id as usize);
     let mut all: Vec<u32> = (0..op.experts as u32).collect();
     // A stable sort: of equals the lower id stays first.
     all.sort_by(|a, b| logit(*b).total_cmp(&logit(*a)));
@@ -44,7 +44,12 @@ fn choose(op: &Route, logits: &Host, row: usize, (sequence, position): (usize, u
         let value = below.exp() / sum;
         Expected { value, scale: value * (1.0 + below.abs()) }
     };
-    let weights = ids.iter().map(weight).collect();
+    let mut weights: Vec<Expected> = ids.iter().map(weight).collect();
+    for id in op.experts..op.experts + op.shared {
+        let value = 1.0 / (1.0 + (-logit(op.experts as u32)).exp());
+        weights.push(Expected { value, scale: value });
+        ids.push(id as u32);
+    }
     (ids, weights)
 }
 

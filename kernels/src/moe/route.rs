@@ -2,13 +2,15 @@
 //!
 //! | operand | type | shape |
 //! |---|---|---|
-//! | inputs\[0\] logits | f32 | rows × experts |
-//! | outputs\[0\] ids, the largest logit first, of equals the lower id | u32 | rows × active |
-//! | outputs\[1\] weights | f32 | rows × active |
+//! | inputs\[0\] logits | f32 | rows × experts; with `shared` one more a row, the gate's |
+//! | outputs\[0\] ids, the largest logit first, of equals the lower id | u32 | rows × (active + shared) |
+//! | outputs\[1\] weights | f32 | rows × (active + shared) |
 //!
 //! The weights are the softmax over the chosen logits where `normalised` (gpt-oss; the same as Qwen3's softmax over all with
 //! `norm_topk_prob`), else the chosen ones' parts of the softmax over all. With a [`Routing`] other than the router's the ids
 //! are drawn by `seed`, span and position instead, and the logits give the weights alone.
+//!
+//! `shared` experts, numbered from `experts` on, follow the chosen ones of every token, each with the weight sigmoid(gate) (Qwen2).
 
 use super::routing::{Draw, Routing};
 use crate::cpu::Cpu;
@@ -33,6 +35,8 @@ pub struct Route {
     pub experts: usize,
     /// Experts a token is given to.
     pub active: usize,
+    /// Experts beside those that every token is given to.
+    pub shared: usize,
     /// Whether the weights of a token sum to 1.
     pub normalised: bool,
     /// Where the ids come from.
@@ -48,21 +52,24 @@ impl Op for Route {
         &[&Scalar]
     }
     fn validate(&self) -> Result<(), Invalid> {
-        let Self { rows, experts, active, .. } = *self;
+        let Self { rows, experts, active, shared, .. } = *self;
         if rows == 0 || active == 0 {
             return Err(Invalid(format!("route: rows {rows} and active {active} have to be at least 1")));
         }
         if active > experts {
             return Err(Invalid(format!("route: active {active} has to be at most {experts}, the experts there are")));
         }
-        if experts > 1 << 20 {
-            return Err(Invalid(format!("route: experts {experts} has to be at most 2^20")));
+        if experts > 1 << 20 || shared > 1 << 20 {
+            return Err(Invalid(format!("route: experts {experts} and shared {shared} have to be at most 2^20")));
         }
-        fits(Self::NAME, &[rows, experts])
+        fits(Self::NAME, &[rows, experts + shared])
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
         let mut axes =
             vec![("active", self.active.into()), ("experts", self.experts.into()), ("rows", self.rows.into())];
+        if self.shared > 0 {
+            axes.push(("shared", self.shared.into()));
+        }
         if !self.normalised {
             axes.push(("normalised", "no".into()));
         }
@@ -76,17 +83,19 @@ impl Op for Route {
     }
     /// Subtraction, exponential, sum and quotient of each weight that is formed; comparisons are not counted.
     fn flops(&self, live: &Live) -> u64 {
-        (live.rows() * (2 * self.active + 2 * self.weighed())) as u64
+        // Negation, exponential, sum and quotient of the gate.
+        let gate = if self.shared > 0 { 4 } else { 0 };
+        (live.rows() * (2 * self.active + 2 * self.weighed() + gate)) as u64
     }
     fn bytes(&self, live: &Live) -> u64 {
-        (live.rows() * (self.experts + 2 * self.active) * 4) as u64
+        (live.rows() * (self.logits() + 2 * self.taken()) * 4) as u64
     }
     fn outputs(&self) -> Vec<Shape> {
-        let len = self.rows * self.active;
+        let len = self.rows * self.taken();
         vec![Shape { of: Type::U32, len }, Shape { of: Type::F32, len }]
     }
     fn operand_bytes(&self) -> u64 {
-        (self.rows * self.experts * 4) as u64
+        (self.rows * self.logits() * 4) as u64
     }
     fn live(&self) -> Live {
         // Two sequences, of which the second has come some way.
@@ -95,8 +104,8 @@ impl Op for Route {
         Live { spans: spans.into_iter().filter(|span| span.rows > 0).collect() }
     }
     fn example(&self, seed: u64) -> Example {
-        let logits = synth_f32(self.rows * self.experts, derive(seed, 0), 1.3);
-        let len = self.rows * self.active;
+        let logits = synth_f32(self.rows * self.logits(), derive(seed, 0), 1.3);
+        let len = self.rows * self.taken();
         let outputs = vec![vec![0_u32; len].into(), vec![0.0_f32; len].into()];
         Example { weights: vec![], inputs: vec![logits.into()], outputs, live: self.live() }
     }
@@ -115,7 +124,8 @@ impl Op for Route {
         for (rows, experts, active) in [(1, 1, 1), (1, 32, 4), (3, 128, 8), (5, 8, 8), (70, 60, 6), (33, 300, 3)] {
             for normalised in [true, false] {
                 for routing in Routing::ALL {
-                    all.push(Self { rows, experts, active, normalised, routing, seed: 3 });
+                    let shared = if rows % 2 == 0 || experts == 32 { rows % 4 + 1 } else { 0 };
+                    all.push(Self { rows, experts, active, shared, normalised, routing, seed: 3 });
                 }
             }
         }
@@ -124,6 +134,14 @@ impl Op for Route {
 }
 
 impl Route {
+    /// Logits a row.
+    pub fn logits(&self) -> usize {
+        self.experts + usize::from(self.shared > 0)
+    }
+    /// Experts a token is given to, shared ones among them.
+    pub fn taken(&self) -> usize {
+        self.active + self.shared
+    }
     /// Logits that the softmax is over.
     fn weighed(&self) -> usize {
         if self.normalised { self.active } else { self.experts }
@@ -191,7 +209,7 @@ impl Prepared for Ready {
         let ([logits], [ids, weights]) = (io.inputs, &mut *io.outputs) else {
             return Err(operands(Route::NAME, "the logits, and as outputs ids and weights"));
         };
-        let (logits, k) = (&logits.slice::<f32>()[..rows * op.experts], op.active);
+        let (logits, k) = (&logits.slice::<f32>()[..rows * op.logits()], op.taken());
         // A row takes about as long as its logits are many; a hand-over about as long as some thousands.
         let grain = (8192 / op.experts).max(1);
         let failed = std::sync::atomic::AtomicUsize::new(usize::MAX);
@@ -202,8 +220,10 @@ impl Prepared for Ready {
             for ((row, (ids, weights)), (sequence, position)) in
                 range.clone().zip(outputs).zip(places.skip(range.start))
             {
-                let logits = &logits[row * op.experts..][..op.experts];
-                if largest(logits, ids).is_err() {
+                let (logits, gate) = logits[row * op.logits()..][..op.logits()].split_at(op.experts);
+                let (ids, shared_ids) = ids.split_at_mut(op.active);
+                let (weights, shared_weights) = weights.split_at_mut(op.active);
+                if largest(logits, ids).is_err() || gate.iter().any(|gate| gate.is_nan()) {
                     failed.fetch_min(row, std::sync::atomic::Ordering::Relaxed);
                     continue;
                 }
@@ -212,6 +232,9 @@ impl Prepared for Ready {
                     draw.experts(sequence, position, ids);
                 }
                 weigh(op, logits, most, ids, weights);
+                for (i, (id, weight)) in shared_ids.iter_mut().zip(shared_weights).enumerate() {
+                    (*id, *weight) = ((op.experts + i) as u32, 1.0 / (1.0 + exp_f32(-gate[0])));
+                }
             }
         });
         match failed.into_inner() {

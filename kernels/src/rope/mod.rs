@@ -114,7 +114,7 @@ impl Op for Rope {
         fits(Self::NAME, &[rows, heads, head_dim])?;
         fits(Self::NAME, &[rows, 2 * kv_heads.min(1 << 40), head_dim])?;
         fits(Self::NAME, &[capacity, head_dim])?;
-        self.scaling.validate()
+        self.scaling.validate(self.rotary)
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
         let mut axes = vec![
@@ -217,6 +217,11 @@ impl Op for Rope {
             truncate: false,
             magnitude: 1.346_573_590_279_972_7,
         };
+        // Of the sizes that Phi-3's have: from about 1 for the fastest to some tens for the slowest.
+        let long = |rotary: usize| Scaling::Long {
+            factors: (0..rotary / 2).map(|i| 1.08 + 0.6 * (i * i) as f64).collect(),
+            magnitude: 1.190_238,
+        };
         let mut all = vec![plain.clone()];
         for (rows, heads, kv_heads, head_dim, capacity) in [
             (1, 3, 1, 6, 5),
@@ -230,9 +235,10 @@ impl Op for Rope {
             // Three quarters, as Phi-4-mini has it, and what that leaves of the smallest heads.
             let rotary = (head_dim * 3 / 8 * 2).max(2);
             all.push(Self { rotary, qk_norm: rows % 2 == 0, ..shape.clone() });
-            all.push(Self { scaling: yarn, theta: 1.5e5, ..shape.clone() });
+            all.push(Self { rotary, scaling: long(rotary), ..shape.clone() });
+            all.push(Self { scaling: yarn.clone(), theta: 1.5e5, ..shape.clone() });
             all.push(Self { qk_norm: true, theta: 1e6, ..shape.clone() });
-            all.push(Self { scaling: llama3, theta: 5e5, ..shape.clone() });
+            all.push(Self { scaling: llama3.clone(), theta: 5e5, ..shape.clone() });
             all.push(shape);
         }
         all.push(Self { rows: 3, capacity: 50, head_dim: 32, rotary: 32, scaling: Scaling::Linear(4.0), ..plain });

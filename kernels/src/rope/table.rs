@@ -6,9 +6,10 @@ use crate::cpu::share::{nothing, share};
 use crate::{Buffer, Fault, Invalid, Placement, Type, math};
 use std::f64::consts::TAU;
 use std::fmt;
+use std::sync::Arc;
 
 /// How the frequencies are changed for a context longer than the one they were trained for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Scaling {
     /// Not at all.
     None,
@@ -41,12 +42,19 @@ pub enum Scaling {
         /// `attention_factor`, 0.1 · ln(factor) + 1 where the config gives none.
         magnitude: f64,
     },
+    /// `rope_type: longrope`: every frequency divided by a number of its own, and cosine and sine multiplied with `magnitude`.
+    Long {
+        /// `short_factor` or `long_factor`: rotary/2.
+        factors: Arc<[f64]>,
+        /// `attention_factor`, √(1 + ln(factor) / ln(original)) where the config gives none.
+        magnitude: f64,
+    },
 }
 
 impl Scaling {
-    pub(super) fn validate(self) -> Result<(), Invalid> {
+    pub(super) fn validate(&self, rotary: usize) -> Result<(), Invalid> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
-        let holds = match self {
+        let holds = match *self {
             Self::None => true,
             Self::Linear(factor) => positive(factor),
             Self::Llama3 { factor, low, high, original } => {
@@ -54,6 +62,13 @@ impl Scaling {
             }
             Self::Yarn { factor, fast, slow, original, magnitude, .. } => {
                 [factor, slow, original, magnitude].into_iter().all(positive) && fast.is_finite() && fast > slow
+            }
+            Self::Long { ref factors, magnitude } => {
+                if factors.len() != rotary / 2 {
+                    let (len, half) = (factors.len(), rotary / 2);
+                    return Err(Invalid(format!("rope: {len} longrope factors for {half} frequencies; give one each")));
+                }
+                factors.iter().chain([&magnitude]).all(|x| positive(*x))
             }
         };
         if holds {
@@ -64,15 +79,16 @@ impl Scaling {
         )))
     }
     /// What cosine and sine are multiplied with.
-    pub(super) fn magnitude(self) -> f64 {
-        if let Self::Yarn { magnitude, .. } = self { magnitude } else { 1.0 }
+    pub(super) fn magnitude(&self) -> f64 {
+        if let Self::Yarn { magnitude, .. } | Self::Long { magnitude, .. } = self { *magnitude } else { 1.0 }
     }
     /// Frequency `i` of `rotary`/2, in radians a position, changed; `power` is the power function to form it with.
-    pub(super) fn frequency(self, i: usize, rotary: usize, theta: f64, power: impl Fn(f64, f64) -> f64) -> f64 {
+    pub(super) fn frequency(&self, i: usize, rotary: usize, theta: f64, power: impl Fn(f64, f64) -> f64) -> f64 {
         let frequency = power(theta, -2.0 * i as f64 / rotary as f64);
-        match self {
+        match *self {
             Self::None => frequency,
             Self::Linear(factor) => frequency / factor,
+            Self::Long { ref factors, .. } => frequency / factors[i],
             Self::Llama3 { factor, low, high, original } => {
                 let waves = original * frequency / TAU;
                 if waves > high {
@@ -109,6 +125,10 @@ impl fmt::Display for Scaling {
             Self::Yarn { factor, fast, slow, original, truncate, magnitude } => {
                 let cut = if *truncate { ":truncated" } else { "" };
                 write!(f, "yarn:{factor}:{fast}:{slow}:{original}:{magnitude}{cut}")
+            }
+            Self::Long { factors, magnitude } => {
+                write!(f, "longrope:{magnitude}")?;
+                factors.iter().try_for_each(|factor| write!(f, ":{factor}"))
             }
         }
     }
@@ -178,8 +198,11 @@ mod tests {
 
     #[test]
     fn scalings_that_divide_by_zero_are_invalid() {
-        assert!(Scaling::Linear(0.0).validate().is_err());
-        assert!(Scaling::Llama3 { factor: 8.0, low: 4.0, high: 4.0, original: 8192.0 }.validate().is_err());
-        assert!(Scaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 8192.0 }.validate().is_ok());
+        assert!(Scaling::Linear(0.0).validate(64).is_err());
+        assert!(Scaling::Llama3 { factor: 8.0, low: 4.0, high: 4.0, original: 8192.0 }.validate(64).is_err());
+        assert!(Scaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 8192.0 }.validate(64).is_ok());
+        let long = |factors: &[f64]| Scaling::Long { factors: factors.into(), magnitude: 1.2 };
+        assert!(long(&[1.0, 2.0]).validate(4).is_ok() && long(&[1.0, 0.0]).validate(4).is_err());
+        assert!(long(&[1.0, 2.0, 3.0]).validate(4).unwrap_err().to_string().contains("3 longrope factors for 2"));
     }
 }

@@ -1,7 +1,7 @@
 //! Blocks: the bounds that the format's pages state, against f64, and layouts byte by byte.
 
 use proptest::prelude::*;
-use spark_kernels::format::{Format, e8m0, f16, magnitude};
+use spark_kernels::format::{Format, e4m3, e8m0, f16, fp8, magnitude};
 
 const LEN: usize = 96;
 
@@ -96,6 +96,22 @@ proptest! {
             let bound = d * (1.0 + 2_f64.powi(-20)) + 8.0 * (d - stored).abs() + f64::from(magnitude::NEGLIGIBLE);
             assert!((x_i - decoded).abs() <= bound, "{x_i:e} to {decoded:e}, d {d:e}");
         });
+    }
+
+    #[test]
+    fn fp8_bound(x in values()) {
+        let scale = f64::from(Format::Fp8.tensor_scale(&x));
+        each(Format::Fp8, &x, |_, x_i, decoded| {
+            let bound = (x_i.abs() / 16.0).max(scale / 1024.0) * (1.0 + 2_f64.powi(-20)) + f64::from(magnitude::NEGLIGIBLE);
+            assert!((x_i - decoded).abs() <= bound, "{x_i:e} to {decoded:e}, scale {scale:e}");
+        });
+        let mut values = vec![0.0; LEN];
+        let row_scale = fp8::round_row(&x, &mut values);
+        let (bytes, _) = quantize(Format::Fp8, &x);
+        assert_eq!(f64::from(row_scale), scale);
+        for (value, code) in values.iter().zip(bytes) {
+            assert_eq!(value.to_bits(), e4m3::decode(code).to_bits(), "activations are rounded as weights are");
+        }
     }
 
     #[test]

@@ -80,6 +80,7 @@ fn e4m3_encodes_to_the_nearest() {
             assert_eq!(code, e4m3::E4M3_NAN);
             continue;
         }
+        assert_eq!(e4m3::nearest(x).to_bits(), e4m3::decode(code).to_bits(), "{x:e}");
         assert_eq!(code >> 7 == 1, x.is_sign_negative());
         let a = f64::from(x.abs()).min(448.0);
         let best = magnitudes.iter().map(|m| (m - a).abs()).fold(f64::INFINITY, f64::min);

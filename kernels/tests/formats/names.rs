@@ -8,16 +8,19 @@ fn names_go_there_and_back() {
         assert_eq!(format.to_string().parse(), Ok(format));
     }
     let error = "q5_k".parse::<Format>().unwrap_err().to_string();
-    assert_eq!(error, "unknown format `q5_k`: choose one of mxfp4, nvfp4, q8_0, q4_0, bf16, f16, f32");
+    assert_eq!(error, "unknown format `q5_k`: choose one of mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f16, f32");
     assert!("MXFP4".parse::<Format>().is_err());
 }
 
 #[test]
 fn sizes() {
     let bits: Vec<f64> = Format::ALL.into_iter().map(Format::bits_per_weight).collect();
-    assert_eq!(bits, [4.25, 4.5, 8.5, 4.5, 16.0, 16.0, 32.0]);
+    assert_eq!(bits, [4.25, 4.5, 8.5, 4.5, 8.0, 16.0, 16.0, 32.0]);
     let bytes: Vec<usize> = Format::ALL.into_iter().map(|format| format.bytes(64)).collect();
-    assert_eq!(bytes, [34, 36, 68, 36, 128, 128, 256]);
+    assert_eq!(bytes, [34, 36, 68, 36, 64, 128, 128, 256]);
+    let scales: Vec<usize> = Format::ALL.into_iter().map(|format| format.scales(5)).collect();
+    assert_eq!(scales, [0, 1, 0, 0, 5, 0, 0, 0]);
+    assert_eq!((Format::Nvfp4.scale_of(&[2.0], 3), Format::Fp8.scale_of(&[2.0, 3.0], 1)), (2.0, 3.0));
     assert_eq!(Format::Mxfp4.bytes(0), 0);
     assert!(Format::Nvfp4.divides(48) && !Format::Mxfp4.divides(48) && Format::Bf16.divides(7));
 }

@@ -1,6 +1,6 @@
 //! NaN, infinity, zero and numbers near the ends of f32, for every format.
 
-use spark_kernels::format::{Format, e4m3, f16, magnitude, nvfp4};
+use spark_kernels::format::{Format, e4m3, f16, fp8, magnitude, nvfp4};
 
 const BLOCKED: [Format; 4] = [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0];
 
@@ -24,6 +24,18 @@ fn one_bad_element_spoils_its_block_and_no_other() {
                 assert!(out.is_nan() || (out - 1.0).abs() < 0.01, "{format}: {out} beside {bad}");
             }
         }
+    }
+}
+
+#[test]
+fn one_bad_element_spoils_its_row_of_fp8() {
+    for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut x = [1.0; 40];
+        x[33] = bad;
+        let (bytes, out) = round_trip(Format::Fp8, &x);
+        assert!(bytes.iter().all(|code| *code == 0) && out.iter().all(|out| out.is_nan()), "{bad}");
+        let mut values = [7.0; 40];
+        assert!(fp8::round_row(&x, &mut values).is_nan() && values == [0.0; 40], "{bad}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use spark_kernels::format::Format;
 use spark_kernels::format::splitmix::{SplitMix64, derive};
-use spark_kernels::format::synth::{SYNTH_STD, synth, synth_f32, synth_rows, synth_tensor_scale};
+use spark_kernels::format::synth::{SYNTH_STD, synth, synth_f32, synth_rows, synth_scales};
 
 /// FNV-1a, 64 bit.
 fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
@@ -33,6 +33,7 @@ fn bytes_are_pinned() {
         ("nvfp4", 807_326_930_673_674_764),
         ("q8_0", 13_039_279_390_580_517_639),
         ("q4_0", 17_132_085_988_022_467_202),
+        ("fp8", 3_730_698_597_795_622_231),
         ("bf16", 15_411_606_955_880_884_087),
         ("f16", 17_304_920_122_414_312_395),
         ("f32", 11_069_616_483_107_241_889),
@@ -45,8 +46,10 @@ fn bytes_are_pinned() {
 #[test]
 fn rows_are_independent() {
     for format in Format::ALL {
-        let (whole, scale) = synth(format, 5, 96, 3);
-        assert_eq!(scale.to_bits(), synth_tensor_scale(format).to_bits());
+        let (whole, scales) = synth(format, 5, 96, 3);
+        assert_eq!(scales.len(), format.scales(5), "{format}");
+        let last_two = if format == Format::Fp8 { &scales[3..] } else { &scales[..] };
+        assert_eq!(synth_scales(format, 3..5, 3), last_two, "{format}");
         let row_bytes = format.bytes(96);
         for row in (0..5).rev() {
             let mut out = vec![0xaa; row_bytes];
@@ -64,8 +67,9 @@ fn rows_are_independent() {
 fn weights_are_near_normal() {
     for format in Format::ALL {
         let (rows, cols) = (256, 512);
-        let (bytes, scale) = synth(format, rows, cols, 1);
-        let x: Vec<f64> = (0..rows * cols).map(|i| format.decode(&bytes, scale, i)).collect();
+        let (bytes, scales) = synth(format, rows, cols, 1);
+        let value = |i| format.decode(&bytes, format.scale_of(&scales, i / cols), i);
+        let x: Vec<f64> = (0..rows * cols).map(value).collect();
         let (mean, std, kurtosis) = moments(&x);
         assert!(mean.abs() < 0.0003, "{format}: mean {mean}");
         assert!((std / f64::from(SYNTH_STD) - 1.0).abs() < 0.1, "{format}: deviation {std}");

@@ -240,8 +240,9 @@ impl Case {
         } else if self.depth > 0 {
             facts.insert("kv".to_owned(), format!("seeded to depth {}, not prefilled", self.depth));
         }
-        if let Some(Mixture { experts, active, .. }) = self.config.mixture {
-            let said = format!("{active} of {experts} a token, routing: {}", self.settings.routing);
+        if let Some(Mixture { experts, active, shared, .. }) = self.config.mixture {
+            let shared = if shared > 0 { format!(" and {shared} shared") } else { String::new() };
+            let said = format!("{active} of {experts}{shared} a token, routing: {}", self.settings.routing);
             facts.insert("experts".to_owned(), said);
             facts.insert("active_parameters".to_owned(), self.config.active_param_count().to_string());
         }

@@ -11,6 +11,7 @@ use spark_kernels::moe::{Experts, Route, Routing};
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::{Rope, Scaling};
 use spark_kernels::sample::{Method, Sample};
+use spark_kernels::softcap::Softcap;
 use spark_kernels::swiglu::SwiGlu;
 use spark_kernels::{Invalid, Op};
 
@@ -41,11 +42,12 @@ pub struct Settings {
 
 impl Settings {
     /// The activations that go with weights in `format` where nobody asks for others: int8 with one scale a row for the block
-    /// formats, else the weights' own type.
+    /// formats, bf16 for fp8, else the weights' own type.
     pub const fn usual_activations(format: Format) -> Activations {
         match format {
             Format::Mxfp4 | Format::Nvfp4 | Format::Q8_0 | Format::Q4_0 => Activations::Int8,
-            Format::Bf16 => Activations::Bf16,
+            // E4M3 is exact in bf16, and rounding activations to it as well is another model.
+            Format::Fp8 | Format::Bf16 => Activations::Bf16,
             Format::F16 | Format::F32 => Activations::F32,
         }
     }
@@ -105,8 +107,9 @@ impl<'a> Blocks<'a> {
     }
     /// Positions of q and k, and norms of heads; of layers with a window if `local`.
     pub fn rope(&self, local: bool) -> Rope {
-        let Config { heads, kv_heads, head_dim, rotary, theta, scaling, qk_norm, eps, .. } = *self.config;
+        let Config { heads, kv_heads, head_dim, rotary, theta, qk_norm, eps, .. } = *self.config;
         let Settings { rows, capacity, .. } = *self.settings;
+        let scaling = self.config.scaling_of(capacity).clone();
         let rope = Rope { rows, heads, kv_heads, head_dim, rotary, capacity, theta, scaling, qk_norm, eps };
         match self.config.local_theta {
             Some(theta) if local => Rope { theta, scaling: Scaling::None, ..rope },
@@ -152,17 +155,25 @@ impl<'a> Blocks<'a> {
     }
     /// The ops that a mixture has in place of gate and up, and down; `layer` seeds a drawn routing.
     pub fn mixture(&self, layer: usize) -> Option<MixtureOps> {
-        let Mixture { experts, active, normalised, bias } = self.config.mixture?;
+        let mixture @ Mixture { experts, active, normalised, bias, shared } = self.config.mixture?;
         let Settings { rows, routing, seed, .. } = *self.settings;
         let of = |gemm: Gemm, combine| {
             let Gemm { m: rows, n, k, weights, activations, bias } = gemm;
-            let routing = Routing::Router;
+            let (routing, experts, active) = (Routing::Router, mixture.all(), mixture.taken());
             Experts { rows, experts, active, n, k, weights, activations, bias, combine, routing }
         };
-        let (n, k, activations) = (experts, self.config.hidden, Activations::F32);
+        let (n, k, activations) = (mixture.logits(), self.config.hidden, Activations::F32);
         Some(MixtureOps {
             router: Gemm { m: rows, n, k, weights: ROUTER, activations, bias },
-            route: Route { rows, experts, active, normalised, routing, seed: derive(seed ^ 0x726f_7574, layer as u64) },
+            route: Route {
+                rows,
+                experts,
+                active,
+                shared,
+                normalised,
+                routing,
+                seed: derive(seed ^ 0x726f_7574, layer as u64),
+            },
             gate_up: of(self.gate_up(), false),
             down: of(self.down(), true),
         })
@@ -181,6 +192,11 @@ impl<'a> Blocks<'a> {
         // What the layers take may not go with the head's format: then the head takes what usually goes with it.
         let asked = of(activations);
         if asked.validate().is_ok() { asked } else { of(Settings::usual_activations(head)) }
+    }
+    /// The logits bent to a range, where the family does that.
+    pub fn softcap(&self) -> Option<Softcap> {
+        let cap = self.config.logit_softcap?;
+        Some(Softcap { rows: self.settings.sequences, width: self.config.vocab, cap })
     }
     /// The next token of each sequence: the largest logit.
     pub fn sample(&self) -> Sample {
@@ -210,6 +226,7 @@ impl<'a> Blocks<'a> {
             self.attention(local).validate()?;
         }
         self.swiglu().validate()?;
+        self.softcap().map_or(Ok(()), |softcap| softcap.validate())?;
         self.sample().validate()
     }
 }

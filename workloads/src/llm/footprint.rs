@@ -45,9 +45,9 @@ impl Case {
             None => (block, 0),
             Some(mixture) => {
                 let said = paged(4 * choices * c.hidden as u64);
-                let routed = paged(4 * s.rows as u64 * mixture.experts as u64) + 2 * paged(4 * choices);
+                let routed = paged(4 * s.rows as u64 * mixture.logits() as u64) + 2 * paged(4 * choices);
                 (
-                    scratch(&Gemm { m: s.rows, n: mixture.experts, k: c.hidden, ..router() }),
+                    scratch(&Gemm { m: s.rows, n: mixture.logits(), k: c.hidden, ..router() }),
                     2 * active * block + said + routed,
                 )
             }
@@ -89,7 +89,7 @@ fn router() -> Gemm {
 fn scratch(op: &Gemm) -> u64 {
     let elements = (op.m as u64).saturating_mul(op.k as u64);
     paged(match op.activations {
-        Activations::F32 | Activations::Bf16 => elements.saturating_mul(4),
+        Activations::F32 | Activations::Bf16 | Activations::Fp8 => elements.saturating_mul(4),
         _ => elements.saturating_add(elements / 4),
     })
 }

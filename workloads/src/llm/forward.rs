@@ -18,6 +18,8 @@ pub struct Ops {
     pub(crate) swiglu: Box<dyn Prepared>,
     pub(crate) final_norm: Box<dyn Prepared>,
     pub(crate) head: Box<dyn Prepared>,
+    /// Where logits are bent.
+    pub(crate) softcap: Option<Box<dyn Prepared>>,
     pub(crate) sample: Box<dyn Prepared>,
 }
 
@@ -105,6 +107,8 @@ pub enum Stage {
     FinalNorm,
     /// h → logits.
     Head,
+    /// logits bent in place.
+    Softcap,
     /// logits → tokens.
     Sample,
 }
@@ -250,7 +254,10 @@ fn last_tokens(c: &Config, ops: &mut Ops, s: &mut RunState, watch: &mut impl Wat
     run(&mut ops.final_norm, &[&s.delta], &mut [&mut s.h, &mut s.x], &s.live)?;
     watch.saw(Stage::FinalNorm, s)?;
     run(&mut ops.head, &[&s.h], &mut [&mut s.logits], &s.live)?;
-    watch.saw(Stage::Head, s)
+    watch.saw(Stage::Head, s)?;
+    let Some(softcap) = &mut ops.softcap else { return Ok(()) };
+    run(softcap, &[], &mut [&mut s.logits], &s.live)?;
+    watch.saw(Stage::Softcap, s)
 }
 
 /// The largest logit of each sequence into `s.tokens`: where the next pass reads it.

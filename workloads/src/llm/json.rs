@@ -45,6 +45,10 @@ impl<'a> Fields<'a> {
     fn get(&self, name: &str) -> Option<&'a Value> {
         self.map.get(name).filter(|value| !value.is_null())
     }
+    /// Whether the field is there, be it `null`.
+    pub(crate) fn mentions(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
     /// The path of what stands inside.
     pub(crate) fn path_of(&self, inner: &str) -> String {
         self.at(inner)
@@ -107,6 +111,16 @@ impl<'a> Fields<'a> {
         let mend = "give a list of texts";
         let list = value.as_array().ok_or_else(|| self.wrong(name, value, mend))?;
         list.iter().map(|entry| entry.as_str().ok_or_else(|| self.wrong(name, value, mend))).collect()
+    }
+    /// A list of numbers above 0, finite, at most `largest`. Errors: missing, too.
+    pub(crate) fn positives(&self, name: &str, largest: f64) -> Result<Vec<f64>, ConfigError> {
+        let mend = format!("give a list of numbers above 0, at most {largest}");
+        let value = self.get(name).ok_or_else(|| ConfigError::field(&self.at(name), "is missing", &mend))?;
+        let number = |entry: &Value| {
+            let fits = |number: &f64| *number >= f64::from(f32::MIN_POSITIVE) && *number <= largest;
+            entry.as_f64().filter(fits).ok_or_else(|| self.wrong(name, entry, &mend))
+        };
+        value.as_array().ok_or_else(|| self.wrong(name, value, &mend))?.iter().map(number).collect()
     }
     pub(crate) fn object(&self, name: &str) -> Result<Option<&'a Map<String, Value>>, ConfigError> {
         let Some(value) = self.get(name) else { return Ok(None) };

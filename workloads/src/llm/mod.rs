@@ -11,6 +11,7 @@ pub mod fit;
 mod footprint;
 pub mod forward;
 mod json;
+mod longrope;
 pub mod model;
 mod position;
 pub mod prefill;

@@ -112,6 +112,7 @@ impl Model {
                 with.prepare(&blocks.final_norm(), &norms(Tensor::FinalNorm, behind)?)?
             },
             head: with.prepare(&blocks.head(), &matrix(Tensor::Head)?)?,
+            softcap: blocks.softcap().map(|op| with.prepare(&op, &[])).transpose()?,
             sample: with.prepare(&blocks.sample(), &[])?,
         };
         let Chooser { taken, resident, .. } = with;

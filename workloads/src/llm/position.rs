@@ -1,14 +1,32 @@
 //! The rotary embedding's part of a `config.json`: its base and its scaling, in the old and the new spelling.
 
 use crate::llm::json::{ConfigError, Fields, Largest};
+use crate::llm::longrope;
 use spark_kernels::rope::Scaling;
 
 /// The largest base and the largest factor taken: f64 keeps every angle below them.
-const LARGEST_THETA: f64 = 1e12;
+pub(crate) const LARGEST_THETA: f64 = 1e12;
+
+/// What a config says of positions.
+#[derive(Debug)]
+pub(crate) struct Positions {
+    /// Base of the frequencies.
+    pub(crate) theta: f64,
+    /// How they are stretched.
+    pub(crate) scaling: Scaling,
+    /// How they are stretched in place of that for more tokens than this.
+    pub(crate) long: Option<(usize, Scaling)>,
+}
 
 /// `rope_theta` and `rope_scaling`, or `rope_parameters`, which holds both, perhaps for each `kind` of layer. The base is
-/// `usual` where none is given. Errors: a scaling that is not computed, by name.
-pub(crate) fn read(fields: &Fields<'_>, kind: &str, usual: f64) -> Result<(f64, Scaling), ConfigError> {
+/// `usual` where none is given; `sizes` are the model's context and the elements of a head that turn. Errors: a scaling that is not
+/// computed, by name.
+pub(crate) fn read(
+    fields: &Fields<'_>,
+    kind: &str,
+    usual: f64,
+    sizes: (usize, usize),
+) -> Result<Positions, ConfigError> {
     let theta = Some(fields.positive("rope_theta", LARGEST_THETA)?.unwrap_or(usual));
     let (path, object) = match fields.object("rope_scaling")? {
         Some(object) => ("rope_scaling.", Some(object)),
@@ -36,6 +54,7 @@ pub(crate) fn read(fields: &Fields<'_>, kind: &str, usual: f64) -> Result<(f64, 
             .positive(name, LARGEST_THETA)?
             .ok_or_else(|| ConfigError::field(&format!("{path}{name}"), "is missing", "give a number above 0"))
     };
+    let mut long = None;
     let scaling = match kind {
         Some("default") => Scaling::None,
         None if inner.positive("factor", LARGEST_THETA)?.is_none() => Scaling::None,
@@ -73,6 +92,12 @@ pub(crate) fn read(fields: &Fields<'_>, kind: &str, usual: f64) -> Result<(f64, 
             let truncate = inner.flag("truncate")?.unwrap_or(true);
             Scaling::Yarn { factor, fast, slow, original, truncate, magnitude }
         }
+        // The name that Phi-3's files gave it first.
+        Some("longrope" | "su") => {
+            let [short, beyond] = longrope::read(fields, &inner, sizes)?;
+            long = Some(beyond);
+            short.1
+        }
         other => {
             let what = match other {
                 Some(name) => format!("'{}' is not computed here", spark_results::machine::clean(name)),
@@ -81,14 +106,14 @@ pub(crate) fn read(fields: &Fields<'_>, kind: &str, usual: f64) -> Result<(f64, 
             return Err(ConfigError::field(
                 &format!("{path}rope_type"),
                 &what,
-                "choose null, default, linear, llama3 or yarn",
+                "choose null, default, linear, llama3, yarn or longrope",
             ));
         }
     };
-    based(theta, usual, scaling)
+    based(theta, usual, scaling).map(|positions| Positions { long, ..positions })
 }
 
-fn based(theta: Option<f64>, usual: f64, scaling: Scaling) -> Result<(f64, Scaling), ConfigError> {
+fn based(theta: Option<f64>, usual: f64, scaling: Scaling) -> Result<Positions, ConfigError> {
     let theta = theta.unwrap_or(usual);
     if theta < 1.0 {
         return Err(ConfigError::field(
@@ -97,5 +122,5 @@ fn based(theta: Option<f64>, usual: f64, scaling: Scaling) -> Result<(f64, Scali
             "give a base of at least 1, such as 10000",
         ));
     }
-    Ok((theta, scaling))
+    Ok(Positions { theta, scaling, long: None })
 }

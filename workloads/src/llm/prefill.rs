@@ -23,7 +23,11 @@ const AXES: &[Axis] = &[
     arguments::BATCH,
     Axis { name: "depth", about: "tokens that stand in the cache before the prompt", default: "0" },
     arguments::DEPTHS,
-    Axis { name: "format", about: "weights of the layers: mxfp4, nvfp4, q8_0, q4_0, bf16 or f32", default: "mxfp4" },
+    Axis {
+        name: "format",
+        about: "weights of the layers: mxfp4, nvfp4, q8_0, q4_0, fp8, bf16 or f32",
+        default: "mxfp4",
+    },
     arguments::HEAD,
     arguments::KV,
     Axis { name: "model", about: "a preset, a config.json or a folder with one", default: "tiny" },

@@ -75,6 +75,11 @@ pub static PRESETS: &[Preset] = &[
         r#"{"model_type":"mistral","hidden_size":4096,"intermediate_size":14336,"num_hidden_layers":32,"num_attention_heads":32,"num_key_value_heads":8,"vocab_size":32000,"rms_norm_eps":1e-5,"rope_theta":10000.0,"sliding_window":4096,"max_position_embeddings":32768}"#,
     ),
     preset(
+        "gemma-2-2b",
+        "google/gemma-2-2b",
+        r#"{"model_type":"gemma2","hidden_size":2304,"intermediate_size":9216,"num_hidden_layers":26,"num_attention_heads":8,"num_key_value_heads":4,"head_dim":256,"vocab_size":256000,"hidden_activation":"gelu_pytorch_tanh","query_pre_attn_scalar":256,"sliding_window":4096,"attn_logit_softcapping":50.0,"final_logit_softcapping":30.0,"rms_norm_eps":1e-6,"rope_theta":10000.0,"tie_word_embeddings":true,"max_position_embeddings":8192}"#,
+    ),
+    preset(
         "gemma-3-4b",
         "google/gemma-3-4b-it, its text_config",
         r#"{"model_type":"gemma3_text","hidden_size":2560,"intermediate_size":10240,"num_hidden_layers":34,"num_attention_heads":8,"num_key_value_heads":4,"head_dim":256,"vocab_size":262208,"hidden_activation":"gelu_pytorch_tanh","query_pre_attn_scalar":256,"rms_norm_eps":1e-6,"rope_theta":1000000.0,"rope_local_base_freq":10000.0,"rope_scaling":{"rope_type":"linear","factor":8.0},"sliding_window":1024,"sliding_window_pattern":6,"tie_word_embeddings":true,"max_position_embeddings":131072}"#,
@@ -103,6 +108,11 @@ pub static PRESETS: &[Preset] = &[
         "gpt-oss-120b",
         "openai/gpt-oss-120b",
         r#"{"model_type":"gpt_oss","hidden_size":2880,"intermediate_size":2880,"num_hidden_layers":36,"num_attention_heads":64,"num_key_value_heads":8,"head_dim":64,"vocab_size":201088,"attention_bias":true,"num_local_experts":128,"num_experts_per_tok":4,"hidden_act":"silu","swiglu_limit":7.0,"sliding_window":128,"rms_norm_eps":1e-5,"rope_theta":150000,"rope_scaling":{"rope_type":"yarn","factor":32.0,"beta_fast":32.0,"beta_slow":1.0,"original_max_position_embeddings":4096,"truncate":false},"tie_word_embeddings":false,"max_position_embeddings":131072}"#,
+    ),
+    preset(
+        "qwen1.5-moe-a2.7b",
+        "Qwen/Qwen1.5-MoE-A2.7B",
+        r#"{"model_type":"qwen2_moe","hidden_size":2048,"intermediate_size":5632,"moe_intermediate_size":1408,"shared_expert_intermediate_size":5632,"num_hidden_layers":24,"num_attention_heads":16,"num_key_value_heads":16,"vocab_size":151936,"num_experts":60,"num_experts_per_tok":4,"norm_topk_prob":false,"decoder_sparse_step":1,"hidden_act":"silu","rms_norm_eps":1e-6,"rope_theta":1000000.0,"sliding_window":32768,"use_sliding_window":false,"max_window_layers":21,"tie_word_embeddings":false,"max_position_embeddings":8192}"#,
     ),
     preset(
         "qwen3-30b-a3b",

@@ -39,21 +39,23 @@ impl Config {
     }
     /// Feed-forward blocks of a layer, and how many a token goes through: experts, or one.
     pub fn blocks(&self) -> (u64, u64) {
-        self.mixture.map_or((1, 1), |mixture| (mixture.experts as u64, mixture.active as u64))
+        self.mixture.map_or((1, 1), |mixture| (mixture.all() as u64, mixture.taken() as u64))
     }
     /// Feed-forward blocks that `rows` tokens with no common habits are expected to touch, over all layers: of E experts each
-    /// token takes k, so an expert is left alone with a probability of (1 − k/E)^rows.
+    /// token takes k, beside those that all share, so an expert is left alone with a probability of (1 − k/E)^rows.
     pub fn expected_blocks(&self, rows: u64) -> u64 {
-        let (experts, active) = self.blocks();
+        let shared = self.mixture.map_or(0, |mixture| mixture.shared as u64);
+        let (experts, active) = (self.blocks().0 - shared, self.blocks().1 - shared);
         let alone = (1.0 - active as f64 / experts as f64).powf(rows as f64);
-        let a_layer = if rows <= 1 { (rows * active) as f64 } else { experts as f64 * (1.0 - alone) };
+        let chosen = if rows <= 1 { (rows * active) as f64 } else { experts as f64 * (1.0 - alone) };
+        let a_layer = chosen + (shared * rows.min(1)) as f64;
         (self.layers as f64 * a_layer).round() as u64
     }
 
     /// Parameters in the projections of one layer's attention, and in its router.
     fn attention_params(&self) -> u64 {
         let [qkv, output, ..] = self.projections().map(|(n, k)| n as u64 * k as u64);
-        qkv + output + self.mixture.map_or(0, |mixture| (mixture.experts * self.hidden) as u64)
+        qkv + output + self.mixture.map_or(0, |mixture| (mixture.logits() * self.hidden) as u64)
     }
     /// Parameters in the projections of one feed-forward block.
     fn block_params(&self) -> u64 {
@@ -74,7 +76,7 @@ impl Config {
             + or_none(self.output_bias, self.hidden)
             + or_none(self.qk_norm, 2 * self.head_dim)
             + or_none(self.sinks, self.heads)
-            + self.mixture.map_or(0, |mixture| or_none(mixture.bias, mixture.experts))
+            + self.mixture.map_or(0, |mixture| or_none(mixture.bias, mixture.logits()))
     }
     fn table_params(&self) -> u64 {
         self.vocab as u64 * self.hidden as u64
@@ -100,7 +102,7 @@ impl Config {
     /// Bytes of the weights of one layer that every token touches: all but the feed-forward blocks.
     fn shared_bytes(&self, format: Format) -> u64 {
         let [qkv, output, ..] = self.projections().map(|(n, k)| stored(format, n, k));
-        let router = self.mixture.map_or(0, |mixture| stored(ROUTER, mixture.experts, self.hidden));
+        let router = self.mixture.map_or(0, |mixture| stored(ROUTER, mixture.logits(), self.hidden));
         qkv + output + router + 4 * self.vector_params() + 2 * tensor_scale(format)
     }
     /// Bytes of the weights of one layer.
@@ -184,7 +186,7 @@ impl Config {
     /// Operations of prefilling `rows` tokens after `depth` others, with the logits of the last one only: the last layer's
     /// feed-forward block is computed for that row alone.
     pub fn prefill_flops(&self, rows: usize, depth: usize) -> u64 {
-        let router = self.mixture.map_or(0, |mixture| (mixture.experts * self.hidden) as u64);
+        let router = self.mixture.map_or(0, |mixture| (mixture.logits() * self.hidden) as u64);
         let feed_forward = self.blocks().1 * self.block_params() + router;
         let left_out = (2 * (rows as u64 - 1)).saturating_mul(feed_forward);
         self.body_flops(rows as u64, depth as u64).saturating_sub(left_out).saturating_add(2 * self.table_params())
@@ -198,9 +200,10 @@ fn pairs(rows: u64, past: u64, window: u64) -> u64 {
     rising.saturating_mul(past).saturating_add(rising.saturating_mul(rising + 1) / 2).saturating_add(level)
 }
 
-/// Bytes of n × k elements in blocks along k, the last block of a row counted whole.
+/// Bytes of n × k elements in blocks along k, the last block of a row counted whole, and of the scales that rows have.
 fn elements(format: Format, n: usize, k: usize) -> u64 {
-    n as u64 * k.div_ceil(format.block()) as u64 * format.block_bytes() as u64
+    let scale = if format == Format::Fp8 { 4 } else { 0 };
+    n as u64 * (k.div_ceil(format.block()) as u64 * format.block_bytes() as u64 + scale)
 }
 
 /// Bytes of the scale that a tensor has for itself.
@@ -208,7 +211,7 @@ fn tensor_scale(format: Format) -> u64 {
     if format == Format::Nvfp4 { 4 } else { 0 }
 }
 
-/// Bytes of a tensor of n × k elements, with its scale.
+/// Bytes of a tensor of n × k elements, with its scales.
 pub(crate) fn stored(format: Format, n: usize, k: usize) -> u64 {
     elements(format, n, k) + tensor_scale(format)
 }

@@ -45,15 +45,15 @@ pub struct RunState {
 /// The buffers of a mixture of experts, and how many experts the passes touched.
 #[derive(Debug)]
 pub struct Routed {
-    /// rows × experts.
+    /// rows × experts; one more a row where there are shared experts.
     pub logits: Buffer,
     /// rows × active.
     pub ids: Buffer,
     /// rows × active.
     pub weights: Buffer,
-    /// Experts of a layer.
+    /// Experts of a layer, shared ones among them.
     pub experts: usize,
-    /// Experts a token is given to.
+    /// Experts a token is given to, shared ones among them.
     pub active: usize,
     /// Experts whose weights were read, over all layers and passes since it was last set to 0.
     pub touched: u64,
@@ -70,11 +70,11 @@ impl RunState {
         let routed = match config.mixture {
             None => None,
             Some(mixture) => Some(Routed {
-                logits: f32s(rows.max(sequences) * mixture.experts)?,
+                logits: f32s(rows.max(sequences) * mixture.logits())?,
                 ids: device.alloc(Type::U32, choices, Placement::Fast)?,
                 weights: f32s(choices)?,
-                experts: mixture.experts,
-                active: mixture.active,
+                experts: mixture.all(),
+                active: mixture.taken(),
                 touched: 0,
             }),
         };

@@ -23,7 +23,7 @@ impl Touched {
     }
     /// A sentence of how many of a layer's experts a pass touched, of `passes` an iteration.
     pub(crate) fn fact(&self, config: &Config, passes: u64) -> Option<(String, String)> {
-        let (experts, layers) = (config.mixture?.experts, config.layers as f64);
+        let (experts, layers) = (config.mixture?.all(), config.layers as f64);
         if self.iterations == 0 {
             return None;
         }

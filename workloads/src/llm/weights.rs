@@ -11,7 +11,7 @@ use half::bf16;
 use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
 use spark_kernels::format::splitmix::derive;
-use spark_kernels::format::synth::{synth_f32, synth_rows, synth_tensor_scale};
+use spark_kernels::format::synth::{synth_f32, synth_rows, synth_scales};
 use spark_kernels::{Buffer, Device, Element, Fault, Host, Placement, Type};
 use std::ops::Range;
 use std::sync::Mutex;
@@ -59,7 +59,7 @@ pub enum Part {
     PostAttentionNorm,
     /// hidden: gains of the norm behind the feed-forward block (Gemma).
     PostFeedForwardNorm,
-    /// experts × hidden.
+    /// experts × hidden; one row more, the gate of the shared experts, where there are such.
     Router,
     /// experts.
     RouterBias,
@@ -165,7 +165,7 @@ impl Synthetic {
         let c = &self.config;
         let [qkv, output, gate_up, down] = c.projections();
         let matrix = |(n, k)| Kind::Matrix { format: self.format, n, k };
-        let experts = c.mixture.map_or(0, |mixture| mixture.experts);
+        let (logits, experts) = c.mixture.map_or((0, 0), |mixture| (mixture.logits(), mixture.all()));
         let offset = if c.unit_offset { 1.0 } else { 0.0 };
         let gain = |len, mean| Kind::Gain { len, mean, offset };
         let norm = gain(c.hidden, (WIDTH_OF_UNIT_GAIN / c.hidden as f32).sqrt());
@@ -179,8 +179,8 @@ impl Synthetic {
                 Part::QkvBias => Kind::Bias { len: qkv.0 },
                 Part::OutputBias => Kind::Bias { len: output.0 },
                 Part::Sinks => Kind::Bias { len: c.heads },
-                Part::Router => Kind::Matrix { format: ROUTER, n: experts, k: c.hidden },
-                Part::RouterBias => Kind::Bias { len: experts },
+                Part::Router => Kind::Matrix { format: ROUTER, n: logits, k: c.hidden },
+                Part::RouterBias => Kind::Bias { len: logits },
                 Part::ExpertGateUpBias => Kind::Bias { len: experts * gate_up.0 },
                 Part::ExpertDownBias => Kind::Bias { len: experts * down.0 },
                 Part::Qkv => matrix(qkv),
@@ -233,6 +233,15 @@ impl Synthetic {
         synth_rows(format, rows, k, self.seed_of(tensor), &mut bytes);
         bytes
     }
+    /// The f32 scales beside the bytes of these rows of a matrix: one of NVFP4, one a row of FP8, else none. Panics if `tensor` is
+    /// none.
+    pub fn scales(&self, tensor: Tensor, rows: impl IntoIterator<Item = usize>) -> Vec<f32> {
+        let ((format, ..), seed) = (self.matrix(tensor), self.seed_of(tensor));
+        match format {
+            Format::Fp8 => rows.into_iter().flat_map(|row| synth_scales(format, row..row + 1, seed)).collect(),
+            _ => synth_scales(format, 0..0, seed),
+        }
+    }
     /// (format, n, k) of a matrix. Panics if `tensor` is none.
     pub fn matrix(&self, tensor: Tensor) -> (Format, usize, usize) {
         match self.kind(tensor) {
@@ -240,7 +249,7 @@ impl Synthetic {
             _ => panic!("{tensor:?} is no matrix"),
         }
     }
-    /// The operands that a gemm takes for a matrix, on `device`: the stored elements and, for NVFP4, the tensor's scale.
+    /// The operands that a gemm takes for a matrix, on `device`: the stored elements and, if any, the scales beside them.
     pub(crate) fn gemm_operands(&self, tensor: Tensor, device: &dyn Device) -> Result<Vec<Buffer>, Fault> {
         let (format, n, k) = self.matrix(tensor);
         let mut operands = vec![match format {
@@ -254,19 +263,20 @@ impl Synthetic {
             }
             _ => self.elements(tensor, Type::U8, (n, format.bytes(k)), device, |b: &[u8]| b[0])?,
         }];
-        self.scale(format, device, &mut operands)?;
+        self.scale(tensor, device, &mut operands)?;
         Ok(operands)
     }
     /// The operands that a look-up takes for a matrix: canonical bytes in every format.
     pub(crate) fn table_operands(&self, tensor: Tensor, device: &dyn Device) -> Result<Vec<Buffer>, Fault> {
         let (format, n, k) = self.matrix(tensor);
         let mut operands = vec![self.elements(tensor, Type::U8, (n, format.bytes(k)), device, |b: &[u8]| b[0])?];
-        self.scale(format, device, &mut operands)?;
+        self.scale(tensor, device, &mut operands)?;
         Ok(operands)
     }
-    fn scale(&self, format: Format, device: &dyn Device, operands: &mut Vec<Buffer>) -> Result<(), Fault> {
-        if format == Format::Nvfp4 {
-            operands.push(device.upload(&Host::F32(vec![synth_tensor_scale(format)]))?);
+    fn scale(&self, tensor: Tensor, device: &dyn Device, operands: &mut Vec<Buffer>) -> Result<(), Fault> {
+        let scales = self.scales(tensor, 0..self.matrix(tensor).1);
+        if !scales.is_empty() {
+            operands.push(device.upload(&Host::F32(scales))?);
         }
         Ok(())
     }
@@ -312,7 +322,11 @@ pub fn weights_hash(config: &Config, format: Format, head: Format, seed: u64) ->
                 for first in (0..n).step_by(at_once) {
                     hasher.update(&weights.rows(tensor, first..(first + at_once).min(n)));
                 }
-                hasher.update(&synth_tensor_scale(format).to_le_bytes());
+                // One number at least, so that the hashes of formats without scales stay what they were.
+                let scales = weights.scales(tensor, 0..n);
+                for scale in if scales.is_empty() { vec![1.0] } else { scales } {
+                    hasher.update(&scale.to_le_bytes());
+                }
             }
             _ => {
                 let values = weights.vector(tensor);

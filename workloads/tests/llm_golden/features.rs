@@ -35,6 +35,13 @@ fn a_model_without_one_of_its_features_gives_other_logits() {
         ("gpt-oss", "biases of experts", |c| c.mixture.as_mut().unwrap().bias = false),
         ("gpt-oss", "yarn", |c| c.scaling = Scaling::None),
         ("gpt-oss", "window", |c| c.windowed.rotate_left(1)),
+        ("gemma2", "softcap", |c| c.softcap = None),
+        ("gemma2", "softcap of logits", |c| c.logit_softcap = None),
+        ("gemma2", "pattern", |c| c.windowed.rotate_left(1)),
+        ("phi3, longrope, long", "long factors", |c| c.long_scaling.as_mut().unwrap().0 = 64),
+        ("phi3, longrope, short", "short factors", |c| c.scaling = Scaling::None),
+        ("qwen2 with experts, one shared", "shared expert", |c| c.mixture.as_mut().unwrap().shared = 0),
+        ("qwen2 with experts, one shared", "biases", |c| c.qkv_bias = false),
         ("qwen3 with experts", "weights", |c| c.mixture.as_mut().unwrap().normalised = false),
         ("qwen3 with experts", "experts a token", |c| c.mixture.as_mut().unwrap().active = 5),
     ];

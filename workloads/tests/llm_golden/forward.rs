@@ -1,6 +1,5 @@
 //! The forward pass a second time, in f64, from the dequantised canonical weights, as the makers of each family describe it.
 
-use spark_kernels::format::synth::synth_tensor_scale;
 use spark_kernels::rope::Scaling;
 use spark_kernels::swiglu::Gate;
 use spark_workloads::llm::weights::Part;
@@ -11,7 +10,8 @@ use std::f64::consts::{PI, TAU};
 fn matrix(weights: &Synthetic, tensor: Tensor) -> (Vec<f64>, usize) {
     let (format, n, k) = weights.matrix(tensor);
     let bytes = weights.rows(tensor, 0..n);
-    ((0..n * k).map(|i| format.decode(&bytes, synth_tensor_scale(format), i)).collect(), k)
+    let scales = weights.scales(tensor, 0..n);
+    ((0..n * k).map(|i| format.decode(&bytes, format.scale_of(&scales, i / k), i)).collect(), k)
 }
 
 fn times((w, k): &(Vec<f64>, usize), x: &[f64]) -> Vec<f64> {
@@ -26,19 +26,33 @@ fn wide(values: Vec<f32>) -> Vec<f64> {
     values.into_iter().map(f64::from).collect()
 }
 
+fn gemma(config: &Config) -> bool {
+    matches!(config.family, Family::Gemma2 | Family::Gemma3)
+}
+
 /// x / rms(x) times the weight, or one more than it in Gemma.
 fn normed(x: &[f64], weight: &[f32], config: &Config) -> Vec<f64> {
-    let offset = if config.family == Family::Gemma3 { 1.0 } else { 0.0 };
+    let offset = if gemma(config) { 1.0 } else { 0.0 };
     let mean = x.iter().map(|v| v * v).sum::<f64>() / x.len() as f64;
     let root = (mean + f64::from(config.eps)).sqrt();
     x.iter().zip(weight).map(|(v, w)| v / root * (offset + f64::from(*w))).collect()
 }
 
-/// Frequency i of `half`, and what cosine and sine are multiplied with.
-fn frequency(theta: f64, scaling: Scaling, i: usize, half: usize) -> (f64, f64) {
+/// Frequency i of `half`, and what cosine and sine are multiplied with; `most` tokens may come.
+fn frequency(config: &Config, theta: f64, scaling: &Scaling, most: usize, i: usize, half: usize) -> (f64, f64) {
     let plain = theta.powf(-(i as f64) / half as f64);
-    match scaling {
+    match *scaling {
         Scaling::None => (plain, 1.0),
+        Scaling::Long { ref factors, .. } => {
+            // Phi-3: one list of divisors up to the trained context, another beyond it; the magnitude is one of the whole stretch.
+            let (trained, long) = config.long_scaling.as_ref().unwrap();
+            let divisor = match long {
+                Scaling::Long { factors: long, .. } if most > *trained => long[i],
+                _ => factors[i],
+            };
+            let stretch = config.context as f64 / *trained as f64;
+            (plain / divisor, (1.0 + stretch.ln() / (*trained as f64).ln()).sqrt())
+        }
         Scaling::Linear(factor) => (plain / factor, 1.0),
         Scaling::Llama3 { factor, low, high, original } => {
             let wave = TAU / plain;
@@ -68,14 +82,14 @@ fn frequency(theta: f64, scaling: Scaling, i: usize, half: usize) -> (f64, f64) 
 }
 
 /// The first `rotary` elements of a head, turned.
-fn turn(head: &mut [f64], position: usize, layer: usize, config: &Config) {
+fn turn(head: &mut [f64], position: usize, layer: usize, config: &Config, most: usize) {
     let half = config.rotary / 2;
     let (theta, scaling) = match config.local_theta {
-        Some(theta) if config.windowed[layer] => (theta, Scaling::None),
-        _ => (config.theta, config.scaling),
+        Some(theta) if config.windowed[layer] => (theta, &Scaling::None),
+        _ => (config.theta, &config.scaling),
     };
     for i in 0..half {
-        let (frequency, magnitude) = frequency(theta, scaling, i, half);
+        let (frequency, magnitude) = frequency(config, theta, scaling, most, i, half);
         let (sin, cos) = (position as f64 * frequency).sin_cos();
         let (a, b) = (head[i] * magnitude, head[i + half] * magnitude);
         (head[i], head[i + half]) = (a * cos - b * sin, b * cos + a * sin);
@@ -105,7 +119,9 @@ fn softmax(scores: &[f64]) -> Vec<f64> {
 fn attend(config: &Config, layer: usize, qkv: &[Vec<f64>], position: usize, sinks: &[f64]) -> Vec<f64> {
     let d = config.head_dim;
     let scale = match config.family {
-        Family::Gemma3 | Family::Granite => config.attention_scale.map_or(1.0 / (d as f64).sqrt(), f64::from),
+        Family::Gemma2 | Family::Gemma3 | Family::Granite => {
+            config.attention_scale.map_or(1.0 / (d as f64).sqrt(), f64::from)
+        }
         _ => 1.0 / (d as f64).sqrt(),
     };
     let first = match config.window {
@@ -146,6 +162,24 @@ fn block(config: &Config, h: &[f64], gate_up: &[f64], down: &[f64], biases: Opti
     out
 }
 
+/// The shared expert as the one wide block that it is in the family's own code: the pieces behind the `first` experts put together.
+fn shared(config: &Config, first: usize, h: &[f64], gate_up: &[f64], down: &[f64]) -> Vec<f64> {
+    let (hidden, inner) = (config.hidden, config.intermediate);
+    let pieces = first..down.len() / (hidden * inner);
+    let halves = |half: usize| {
+        let rows = move |piece: usize| (2 * piece + half) * inner * hidden..(2 * piece + half + 1) * inner * hidden;
+        pieces.clone().flat_map(move |piece| gate_up[rows(piece)].iter().copied())
+    };
+    let wide: Vec<f64> = halves(0).chain(halves(1)).collect();
+    let row = |output: usize| {
+        let of = move |piece: usize| (piece * hidden + output) * inner..(piece * hidden + output + 1) * inner;
+        pieces.clone().flat_map(move |piece| down[of(piece)].iter().copied())
+    };
+    let narrow: Vec<f64> = (0..hidden).flat_map(row).collect();
+    let config = Config { intermediate: pieces.len() * inner, ..config.clone() };
+    block(&config, h, &wide, &narrow, None)
+}
+
 fn feed_forward(config: &Config, weights: &Synthetic, layer: usize, h: &[f64]) -> Vec<f64> {
     let of = |part| Tensor::Layer(layer, part);
     let Some(mixture) = config.mixture else {
@@ -157,13 +191,15 @@ fn feed_forward(config: &Config, weights: &Synthetic, layer: usize, h: &[f64]) -
         add(&mut logits, &wide(weights.vector(of(Part::RouterBias))));
     }
     let mut chosen: Vec<usize> = (0..mixture.experts).collect();
+    // The last logit is the gate of the shared expert.
+    assert_eq!(logits.len(), mixture.experts + usize::from(mixture.shared > 0));
     chosen.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
     chosen.truncate(mixture.active);
     // gpt-oss: softmax of the chosen. Qwen3: softmax of all, then divided by the sum of the chosen if norm_topk_prob.
     let say = match config.family {
         Family::GptOss => softmax(&chosen.iter().map(|e| logits[*e]).collect::<Vec<_>>()),
         _ => {
-            let all = softmax(&logits);
+            let all = softmax(&logits[..mixture.experts]);
             let sum: f64 = if mixture.normalised { chosen.iter().map(|e| all[*e]).sum() } else { 1.0 };
             chosen.iter().map(|e| all[*e] / sum).collect()
         }
@@ -174,13 +210,18 @@ fn feed_forward(config: &Config, weights: &Synthetic, layer: usize, h: &[f64]) -
     let mut out = vec![0.0; hidden];
     for (expert, say) in chosen.into_iter().zip(say) {
         let part = |all: &[f64]| {
-            let len = all.len() / mixture.experts;
+            let len = all.len() / (mixture.experts + mixture.shared);
             all[expert * len..(expert + 1) * len].to_vec()
         };
         let biases = biases.as_ref().map(|[gate_up, down]| {
             (&gate_up[expert * 2 * inner..(expert + 1) * 2 * inner], &down[expert * hidden..(expert + 1) * hidden])
         });
         let said = block(config, h, &part(&gate_up), &part(&down), biases);
+        out.iter_mut().zip(said).for_each(|(x, y)| *x += say * y);
+    }
+    if mixture.shared > 0 {
+        let say = 1.0 / (1.0 + (-logits[mixture.experts]).exp());
+        let said = shared(config, mixture.experts, h, &gate_up, &down);
         out.iter_mut().zip(said).for_each(|(x, y)| *x += say * y);
     }
     out
@@ -192,7 +233,7 @@ pub(crate) fn forward(config: &Config, settings: &Settings, tokens: &[u32]) -> V
     let d = config.head_dim;
     let table = matrix(&weights, Tensor::Embedding);
     let times_embedding = match config.family {
-        Family::Gemma3 => (config.hidden as f64).sqrt(),
+        Family::Gemma2 | Family::Gemma3 => (config.hidden as f64).sqrt(),
         Family::Granite => f64::from(config.embedding_multiplier),
         _ => 1.0,
     };
@@ -202,7 +243,7 @@ pub(crate) fn forward(config: &Config, settings: &Settings, tokens: &[u32]) -> V
         let of = |part| Tensor::Layer(layer, part);
         // What a block gives is normalised before it is added (Gemma), or multiplied (Granite).
         let added = |mut y: Vec<f64>, norm| {
-            if config.family == Family::Gemma3 {
+            if gemma(config) {
                 y = normed(&y, &weights.vector(of(norm)), config);
             }
             let factor = if config.family == Family::Granite { f64::from(config.residual_multiplier) } else { 1.0 };
@@ -220,7 +261,7 @@ pub(crate) fn forward(config: &Config, settings: &Settings, tokens: &[u32]) -> V
                     let part = if i < config.heads { Part::QueryNorm } else { Part::KeyNorm };
                     head.copy_from_slice(&normed(head, &weights.vector(of(part)), config));
                 }
-                turn(head, position, layer, config);
+                turn(head, position, layer, config, settings.capacity);
             }
         }
         let output = matrix(&weights, of(Part::Output));
@@ -241,5 +282,6 @@ pub(crate) fn forward(config: &Config, settings: &Settings, tokens: &[u32]) -> V
     let head = matrix(&weights, if config.tied { Tensor::Embedding } else { Tensor::Head });
     let h = normed(x.last().unwrap(), &weights.vector(Tensor::FinalNorm), config);
     let scaling = if config.family == Family::Granite { f64::from(config.logits_scaling) } else { 1.0 };
-    times(&head, &h).into_iter().map(|logit| logit / scaling).collect()
+    let bent = |logit: f64| config.logit_softcap.map_or(logit, |cap| f64::from(cap) * (logit / f64::from(cap)).tanh());
+    times(&head, &h).into_iter().map(|logit| bent(logit / scaling)).collect()
 }

@@ -91,7 +91,7 @@ fn logits_agree_with_f64_for_every_family() {
 fn logits_agree_with_f64_for_every_format() {
     let (_, config) = models().swap_remove(1);
     let tokens = prompt(&config, 33, 2);
-    for format in [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0, Format::Bf16, Format::F32] {
+    for format in [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0, Format::Fp8, Format::Bf16, Format::F32] {
         for head in [Format::Q8_0, format] {
             let settings = settings(format, head, Activations::F32, KvType::F32);
             let error = distance(wide(&engine(&config, &settings, &tokens)), &forward(&config, &settings, &tokens));
@@ -129,7 +129,7 @@ fn another_model_gives_other_logits() {
 fn experts_agree_with_f64_in_every_format() {
     let config = model("gpt-oss");
     let tokens = prompt(&config, 33, 2);
-    for format in [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0, Format::Bf16] {
+    for format in [Format::Mxfp4, Format::Nvfp4, Format::Q8_0, Format::Q4_0, Format::Fp8, Format::Bf16] {
         let settings = settings(format, Format::Q8_0, Activations::F32, KvType::F32);
         let error = distance(wide(&engine(&config, &settings, &tokens)), &forward(&config, &settings, &tokens));
         assert!(error < F32_BOUND, "{format}: {error:e}");
@@ -212,6 +212,7 @@ fn agrees_with_scalar(config: &Config) {
         (Format::Nvfp4, Activations::Int8g32),
         (Format::Mxfp4, Activations::Mxfp4),
         (Format::Q8_0, Activations::F32),
+        (Format::Fp8, Activations::Bf16),
         (Format::Bf16, Activations::Bf16),
         (Format::F32, Activations::F32),
     ];

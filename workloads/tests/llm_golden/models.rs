@@ -64,9 +64,45 @@ pub(crate) fn models() -> Vec<(&'static str, Config)> {
                 "rope_scaling":{"rope_type":"yarn","factor":8.0,"beta_fast":4.0,"original_max_position_embeddings":128}"#,
             ),
         ),
+        (
+            "gemma2",
+            config(
+                r#""model_type":"gemma2","hidden_activation":"gelu_pytorch_tanh","query_pre_attn_scalar":50,"sliding_window":9,
+                "attn_logit_softcapping":2.0,"final_logit_softcapping":3.0"#,
+            ),
+        ),
+        ("gemma2, nothing bent", gemma2_straight()),
+        ("phi3, longrope, long", phi3_longrope(48)),
+        ("phi3, longrope, short", phi3_longrope(64)),
+        (
+            "qwen2 with experts, one shared",
+            config(
+                r#""model_type":"qwen2_moe","num_experts":12,"num_experts_per_tok":4,"moe_intermediate_size":32,
+                "shared_expert_intermediate_size":96"#,
+            ),
+        ),
         ("qwen3 with experts", qwen3_moe("")),
         ("qwen3 with experts, weights of all", qwen3_moe(r#","norm_topk_prob":false"#)),
     ]
+}
+
+fn gemma2_straight() -> Config {
+    let text =
+        r#""model_type":"gemma2","attn_logit_softcapping":null,"final_logit_softcapping":null,"sliding_window":500"#;
+    config(text)
+}
+
+/// Twelve frequencies, three quarters of a head of 32, trained for so many tokens; sequences may have 64.
+fn phi3_longrope(trained: usize) -> Config {
+    let list = |first: f64, step: f64| {
+        let factors: Vec<String> = (0..12).map(|i| (first + step * f64::from(i * i)).to_string()).collect();
+        factors.join(",")
+    };
+    let (short, long) = (list(1.0, 0.01), list(1.1, 0.3));
+    config(&format!(
+        r#""model_type":"phi3","partial_rotary_factor":0.75,"original_max_position_embeddings":{trained},
+        "rope_scaling":{{"type":"longrope","short_factor":[{short}],"long_factor":[{long}]}}"#
+    ))
 }
 
 fn qwen3_moe(more: &str) -> Config {

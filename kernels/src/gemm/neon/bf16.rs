@@ -1,12 +1,12 @@
 //! bf16 gemm on Arm with bf16 matrix products: `bfmmla` sums four products for each of 2 × 2 rows and outputs in f32.
 //!
-//! bf16 holds every weight but f32: FP4 values with and without their scale and codes of q8_0 and q4_0 exactly, so that blocks can
+//! bf16 holds every weight but f32: FP4 values with and without their scale, E4M3, and codes of q8_0 and q4_0 exactly, so that blocks can
 //! be summed unscaled and scaled once. On the error, u = 2⁻²⁴: `bfmmla` adds two pairs of exact products in turn, rounding the sum of a pair and each addition
 //! to odd, so by less than 2u of Σ|a·b| each. In a stretch of c elements a term passes through at most 1 + ⌈c / 2⌉ of these:
 //! (c + 3) u. Additions of stretches and panels, the row's scale and the bias round by u each. Altogether, in u, against the
 //! min(k, 512) + ⌈k / 512⌉ + 8 of `Gemm::tolerance`:
 //!
-//! - bf16 and scaled FP4 weights: min(k, 256) + 3 + ⌈k / 256⌉ + 2. It is less up to [`MOST_K`];
+//! - bf16, fp8 and scaled FP4 weights: min(k, 256) + 3 + ⌈k / 256⌉ + 2. It is less up to [`MOST_K`];
 //! - blocks of 32: 32 + 3, 8 blocks a panel, ⌈k / 256⌉ panels, 2; of 16: 16 + 3, 16 blocks, ⌈k / 256⌉ panels, 2. (Of a k below
 //!   256 as many blocks as it has: 32 + 3 + 1 + 2 against 32 + 1 + 8 for one of them.)
 //!
@@ -57,27 +57,31 @@ impl Implementation<Gemm> for NeonBf16 {
         crate::cpu::Cpu::of(device)?;
         match (op.weights, op.activations) {
             (Format::F32, Activations::Bf16) => Err(Unsupported("f32 weights are not exact in bf16".to_owned())),
-            (_, Activations::Bf16) if op.k > MOST_K => {
+            (_, Activations::Bf16 | Activations::Fp8) if op.k > MOST_K => {
                 Err(Unsupported(format!("k = {} is more than the {MOST_K} whose rounding was bounded", op.k)))
             }
-            (_, Activations::Bf16) => require(NEON_BF16),
+            (_, Activations::Bf16) | (Format::Fp8, Activations::Fp8) => require(NEON_BF16),
             (_, activations) => Err(Unsupported(format!("bf16 matrix products take no {activations} activations"))),
         }
     }
     fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
         self.supports(op, device)?;
-        let walk = walk(op);
-        let plan = Plan {
-            few: FEW,
-            group: GROUP,
-            row_words: walk.units * walk.words,
-            grouped_words: walk.units * walk.words,
-            panel: TILES * walk.panel * walk.lines * LINE,
-            factor: layout::factor(op.weights, false),
-            codes: 0,
-            scales: 0,
-        };
-        tiled::prepare::<Self>(op, weights, device, plan)
+        tiled::prepare::<Self>(op, weights, device, plan(op))
+    }
+}
+
+/// Scratch.
+pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
+    let walk = walk(op);
+    Plan {
+        few: FEW,
+        group: GROUP,
+        row_words: walk.units * walk.words,
+        grouped_words: walk.units * walk.words,
+        panel: TILES * walk.panel * walk.lines * LINE,
+        factor: layout::factor(op.weights, false),
+        codes: 0,
+        scales: 0,
     }
 }
 
@@ -181,6 +185,12 @@ fn panels(call: &mut Multiply<'_>) {
         format @ (Format::Mxfp4 | Format::Nvfp4) => plain_walk(call.op).panels(
             call,
             |tile, from, panel| unpack::bf16_scaled(format, tile, from, panel),
+            |panel, acts, sums| plain_micro(panel, acts, sums),
+            by_pairs,
+        ),
+        Format::Fp8 => plain_walk(call.op).panels(
+            call,
+            |tile, from, panel| unpack::fp8_pairs(tile, from, panel),
             |panel, acts, sums| plain_micro(panel, acts, sums),
             by_pairs,
         ),

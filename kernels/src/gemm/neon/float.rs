@@ -15,7 +15,7 @@ use std::arch::aarch64::*;
 
 /// The float kernels of `neon`.
 #[derive(Debug)]
-pub(super) struct NeonFloat;
+pub(in crate::gemm) struct NeonFloat;
 
 /// Rows that the kernel takes at a time: with half a line of outputs 8 × 2 sums, 2 vectors of weights and 2 of activations, 20 of
 /// 32 registers. Sixteen sums cover latency × pipes of every core: 4 × 4 on Neoverse V2, and 2 × 6 on Cortex-X925, whose multiply-
@@ -27,7 +27,7 @@ const PANEL: usize = 128;
 const _: () = assert!(PANEL <= crate::gemm::CHUNK);
 
 /// Scratch.
-pub(super) fn plan(op: &Gemm) -> Plan {
+pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
     Plan {
         few: FEW,
         group: GROUP,

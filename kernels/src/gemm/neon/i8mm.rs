@@ -26,7 +26,7 @@ use crate::cpu::neon_asm::smmla;
 use crate::format::Format;
 use crate::gemm::Gemm;
 use crate::gemm::packed::{LANES, LINE, Tile};
-use crate::gemm::tiled::{self, Kernels, Multiply, Quantise};
+use crate::gemm::tiled::{self, Kernels, Multiply, Plan, Quantise};
 use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
 use std::arch::aarch64::*;
 
@@ -51,8 +51,13 @@ impl Implementation<Gemm> for NeonI8mm {
     }
     fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
         self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, integer_plan(op, GROUP, 2))
+        tiled::prepare::<Self>(op, weights, device, plan(op))
     }
+}
+
+/// Scratch.
+pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
+    integer_plan(op, GROUP, 2)
 }
 
 impl Kernels for NeonI8mm {

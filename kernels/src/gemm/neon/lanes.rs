@@ -178,9 +178,15 @@ pub(super) fn scales_at(format: Format, bytes: &[u8], v: usize) -> float32x4_t {
 fn from_halves(halves: [uint16x8_t; 2]) -> [float32x4_t; VECTORS] {
     std::array::from_fn(|v| {
         let half = halves[v / 2];
-        let four = if v % 2 == 0 { vget_low_u16(half) } else { vget_high_u16(half) };
-        vcvt_f32_f16(vreinterpret_f16_u16(four))
+        widen_half(if v % 2 == 0 { vget_low_u16(half) } else { vget_high_u16(half) })
     })
+}
+
+/// Four f16 to f32.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn widen_half(four: uint16x4_t) -> float32x4_t {
+    vcvt_f32_f16(vreinterpret_f16_u16(four))
 }
 
 /// What the sixteen codes of a four-bit format stand for, as integers: twice the values of E2M1.

@@ -7,7 +7,7 @@
 
 use super::lanes::{put_codes, values};
 use crate::format::int8::{INT8_GROUP, scale_and_inverse};
-use crate::format::{Format, bf16};
+use crate::format::{Format, bf16, fp8};
 use crate::gemm::packed::{LANES, LINE};
 use crate::gemm::tiled::{FEW, Plan, Quantise, TILES};
 use crate::gemm::{Activations, Gemm};
@@ -22,12 +22,13 @@ pub(super) const fn integer_words(block: usize) -> usize {
     block / 4 + 2
 }
 
-/// What decoding leaves out: codes of FP4 are twice their value, and E4M3 scales are read as f16, whose exponent bias is 8 more.
+/// What decoding leaves out: codes of FP4 are twice their value, and E4M3 scales and weights are read as f16, whose exponent bias is 8 more.
 pub(super) fn factor(format: Format, doubled: bool) -> f32 {
     let half = if doubled { 0.5 } else { 1.0 };
     match format {
         Format::Mxfp4 => half,
         Format::Nvfp4 => 256.0 * half,
+        Format::Fp8 => 256.0,
         _ => 1.0,
     }
 }
@@ -147,18 +148,23 @@ fn round_codes(x: &[f32], inverse: f32, codes: &mut [i8]) {
     }
 }
 
-/// Rows of x as f32, or rounded to bf16 and widened again: one word a unit.
+/// Rows of x as f32, or rounded to bf16 or E4M3 and widened again: one word a unit.
 pub(super) fn floats<const GROUP: usize>(call: &mut Quantise<'_>) {
-    let (k, rounded) = (call.op.k, call.op.activations == Activations::Bf16);
+    let (k, activations) = (call.op.k, call.op.activations);
     blank_missing_rows(call, GROUP, k);
     for row in call.rows.clone() {
         let (at, x) = (row - call.rows.start, &call.x[row * k..][..k]);
-        call.row_scales[at] = call.factor;
-        let group = if call.grouped { GROUP } else { 1 };
-        if rounded {
-            place::<1>(call.out, at, (group, k, 1), |u, _| i32::from(bf16::encode(x[u]).cast_signed()) << 16);
-        } else {
-            place::<1>(call.out, at, (group, k, 1), |u, _| x[u].to_bits().cast_signed());
+        let scale = activations.row_scale(x);
+        call.row_scales[at] = scale * call.factor;
+        let shape = (if call.grouped { GROUP } else { 1 }, k, 1);
+        match activations {
+            Activations::Bf16 => {
+                place::<1>(call.out, at, shape, |u, _| i32::from(bf16::encode(x[u]).cast_signed()) << 16);
+            }
+            Activations::Fp8 => {
+                place::<1>(call.out, at, shape, |u, _| fp8::element(x[u], scale).to_bits().cast_signed());
+            }
+            _ => place::<1>(call.out, at, shape, |u, _| x[u].to_bits().cast_signed()),
         }
     }
 }
@@ -169,8 +175,12 @@ pub(super) fn bf16_pairs<const GROUP: usize>(call: &mut Quantise<'_>, units: usi
     blank_missing_rows(call, GROUP, units * words);
     for row in call.rows.clone() {
         let (at, x) = (row - call.rows.start, &call.x[row * k..][..k]);
-        call.row_scales[at] = call.factor;
-        let value = |i: usize| x.get(i).map_or(0, |x| u32::from(bf16::encode(*x)));
+        let fp8 = call.op.activations == Activations::Fp8;
+        let scale = call.op.activations.row_scale(x);
+        call.row_scales[at] = scale * call.factor;
+        // What is rounded to E4M3 is exact in bf16.
+        let value =
+            |i: usize| x.get(i).map_or(0, |x| u32::from(bf16::encode(if fp8 { fp8::element(*x, scale) } else { *x })));
         place::<2>(call.out, at, (if call.grouped { GROUP } else { 1 }, units, words), |u, i| {
             let first = 2 * (u * words + i);
             (value(first) | value(first + 1) << 16).cast_signed()

@@ -193,6 +193,38 @@ pub(super) fn bf16_pairs(tile: Tile<'_>, from: usize, panel: &mut [[u8; LINE]]) 
     }
 }
 
+/// Two elements of k of eight outputs, outputs 0–3 and 4–7, from a vector of their E4M3 codes: 2⁻⁸ of each value, as f16 with its
+/// exponent bias of 8 less. Codes of NaN come out as numbers: the scale of their output is NaN.
+#[inline]
+#[target_feature(enable = "neon")]
+fn two_k_of_fp8(codes: uint8x16_t) -> [[float32x4_t; 2]; 2] {
+    let codes = vreinterpretq_s16_u8(codes);
+    [vshlq_n_s16::<8>(codes), codes].map(|codes| {
+        // Sign to bit 15, exponent and mantissa to 13..7.
+        let half = vandq_u16(vreinterpretq_u16_s16(vshrq_n_s16::<1>(codes)), vdupq_n_u16(0xbf80));
+        [widen_half(vget_low_u16(half)), widen_half(vget_high_u16(half))]
+    })
+}
+
+/// For `bfmmla` with fp8 weights: two lines for each 4 of k, two outputs × 4 bf16 a vector, zeros beyond the end.
+#[target_feature(enable = "neon")]
+pub(super) fn fp8_pairs(tile: Tile<'_>, from: usize, panel: &mut [[u8; LINE]]) {
+    let lines = tile.codes.as_chunks::<LINE>().0[from..].iter();
+    for (line, out) in lines.zip(panel.as_chunks_mut::<2>().0) {
+        prefetch(line.as_ptr().wrapping_add(AHEAD));
+        for half in 0..2 {
+            let (first, second) = (two_k_of_fp8(load(line, half)), two_k_of_fp8(load(line, half + 2)));
+            for i in 0..2 {
+                let pair = |[even, odd]: [[float32x4_t; 2]; 2]| {
+                    let (even, odd) = (vreinterpretq_u16_f32(even[i]), vreinterpretq_u16_f32(odd[i]));
+                    vreinterpretq_u8_u16(vtrn2q_u16(even, odd))
+                };
+                put_two(out, 2 * half + i, zipped(pair(first), pair(second)));
+            }
+        }
+    }
+}
+
 /// f32 of four outputs for each of their four codes.
 #[inline]
 #[target_feature(enable = "neon")]
@@ -220,6 +252,19 @@ pub(super) fn floats(format: Format, tile: Tile<'_>, from: usize, panel: &mut [[
     };
     match format {
         Format::F32 => panel.copy_from_slice(&tile.codes.as_chunks::<LINE>().0[from..][..panel.len()]),
+        Format::Fp8 => {
+            for (line, out) in tile.codes.as_chunks::<LINE>().0[from / 4..].iter().zip(panel.chunks_mut(4)) {
+                prefetch(line.as_ptr().wrapping_add(AHEAD));
+                for v in 0..VECTORS {
+                    // Vectors 0 and 1 hold the first two of k, for eight outputs each; the last four of a k may be fewer.
+                    let two = two_k_of_fp8(load(line, v));
+                    for (two, out) in two.into_iter().zip(out.iter_mut().skip(v / 2 * 2)) {
+                        put(out, v % 2 * 2, vreinterpretq_u8_f32(two[0]));
+                        put(out, v % 2 * 2 + 1, vreinterpretq_u8_f32(two[1]));
+                    }
+                }
+            }
+        }
         Format::Bf16 => {
             for (line, out) in tile.codes.as_chunks::<LINE>().0[from / 2..].iter().zip(panel.chunks_mut(2)) {
                 prefetch(line.as_ptr().wrapping_add(AHEAD));

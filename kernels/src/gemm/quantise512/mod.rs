@@ -20,7 +20,7 @@ fn round(activations: Activations, x: &[f32], codes: &mut [i8], scales: &mut [f3
         Activations::Int8g32 => round_blocks::<{ round::INT8 }, 2>(x, codes, scales, bytes),
         Activations::Mxfp4 => round_blocks::<{ round::MXFP4 }, 2>(x, codes, scales, bytes),
         Activations::Nvfp4 => round_blocks::<{ round::NVFP4 }, 1>(x, codes, scales, bytes),
-        Activations::F32 | Activations::Bf16 => unreachable!("float activations have no codes"),
+        Activations::F32 | Activations::Bf16 | Activations::Fp8 => unreachable!("float activations have no codes"),
     }
 }
 

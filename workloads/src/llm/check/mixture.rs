@@ -5,8 +5,6 @@ use crate::llm::blocks::MixtureOps;
 use crate::llm::forward::Stage;
 use crate::llm::state::{Routed, RunState};
 use crate::llm::weights::{Part, Tensor};
-use spark_kernels::format::Format;
-use spark_kernels::format::synth::synth_tensor_scale;
 use spark_kernels::moe::{Experts, Grouping, Route};
 use spark_kernels::{Buffer, Example, Fault, Host, Live, parity};
 
@@ -34,10 +32,10 @@ impl Checker<'_> {
     }
 
     fn route(&mut self, stage: Stage, op: &Route, routed: &Routed, live: &Live) -> Result<(), Fault> {
-        let (rows, choices) = (live.rows(), live.rows() * op.active);
+        let (rows, choices) = (live.rows(), live.rows() * op.taken());
         let example = Example {
             weights: vec![],
-            inputs: vec![self.values(&routed.logits, rows * op.experts)?.into()],
+            inputs: vec![self.values(&routed.logits, rows * op.logits())?.into()],
             outputs: vec![vec![0_u32; choices].into(), vec![0.0_f32; choices].into()],
             live: live.clone(),
         };
@@ -80,8 +78,9 @@ impl Checker<'_> {
             let of_experts = chosen.iter().flat_map(|id| outputs.iter().map(move |at| *id as usize * n + at));
             let bytes: Vec<u8> = of_experts.clone().flat_map(|row| self.weights.rows(tensor, row..row + 1)).collect();
             let mut operands = vec![stored(format, bytes)];
-            if format == Format::Nvfp4 {
-                operands.push(vec![synth_tensor_scale(format)].into());
+            let scales = self.weights.scales(tensor, of_experts.clone());
+            if !scales.is_empty() {
+                operands.push(scales.into());
             }
             if let Some(bias) = &bias {
                 operands.push(of_experts.map(|row| bias[row]).collect::<Vec<_>>().into());

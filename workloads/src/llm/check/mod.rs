@@ -16,12 +16,12 @@ use crate::llm::weights::{Part, Synthetic, Tensor};
 use half::bf16;
 use spark_kernels::embed::Embed;
 use spark_kernels::format::Format;
-use spark_kernels::format::synth::synth_tensor_scale;
 use spark_kernels::gemm::Gemm;
 use spark_kernels::parity::{self, Check};
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::Rope;
 use spark_kernels::sample::Sample;
+use spark_kernels::softcap::Softcap;
 use spark_kernels::swiglu::SwiGlu;
 use spark_kernels::{Buffer, Device, Example, Fault, Host, Live, Op};
 use std::sync::Arc;
@@ -44,6 +44,8 @@ pub(crate) struct Checker<'a> {
     x: Vec<f32>,
     /// q, k and v before they are turned.
     qkv: Vec<f32>,
+    /// Logits before they are bent.
+    logits: Vec<f32>,
     pub(crate) findings: Findings,
 }
 
@@ -57,7 +59,8 @@ impl<'a> Checker<'a> {
         let blocks = Blocks::new(config, settings);
         let device = device.clone();
         let findings = Findings::default();
-        Self { blocks, config, settings, weights, device, passes: 0, x: Vec::new(), qkv: Vec::new(), findings }
+        let (x, qkv, logits) = (Vec::new(), Vec::new(), Vec::new());
+        Self { blocks, config, settings, weights, device, passes: 0, x, qkv, logits, findings }
     }
     fn values(&self, buffer: &Buffer, len: usize) -> Result<Vec<f32>, Fault> {
         match self.device.download(buffer)? {
@@ -127,8 +130,9 @@ impl<'a> Checker<'a> {
         outputs.dedup();
         let bytes: Vec<u8> = outputs.iter().flat_map(|&row| self.weights.rows(tensor, row..row + 1)).collect();
         let mut weights = vec![stored(format, bytes)];
-        if format == Format::Nvfp4 {
-            weights.push(vec![synth_tensor_scale(format)].into());
+        let scales = self.weights.scales(tensor, outputs.iter().copied());
+        if !scales.is_empty() {
+            weights.push(scales.into());
         }
         if let Some(bias) = self.bias(tensor, op.bias) {
             weights.push(outputs.iter().map(|&at| bias[at]).collect::<Vec<_>>().into());
@@ -160,8 +164,9 @@ impl<'a> Checker<'a> {
         self.x = self.values(&s.x, rows * width)?;
         let row = |&token: &u32| self.weights.rows(Tensor::Embedding, token as usize..token as usize + 1);
         let mut weights: Vec<Host> = vec![tokens.iter().flat_map(row).collect::<Vec<u8>>().into()];
-        if self.settings.head == Format::Nvfp4 {
-            weights.push(vec![synth_tensor_scale(Format::Nvfp4)].into());
+        let scales = self.weights.scales(Tensor::Embedding, tokens.iter().map(|token| *token as usize));
+        if !scales.is_empty() {
+            weights.push(scales.into());
         }
         let op = Embed { rows, vocab: rows, ..self.blocks.embed() };
         let example = Example {
@@ -239,6 +244,16 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
+    fn softcap(&mut self, s: &RunState) -> Result<(), Fault> {
+        let Some(op) = self.blocks.softcap() else { return Ok(()) };
+        let rows = s.live.rows();
+        let got = [Host::F32(self.values(&s.logits, rows * op.width)?)];
+        let outputs = vec![std::mem::take(&mut self.logits).into()];
+        let example = Example { weights: vec![], inputs: vec![], outputs, live: Live::one(rows, 0) };
+        self.compare(Stage::Softcap, &Softcap { rows, ..op }, &example, &got);
+        Ok(())
+    }
+
     fn sample(&mut self, s: &RunState) -> Result<(), Fault> {
         let (op, rows) = (self.blocks.sample(), self.settings.sequences);
         let example = Example {
@@ -279,7 +294,7 @@ impl Watch for Checker<'_> {
         }
         // From here on the last tokens alone are worked on, whatever pass it was.
         let in_tail = match stage {
-            Stage::FinalNorm | Stage::Head | Stage::Sample => true,
+            Stage::FinalNorm | Stage::Head | Stage::Softcap | Stage::Sample => true,
             Stage::FeedForwardNorm(l) | Stage::Router(l) | Stage::Route(l) => l == last,
             Stage::GateUp(l) | Stage::SwiGlu(l) | Stage::Down(l) => l == last,
             _ => false,
@@ -326,7 +341,11 @@ impl Watch for Checker<'_> {
                 self.product(stage, &self.blocks.down(), of(l, Part::Down), &s.activated, &s.delta, rows)
             }
             Stage::FinalNorm => self.norm(stage, Tensor::FinalNorm, Some(of(last, Part::PostFeedForwardNorm)), s),
-            Stage::Head => self.product(stage, &self.blocks.head(), Tensor::Head, &s.h, &s.logits, rows),
+            Stage::Head => {
+                self.logits = self.values(&s.logits, rows * self.config.vocab)?;
+                self.product(stage, &self.blocks.head(), Tensor::Head, &s.h, &s.logits, rows)
+            }
+            Stage::Softcap => self.softcap(s),
             Stage::Sample => self.sample(s),
             _ => Ok(()),
         }

@@ -21,13 +21,17 @@ pub(super) fn rotary(family: Family, fields: &Fields<'_>, head_dim: usize) -> Re
 }
 
 /// The base of the frequencies in layers with a window, where they have another than the rest.
-pub(super) fn local_theta(family: Family, fields: &Fields<'_>) -> Result<Option<f64>, ConfigError> {
+pub(super) fn local_theta(
+    family: Family,
+    fields: &Fields<'_>,
+    sizes: (usize, usize),
+) -> Result<Option<f64>, ConfigError> {
     if family != Family::Gemma3 {
         return Ok(None);
     }
     let usual = fields.positive("rope_local_base_freq", 1e12)?.unwrap_or(10_000.0);
     match fields.object("rope_parameters")?.and_then(|both| both.get("sliding_attention")) {
-        Some(_) => crate::llm::position::read(fields, "sliding_attention", usual).map(|(theta, _)| Some(theta)),
+        Some(_) => crate::llm::position::read(fields, "sliding_attention", usual, sizes).map(|read| Some(read.theta)),
         None => Ok(Some(usual)),
     }
 }
@@ -39,26 +43,31 @@ pub(super) fn scores(
     head_dim: usize,
 ) -> Result<(Option<f32>, Option<f32>), ConfigError> {
     let scale = match family {
-        Family::Gemma3 => {
+        Family::Gemma2 | Family::Gemma3 => {
             let scalar = fields.positive("query_pre_attn_scalar", 1e9)?.unwrap_or(256.0);
             (scalar != head_dim as f64).then(|| (1.0 / scalar.sqrt()) as f32)
         }
         Family::Granite => Some(fields.positive("attention_multiplier", 1e9)?.unwrap_or(1.0) as f32),
         _ => None,
     };
-    let softcap = fields.positive("attn_logit_softcapping", 1e9)?.map(|cap| cap as f32);
-    if softcap.is_some() && family != Family::Gemma3 {
+    Ok((scale, softcap(family, fields, "attn_logit_softcapping", 50.0)?))
+}
+
+/// What the field of that name bends to; Gemma 2 has `usual` where the field is left out, and nothing where it is null.
+pub(super) fn softcap(family: Family, fields: &Fields<'_>, name: &str, usual: f32) -> Result<Option<f32>, ConfigError> {
+    let cap = fields.positive(name, 1e9)?.map(|cap| cap as f32);
+    if cap.is_some() && !family.is_gemma() {
         let mend = format!("{} models have none: leave it out", family.name());
-        return Err(fields.error("attn_logit_softcapping", "is given", &mend));
+        return Err(fields.error(name, "is given", &mend));
     }
-    Ok((scale, softcap))
+    Ok(if family == Family::Gemma2 && !fields.mentions(name) { Some(usual) } else { cap })
 }
 
 impl Config {
     /// Which layers have a sliding window, and how long it is.
     pub(super) fn read_window(&mut self, fields: &Fields<'_>) -> Result<(), ConfigError> {
         let usual = match self.family {
-            Family::Gemma3 => Some(4096),
+            Family::Gemma2 | Family::Gemma3 => Some(4096),
             Family::GptOss => Some(128),
             _ => None,
         };
@@ -81,7 +90,7 @@ impl Config {
                 }
                 Family::Mistral | Family::Phi3 => vec![true; layers],
                 // Off unless it is switched on, and then from one layer on.
-                Family::Qwen2 | Family::Qwen3 | Family::Qwen3Moe => {
+                Family::Qwen2 | Family::Qwen2Moe | Family::Qwen3 | Family::Qwen3Moe => {
                     if fields.flag("use_sliding_window")? != Some(true) {
                         self.notes.push(format!("sliding_window {window} is switched off by use_sliding_window"));
                         return Ok(());
@@ -94,7 +103,7 @@ impl Config {
                     let period = pattern("sliding_window_pattern", 6)?;
                     (0..layers).map(|layer| (layer + 1) % period != 0).collect()
                 }
-                Family::GptOss => (0..layers).map(|layer| layer % 2 == 0).collect(),
+                Family::Gemma2 | Family::GptOss => (0..layers).map(|layer| layer % 2 == 0).collect(),
             }
         };
         if window >= self.context {

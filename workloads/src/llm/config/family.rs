@@ -12,10 +12,14 @@ pub enum Family {
     Mistral,
     /// Qwen2 and Qwen2.5: biases on q, k and v.
     Qwen2,
+    /// Qwen2 with experts, among them one that every token is given to as far as a gate of its own says.
+    Qwen2Moe,
     /// Qwen3, dense: q and k normalised head by head.
     Qwen3,
     /// Qwen3 with experts.
     Qwen3Moe,
+    /// Gemma 2: norms before and behind each block, a window in every other layer, scores and logits bent, a GELU gate.
+    Gemma2,
     /// Gemma 3: norms before and behind each block, local and global layers, a GELU gate.
     Gemma3,
     /// Granite 3: multipliers.
@@ -40,12 +44,14 @@ pub(super) struct Usual {
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
+        Self::Qwen2Moe,
         Self::Qwen3,
         Self::Qwen3Moe,
+        Self::Gemma2,
         Self::Gemma3,
         Self::Granite,
         Self::Phi3,
@@ -57,13 +63,19 @@ impl Family {
             Self::Llama => "llama",
             Self::Mistral => "mistral",
             Self::Qwen2 => "qwen2",
+            Self::Qwen2Moe => "qwen2_moe",
             Self::Qwen3 => "qwen3",
             Self::Qwen3Moe => "qwen3_moe",
+            Self::Gemma2 => "gemma2",
             Self::Gemma3 => "gemma3_text",
             Self::Granite => "granite",
             Self::Phi3 => "phi3",
             Self::GptOss => "gpt_oss",
         }
+    }
+    /// Whether it is one of Gemma's: norms behind blocks too, 1 more in every gain, embeddings times √hidden, a GELU gate.
+    pub const fn is_gemma(self) -> bool {
+        matches!(self, Self::Gemma2 | Self::Gemma3)
     }
     pub(super) fn read(fields: &Fields<'_>) -> Result<Self, ConfigError> {
         let name = fields.text("model_type")?;
@@ -94,6 +106,15 @@ impl Family {
             // Qwen3's own code takes 128, whatever the width.
             Self::Qwen3 => Usual { head_dim: Some(128), ..plain },
             Self::Qwen3Moe => Usual { head_dim: Some(128), context: 32_768, ..plain },
+            Self::Qwen2Moe => Usual { context: 32_768, ..plain },
+            Self::Gemma2 => Usual {
+                heads: Some(8),
+                kv_heads: Some(4),
+                head_dim: Some(256),
+                vocab: Some(256_000),
+                context: 8192,
+                ..plain
+            },
             Self::Gemma3 => Usual {
                 heads: Some(8),
                 kv_heads: Some(4),
@@ -113,7 +134,7 @@ impl Family {
 
     /// Refuses by name what would change the computation.
     pub(super) fn supports(self, fields: &Fields<'_>) -> Result<(), ConfigError> {
-        let acts: &[&str] = if self == Self::Gemma3 { &["gelu_pytorch_tanh"] } else { &["silu"] };
+        let acts: &[&str] = if self.is_gemma() { &["gelu_pytorch_tanh"] } else { &["silu"] };
         for name in ["hidden_act", "hidden_activation"] {
             if let Some(act) = fields.text(name)?.filter(|act| !acts.contains(act)) {
                 let what = format!("'{}' is not computed for {}", clean(act), self.name());
@@ -123,14 +144,12 @@ impl Family {
         if fields.flag("mlp_bias")? == Some(true) {
             return Err(fields.error("mlp_bias", "is true", "biases of the feed-forward block are gpt_oss's alone"));
         }
-        if fields.positive("final_logit_softcapping", 1e9)?.is_some() {
-            let mend = "logits are not bent here: choose a model where it is null";
-            return Err(fields.error("final_logit_softcapping", "is given", mend));
-        }
-        // Blocks beside the experts, and layers without any, are of other families.
+        // Blocks beside the experts are of other families, and so are their names.
         for name in ["shared_expert_intermediate_size", "n_shared_experts", "num_shared_experts"] {
-            if fields.number(name)?.is_some_and(|number| number != 0.0) {
-                return Err(fields.error(name, "is not 0", "shared experts are not computed: choose a model without"));
+            let own = self == Self::Qwen2Moe && name == "shared_expert_intermediate_size";
+            if !own && fields.number(name)?.is_some_and(|number| number != 0.0) {
+                let mend = "only qwen2_moe's shared_expert_intermediate_size is computed: choose a model without";
+                return Err(fields.error(name, "is not 0", mend));
             }
         }
         for kind in fields.texts("layer_types")? {

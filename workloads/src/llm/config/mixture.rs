@@ -14,17 +14,34 @@ pub struct Mixture {
     pub normalised: bool,
     /// Whether router and experts have biases (gpt-oss).
     pub bias: bool,
+    /// Experts beside those, which every token is given to with the weight that a gate says, one logit more of the router's. One that
+    /// is so many times as wide as the others is so many of their width: its outputs are a sum over its width.
+    pub shared: usize,
 }
 
 /// More experts a layer than any model has.
 const MOST_EXPERTS: usize = 1 << 12;
 
 impl Mixture {
-    pub(super) fn read(family: Family, fields: &Fields<'_>) -> Result<Option<Self>, ConfigError> {
+    /// Logits of the router, the gate's among them.
+    pub fn logits(&self) -> usize {
+        self.experts + usize::from(self.shared > 0)
+    }
+    /// Experts whose weights there are.
+    pub fn all(&self) -> usize {
+        self.experts + self.shared
+    }
+    /// Experts a token goes through.
+    pub fn taken(&self) -> usize {
+        self.active + self.shared
+    }
+    pub(super) fn read(family: Family, fields: &Fields<'_>, width: usize) -> Result<Option<Self>, ConfigError> {
         let (experts, normalised, bias) = match family {
             // Published code names both; the first is what its own class calls it.
             Family::GptOss => ("num_local_experts", true, true),
-            Family::Qwen3Moe => ("num_experts", fields.flag("norm_topk_prob")?.unwrap_or(false), false),
+            Family::Qwen2Moe | Family::Qwen3Moe => {
+                ("num_experts", fields.flag("norm_topk_prob")?.unwrap_or(false), false)
+            }
             _ => return Ok(None),
         };
         if fields.optional_size("decoder_sparse_step", Largest(1 << 12))?.is_some_and(|step| step != 1) {
@@ -42,6 +59,16 @@ impl Mixture {
             let what = format!("{active} is more than the {experts} experts there are");
             return Err(fields.error(name, &what, "choose at most as many"));
         }
-        Ok(Some(Self { experts, active, normalised, bias }))
+        let name = "shared_expert_intermediate_size";
+        let shared = match family {
+            // Its own class has one of 5632 where the file says nothing.
+            Family::Qwen2Moe => fields.optional_size(name, Largest(1 << 20))?.unwrap_or(5632),
+            _ => 0,
+        };
+        if !shared.is_multiple_of(width) {
+            let what = format!("{shared} is no multiple of moe_intermediate_size {width}");
+            return Err(fields.error(name, &what, "shared experts are computed as experts of that width"));
+        }
+        Ok(Some(Self { experts, active, normalised, bias, shared: shared / width }))
     }
 }

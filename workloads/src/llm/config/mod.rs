@@ -40,6 +40,8 @@ pub struct Config {
     pub theta: f64,
     /// How they are stretched for long contexts.
     pub scaling: Scaling,
+    /// How they are stretched in place of that where sequences may have more tokens than this (longrope).
+    pub long_scaling: Option<(usize, Scaling)>,
     /// Base of the frequencies of layers with a window, unscaled, where it is another (Gemma 3).
     pub local_theta: Option<f64>,
     /// Tokens that a layer with a window sees.
@@ -66,6 +68,8 @@ pub struct Config {
     pub attention_scale: Option<f32>,
     /// What scores are bent to by a tanh.
     pub softcap: Option<f32>,
+    /// What logits are bent to by a tanh.
+    pub logit_softcap: Option<f32>,
     /// What embeddings are multiplied with.
     pub embedding_multiplier: f32,
     /// What a block's result is multiplied with before it is added (Granite).
@@ -136,49 +140,56 @@ impl Config {
             return Err(fields.error("num_attention_heads", &what, "choose fewer or smaller heads"));
         }
         let layers = size("num_hidden_layers", None, LARGEST_DEPTH)?;
-        let (theta, scaling) = crate::llm::position::read(fields, "full_attention", usual.theta)?;
-        let mixture = Mixture::read(family, fields)?;
-        let width = if family == Family::Qwen3Moe { "moe_intermediate_size" } else { "intermediate_size" };
+        let rotary = attention::rotary(family, fields, head_dim)?;
+        let context = fields.optional_size("max_position_embeddings", Largest(1 << 40))?.unwrap_or(usual.context);
+        let positions = crate::llm::position::read(fields, "full_attention", usual.theta, (context, rotary))?;
+        let moe = matches!(family, Family::Qwen2Moe | Family::Qwen3Moe);
+        let width = if moe { "moe_intermediate_size" } else { "intermediate_size" };
         let biased = fields.flag("attention_bias")?.unwrap_or(family == Family::GptOss);
+        let qwen2 = matches!(family, Family::Qwen2 | Family::Qwen2Moe);
         let number = |name: &str| fields.positive(name, 1e9).map(|number| number.unwrap_or(1.0) as f32);
         let (scale, softcap) = attention::scores(family, fields, head_dim)?;
+        let intermediate = size(width, None, LARGEST_SIZE)?;
+        let mixture = Mixture::read(family, fields, intermediate)?;
         let mut config = Self {
             family,
             hidden,
-            intermediate: size(width, None, LARGEST_SIZE)?,
+            intermediate,
             layers,
             heads,
             kv_heads,
             head_dim,
-            rotary: attention::rotary(family, fields, head_dim)?,
+            rotary,
             vocab: size("vocab_size", usual.vocab, 1 << 22)?,
             // Defaults are those of Hugging Face's own configuration classes.
             eps: fields.positive("rms_norm_eps", 1e-1)?.unwrap_or(usual.eps) as f32,
-            theta,
-            scaling,
-            local_theta: attention::local_theta(family, fields)?,
+            theta: positions.theta,
+            scaling: positions.scaling,
+            long_scaling: positions.long,
+            local_theta: attention::local_theta(family, fields, (context, rotary))?,
             window: None,
             windowed: vec![false; layers],
-            tied: fields.flag("tie_word_embeddings")?.unwrap_or(family == Family::Gemma3),
-            context: fields.optional_size("max_position_embeddings", Largest(1 << 40))?.unwrap_or(usual.context),
+            tied: fields.flag("tie_word_embeddings")?.unwrap_or(family.is_gemma()),
+            context,
             // Qwen2 has these three whatever the field says.
-            qkv_bias: family == Family::Qwen2 || biased,
-            output_bias: family != Family::Qwen2 && biased,
+            qkv_bias: qwen2 || biased,
+            output_bias: !qwen2 && biased,
             qk_norm: matches!(family, Family::Qwen3 | Family::Qwen3Moe | Family::Gemma3),
-            post_norms: family == Family::Gemma3,
-            unit_offset: family == Family::Gemma3,
+            post_norms: family.is_gemma(),
+            unit_offset: family.is_gemma(),
             sinks: family == Family::GptOss,
             attention_scale: scale,
             softcap,
+            logit_softcap: attention::softcap(family, fields, "final_logit_softcapping", 30.0)?,
             embedding_multiplier: match family {
-                Family::Gemma3 => (hidden as f32).sqrt(),
+                Family::Gemma2 | Family::Gemma3 => (hidden as f32).sqrt(),
                 Family::Granite => number("embedding_multiplier")?,
                 _ => 1.0,
             },
             residual_multiplier: if family == Family::Granite { number("residual_multiplier")? } else { 1.0 },
             logits_scaling: if family == Family::Granite { number("logits_scaling")? } else { 1.0 },
             gate: match family {
-                Family::Gemma3 => Gate::GeluTanh,
+                Family::Gemma2 | Family::Gemma3 => Gate::GeluTanh,
                 Family::GptOss => Gate::Clamped { limit: fields.positive("swiglu_limit", 1e9)?.unwrap_or(7.0) as f32 },
                 _ => Gate::Silu,
             },
@@ -192,6 +203,15 @@ impl Config {
             return Err(ConfigError::file(&what));
         }
         Ok(config)
+    }
+
+    /// How frequencies are stretched where a sequence may have so many tokens: what stands in a cache was turned once, so that the
+    /// choice is made for a run and not for a step.
+    pub fn scaling_of(&self, capacity: usize) -> &Scaling {
+        match &self.long_scaling {
+            Some((most, long)) if capacity > *most => long,
+            _ => &self.scaling,
+        }
     }
 
     /// Tokens that `layer` sees at most, of `context` there are.

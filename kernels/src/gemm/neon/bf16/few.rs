@@ -2,6 +2,7 @@
 #![expect(clippy::needless_range_loop, reason = "an index names the same row or output in several arrays")]
 
 use super::{mma, walk};
+use crate::format::Format;
 use crate::gemm::neon::lanes::{VECTORS, load, load_f32, two_rows};
 use crate::gemm::neon::pairs::add_to;
 use crate::gemm::neon::unpack;
@@ -121,13 +122,18 @@ fn few_of<const STEPS: usize, const LINES: usize, const WORDS: usize>(call: &mut
 
 #[target_feature(enable = "neon,bf16")]
 pub(super) fn few(call: &mut Multiply<'_>) {
+    let fp8 = call.op.weights == Format::Fp8;
     match call.op.block() {
         32 => few_of::<8, 18, 16>(call),
         16 => few_of::<4, 10, 8>(call),
         _ => walk(call.op).few(
             call,
             |tile, from, panel, rows, sums| {
-                unpack::bf16_pairs(tile, from, panel);
+                if fp8 {
+                    unpack::fp8_pairs(tile, from, panel);
+                } else {
+                    unpack::bf16_pairs(tile, from, panel);
+                }
                 match rows.len().div_ceil(2) {
                     0 => {}
                     1 => plain_pairs::<1>(panel, rows, sums),
