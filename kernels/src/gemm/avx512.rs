@@ -1,7 +1,7 @@
 //! Float gemm on AVX-512: every weight format is decoded to f32 and multiplied in f32.
 #![expect(unsafe_code, reason = "kernels compiled for AVX-512")]
 
-use super::Gemm;
+use super::{Gemm, words512};
 use super::float::{self, GROUP, PANEL_WORDS, float_kernels};
 use super::lanes512::*;
 use super::packed::{LANES, LINE, Tile};
@@ -181,7 +181,7 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
 /// Rows of x as words: f32, or bf16 widened again.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn round(call: &mut Quantise<'_>) {
-    float::put_f32::<GROUP>(call);
+    if call.grouped { words512::put_groups(call) } else { float::put_f32::<GROUP>(call) }
 }
 
 float_kernels!("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c");

@@ -17,7 +17,9 @@
 //! mxfp4 × int8 0.82, × mxfp4 0.79, × int8g32 0.64; nvfp4 × int8 0.67, × nvfp4 0.57, × int8g32 0.52; q8_0 and q4_0 × int8 0.67,
 //! × int8g32 0.63. Rounding activations, unpacking, zeroing sums and storing y take 6 to 12 % of it.
 
-use super::layout::{ALIGNED, CODES, FP4, GROUPED, INTEGER, ROW, TABLE, Words, blocks};
+#![expect(unsafe_code, reason = "lines of a table are loaded by an offset in bytes")]
+
+use super::layout::{ALIGNED, CODES, FP4, GROUPED, INDEX, INTEGER, ROW, TABLE, Words, blocks};
 use crate::gemm::integer::GROUP;
 use crate::gemm::lanes512::*;
 use crate::gemm::packed::{LANES, LINE};
@@ -51,12 +53,14 @@ pub(super) struct Ahead<const T: usize> {
     pub(super) words: [*const i32; 2],
     /// The weights of the tiles that come next, into L2.
     pub(super) weights: [*const u8; T],
-    /// Bytes of weights a step; 0 once they were asked for.
-    pub(super) stride: usize,
+    /// Bytes of weights of one span.
+    pub(super) span: usize,
+    /// How many of them these rows ask for; 0 once all were asked for.
+    pub(super) part: usize,
 }
 
 impl<const T: usize> Ahead<T> {
-    /// Asks for what belongs to one of the CODES steps; `pair` says that two quads are worked on.
+    /// Asks for the words that belong to one of the CODES steps; `pair` says that two quads are worked on.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
     fn ask(&self, step: usize, pair: bool) {
@@ -65,9 +69,14 @@ impl<const T: usize> Ahead<T> {
         } else if step.is_multiple_of(2) {
             _mm_prefetch::<_MM_HINT_T0>(self.words[0].wrapping_add(step / 2 * 16).cast());
         }
-        if self.stride > 0 {
+    }
+    /// Asks for this part of a span of weights. Not step by step: the branches and the pointers cost the inner loop registers.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+    pub(super) fn ask_weights(&self) {
+        for line in (0..self.part).step_by(LINE) {
             for weights in self.weights {
-                _mm_prefetch::<_MM_HINT_T1>(weights.wrapping_add(step * self.stride).cast());
+                _mm_prefetch::<_MM_HINT_T1>(weights.wrapping_add(line).cast());
             }
         }
     }
@@ -172,7 +181,7 @@ pub(super) fn shared<const P: u8, const A: u8, const L: usize, const W: usize, c
         let exact = block!(panel, quad, ahead, at.starts, b, steps);
         let mut rows = [0; N];
         each!(N, |r| {
-            rows[r] = if P == TABLE { CODES + 8 * b + (quad[at.index + b * GROUP + r] & 7) as usize } else { 0 };
+            rows[r] = if P == TABLE { (quad[at.index + b * GROUP + r] & INDEX) as usize } else { 0 };
         });
         each!(T, |t| {
             let scale = load(&panel[t][CODES + b % (L - CODES)]);
@@ -181,7 +190,10 @@ pub(super) fn shared<const P: u8, const A: u8, const L: usize, const W: usize, c
                 if P == INTEGER {
                     integer[r][t] = _mm512_dpwssd_epi32(integer[r][t], exact[r][t], scale);
                 } else if P == TABLE {
-                    integer[r][t] = _mm512_dpwssd_epi32(integer[r][t], exact[r][t], load(&panel[t][rows[r]]));
+                    let table = &panel[t].as_flattened()[(CODES + 8 * b) * LINE..];
+                    // SAFETY: rows[r] ≤ INDEX = 7 lines, and behind line CODES + 8 · b, b < 8, there are 8 lines and one more.
+                    let scale = unsafe { _mm512_loadu_si512(table.as_ptr().wrapping_add(rows[r]).cast()) };
+                    integer[r][t] = _mm512_dpwssd_epi32(integer[r][t], exact[r][t], scale);
                 } else {
                     integer[r][t] = exact[r][t];
                 }

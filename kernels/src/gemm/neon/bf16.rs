@@ -69,6 +69,7 @@ impl Implementation<Gemm> for NeonBf16 {
         let walk = walk(op);
         let plan = Plan {
             few: FEW,
+            apart: FEW,
             group: GROUP,
             row_words: walk.units * walk.words,
             grouped_words: walk.units * walk.words,
