@@ -94,7 +94,7 @@ fn shapes_on(cpu: &Cpu, criterion: &mut Criterion) {
                     bencher.iter(|| ready.run());
                 });
                 if let Some(ready) = &mut ready {
-                    let share = Roof::peak(op.arithmetic(), cpu).share(flops as f64, 7, || ready.run());
+                    let (share, _) = Roof::peak(op.arithmetic(), cpu).share(flops as f64, 7, || ready.run());
                     let roof = op.arithmetic().name();
                     eprintln!("    {:.1} % of the {roof} peak measured beside it", 100.0 * share);
                 }

@@ -13,26 +13,32 @@ mod x86;
 
 use spark_kernels::cpu::Cpu;
 
-/// Rounds a loop is measured in turn with its roof.
-const ROUNDS: usize = 31;
+/// Rounds a loop is measured in turn with its roof, and about how many milliseconds each takes: long ones show what a loop does to
+/// the clock, in its own share and in the roof right beside it.
+const SHORT: (usize, u64) = (31, 1);
+const LONG: (usize, u64) = (5, 30);
 
 #[expect(clippy::print_stdout, reason = "the table is what this program is for")]
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let cpu = Cpu::new(None, 0);
     roof::beside(&cpu, || {
-        println!("{:58} {:>8} {:>8}", "instructions", "counted", "measured");
+        println!("{:58} {:>8} {:>8} {:>8} {:>14}", "instructions", "counted", "1 ms", "30 ms", "roof beside it");
         #[cfg(target_arch = "x86_64")]
         for mix in x86::MIXES {
             if !asked.is_empty() && !asked.iter().any(|part| mix.name.contains(part.as_str())) {
                 continue;
             }
-            match mix.share(&cpu, ROUNDS) {
-                Ok(share) => println!("{:58} {:8.3} {share:8.3} of {}", mix.name, mix.counted(), mix.of.name()),
+            let shares = mix.share(&cpu, SHORT.0, SHORT.1).and_then(|s| Ok((s, mix.share(&cpu, LONG.0, LONG.1)?)));
+            match shares {
+                Ok(((short, _), (long, roof))) => {
+                    let (counted, of, roof) = (mix.counted(), mix.of.name(), roof * 1e-9);
+                    println!("{:58} {counted:8.3} {short:8.3} {long:8.3} {roof:9.0} {of}", mix.name);
+                }
                 Err(why) => println!("{:58} {why}", mix.name),
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        println!("no loops are written down for this architecture ({asked:?} asked for, {ROUNDS} rounds)");
+        println!("no loops are written down for this architecture ({asked:?} asked for, {SHORT:?} and {LONG:?} rounds)");
     });
 }

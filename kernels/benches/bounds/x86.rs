@@ -35,16 +35,17 @@ impl Mix {
     pub(crate) fn counted(&self) -> f64 {
         self.useful as f64 / self.all as f64
     }
-    /// The share of the roof measured right before and after. Errors: what this CPU lacks.
-    pub(crate) fn share(&self, cpu: &Cpu, rounds: usize) -> Result<f64, String> {
+    /// The share of the roof measured right before and after `times` milliseconds of it, and that roof. Errors: what this CPU lacks.
+    pub(crate) fn share(&self, cpu: &Cpu, rounds: usize, times: u64) -> Result<(f64, f64), String> {
         require(self.needs).map_err(|lacking| lacking.0)?;
         let threads = cpu.pool().threads() as u64;
-        let work = (self.useful * self.operations * self.turns * threads) as f64;
+        let turns = self.turns * times;
+        let work = (self.useful * self.operations * turns * threads) as f64;
         let share = Roof::peak(self.of, cpu).share(work, rounds, || {
             cpu.pool().run(&|_| {
                 let mut memory = Memory([0x3c; 16384]);
                 // SAFETY: the CPU was just found to have what the loop needs, and the loop stays inside the memory.
-                unsafe { (self.body)(self.turns, &raw mut memory) };
+                unsafe { (self.body)(turns, &raw mut memory) };
             });
         });
         Ok(share)

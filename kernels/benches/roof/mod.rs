@@ -71,18 +71,23 @@ impl Roof {
         }
         most
     }
-    /// The median, over `times` runs, of the share that `run`, whose work is `work`, has of the roof right before and after it.
-    pub(crate) fn share(&mut self, work: f64, times: usize, mut run: impl FnMut()) -> f64 {
-        let mut shares: Vec<f64> = (0..times)
+    /// The medians, over `times` runs, of the share that `run`, whose work is `work`, has of the roof right before and after it,
+    /// and of that roof.
+    pub(crate) fn share(&mut self, work: f64, times: usize, mut run: impl FnMut()) -> (f64, f64) {
+        let (mut shares, mut roofs): (Vec<f64>, Vec<f64>) = (0..times)
             .map(|_| {
                 let before = self.once();
                 let started = Instant::now();
                 run();
                 let rate = work / started.elapsed().as_secs_f64();
-                rate / f64::midpoint(before, self.once())
+                let roof = f64::midpoint(before, self.once());
+                (rate / roof, roof)
             })
-            .collect();
-        shares.sort_by(f64::total_cmp);
-        shares[shares.len() / 2]
+            .unzip();
+        let median = |of: &mut Vec<f64>| {
+            of.sort_by(f64::total_cmp);
+            of[of.len() / 2]
+        };
+        (median(&mut shares), median(&mut roofs))
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! Bounds as shares of the int8 roof, where `vpdpbusd`, `vpdpwssd`, conversions and multiplications share two ports (Intel):
 //!
-//! | weights × activations | a span and row and output vector | bound |
-//! |---|---|--:|
-//! | mxfp4 × int8 | 32 dots, 1 convert, 1 fma | 32/34 |
-//! | mxfp4 × mxfp4 | 32 dots, 1 convert, 1 multiply, 1 fma | 32/35 |
-//! | mxfp4 × int8g32 | 32 dots, 4 converts, 4 + 1 fma | 32/41 |
-//! | nvfp4 × int8 | 32 dots, 8 `vpdpwssd`, 1 convert, 1 fma | 32/42 |
-//! | nvfp4 × nvfp4 | the same and a multiply | 32/43 |
-//! | nvfp4 × int8g32 | 32 dots, 8 `vpdpwssd`, 4 converts, 4 + 1 fma | 32/49 |
-//! | q8_0, q4_0 × int8 | 32 dots, 4 converts, 4 fma | 32/40 |
-//! | q8_0, q4_0 × int8g32 | the same and 4 multiplies | 32/44 |
+//! | weights × activations | a span and row and output vector | bound | in registers | with L1 |
+//! |---|---|--:|--:|--:|
+//! | mxfp4 × int8 | 32 dots, 1 convert, 1 fma | 32/34 = 0.941 | 0.942 | 0.914 |
+//! | mxfp4 × mxfp4 | 32 dots, 1 convert, 1 multiply, 1 fma | 32/35 = 0.914 | 0.895 | |
+//! | mxfp4 × int8g32 | 32 dots, 4 converts, 4 + 1 fma | 32/41 | | |
+//! | nvfp4 × int8 | 32 dots, 8 `vpdpwssd`, 1 convert, 1 fma | 32/42 = 0.762 | 0.764 | |
+//! | nvfp4 × nvfp4 | the same and a multiply | 32/43 = 0.744 | 0.745 | 0.714 |
+//! | nvfp4 × int8g32 | 32 dots, 8 `vpdpwssd`, 4 converts, 4 + 1 fma | 32/49 | | |
+//! | q8_0, q4_0 × int8 | 32 dots, 4 converts, 4 fma | 32/40 = 0.800 | 0.800 | |
+//! | q8_0, q4_0 × int8g32 | the same and 4 multiplies | 32/44 | | |
+//!
+//! Measured: loops of just these instructions, with operands in registers and with the kernel's loads and stores in L1, as shares
+//! of `peak` right beside (bench `bounds`, two cores of an Emerald Rapids).
 //!
 //! Reached on two cores of an Emerald Rapids, whole gemm, m = 512, n = 4096, k = 14336, as shares of `peak` in the same process:
 //! mxfp4 × int8 0.82, × mxfp4 0.79, × int8g32 0.64; nvfp4 × int8 0.67, × nvfp4 0.57, × int8g32 0.52; q8_0 and q4_0 × int8 0.67,
