@@ -39,6 +39,8 @@ fn main() {
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        println!("no loops are written down for this architecture ({asked:?} asked for, {SHORT:?} and {LONG:?} rounds)");
+        println!(
+            "no loops are written down for this architecture ({asked:?} asked for, {SHORT:?} and {LONG:?} rounds)"
+        );
     });
 }

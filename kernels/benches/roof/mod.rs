@@ -58,9 +58,7 @@ impl Roof {
     pub(crate) fn once(&mut self) -> f64 {
         let (inputs, mut outputs): (Vec<_>, Vec<_>) = (self.inputs.iter().collect(), self.outputs.iter_mut().collect());
         let start = Instant::now();
-        self.prepared
-            .run(&mut Io { inputs: &inputs, outputs: &mut outputs, live: &self.live })
-            .expect("a roof runs");
+        self.prepared.run(&mut Io { inputs: &inputs, outputs: &mut outputs, live: &self.live }).expect("a roof runs");
         self.work / start.elapsed().as_secs_f64()
     }
     /// Work a second of the fastest run within [`LOOK`].

@@ -1,11 +1,11 @@
 //! Float gemm on AVX-512: every weight format is decoded to f32 and multiplied in f32.
 #![expect(unsafe_code, reason = "kernels compiled for AVX-512")]
 
-use super::{Gemm, words512};
 use super::float::{self, GROUP, PANEL_WORDS, float_kernels};
 use super::lanes512::*;
 use super::packed::{LANES, LINE, Tile};
 use super::tiled::{self, FEW, Kernels, Multiply, PASS, Quantise, SETS, TILES};
+use super::{Gemm, words512};
 use crate::cpu::isa::{AVX512, require};
 use crate::cpu::kernel::Kernel;
 use crate::format::Format;

@@ -273,7 +273,8 @@ impl<I: Kernels> Prepared for Ready<I> {
                     }
                     &*own
                 };
-                let (a_row, grain) = (if grouped { plan.grouped_words } else { plan.row_words }, plan.grain(segment.rows));
+                let (a_row, grain) =
+                    (if grouped { plan.grouped_words } else { plan.row_words }, plan.grain(segment.rows));
                 let at = piece.acts + first * a_row;
                 let words = at..at + grain * a_row;
                 quantise.call(&mut Quantise {

@@ -103,7 +103,8 @@ mod tests {
         if crate::cpu::isa::require(crate::cpu::isa::AVX512).is_err() {
             return;
         }
-        let odd = [0, 1, 0x7fff, 0x8000, 0x8001, 0x1_8000, 0x7f7f_8000, 0x7f80_0000, 0x7f80_0001, 0x7fc0_1234, 0xff80_0001];
+        let odd =
+            [0, 1, 0x7fff, 0x8000, 0x8001, 0x1_8000, 0x7f7f_8000, 0x7f80_0000, 0x7f80_0001, 0x7fc0_1234, 0xff80_0001];
         for base in odd.into_iter().chain((0..=u32::MAX).step_by(65_537)) {
             let x: [u32; 16] = std::array::from_fn(|i| base.wrapping_add((i as u32) << 13));
             let mut out = [0_u32; 16];

@@ -32,8 +32,7 @@ pub(super) fn scales(call: &mut Quantise<'_>, quad: usize, r: usize) {
     for (((codes, out), scales), bytes) in codes.iter_mut().zip(out).zip(scales).zip(bytes) {
         let mut each = [0.0_f32; 8];
         each[..scales.len()].copy_from_slice(scales);
-        let together =
-            if op.activations == Activations::Mxfp4 { mxfp4(codes, bytes, &mut each) } else { None };
+        let together = if op.activations == Activations::Mxfp4 { mxfp4(codes, bytes, &mut each) } else { None };
         for b in 0..SPAN / block {
             out[at.scales + b * GROUP + r] = each[b * block / group].to_bits().cast_signed();
         }

@@ -14,7 +14,8 @@ pub(super) fn row(call: &mut Quantise<'_>, at: usize) {
     let (words, offset) = (integer::words(block), integer::offset(op.weights));
     let grain = call.grain;
     let out = &mut call.out[at / grain * grain * (op.k / block) * words..];
-    for ((b, codes), out) in call.codes[..op.k].chunks_exact(block).enumerate().zip(out.chunks_exact_mut(words * grain)) {
+    for ((b, codes), out) in call.codes[..op.k].chunks_exact(block).enumerate().zip(out.chunks_exact_mut(words * grain))
+    {
         let out = &mut out[at % grain..];
         let (mut sum, each) = (0, _mm_set1_epi8(offset as i8));
         for (code, out) in codes.as_chunks::<4>().0.iter().zip(out.chunks_mut(grain)) {
@@ -28,7 +29,8 @@ pub(super) fn row(call: &mut Quantise<'_>, at: usize) {
             sum += _mm_cvtsi128_si32(halves) + _mm_extract_epi32::<1>(halves);
         }
         out[block / 4 * grain] = -sum;
-        out[(block / 4 + 1) * grain] = if group == 1 { 0 } else { call.scales[b * block / group].to_bits().cast_signed() };
+        out[(block / 4 + 1) * grain] =
+            if group == 1 { 0 } else { call.scales[b * block / group].to_bits().cast_signed() };
     }
 }
 
