@@ -35,6 +35,7 @@ fn ahead(now: &[u8], next: &[u8], at: usize) -> *const u8 {
 
 /// T tiles with R rows: L lines of codes and S bytes of scales a block, W words a block of each row.
 #[inline]
+#[expect(clippy::needless_range_loop, reason = "what an index is in the arrays it also is in the words of activations")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 fn step<
     const F: u8,
