@@ -97,7 +97,6 @@ impl<'a> Codes<'a> {
 /// Adds the part's blocks of keys to its sums.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")]
 fn attend(part: &mut Part<'_, u8>) {
-    let (blocks, last) = (part.blocks.clone(), part.ahead(part.blocks.end - 1));
     let Part { queries, codes, .. } = part;
     let (dim, vectors, len) = (queries.dim, queries.vectors, u8::block(queries.dim));
     let mut codes = Codes::cut(codes, vectors, dim);
@@ -106,12 +105,11 @@ fn attend(part: &mut Part<'_, u8>) {
     }
     let strips = vectors.div_ceil(ROWS);
     let strip = |s: usize| vectors * s / strips..vectors * (s + 1) / strips;
-    for block in blocks.clone() {
-        let next = if block + 1 < blocks.end { BLOCK / LANES * len } else { last };
+    for block in part.blocks.clone() {
         let slots = block * (BLOCK / LANES) * len..part.keys.len().min((block + 1) * (BLOCK / LANES) * len);
         let (keys, values) = (&part.keys[slots.clone()], &part.values[slots]);
         for s in 0..strips {
-            let (rows, ahead) = (strip(s), if s == 0 { next } else { 0 });
+            let (rows, ahead) = (strip(s), if s == 0 { BLOCK / LANES * len } else { 0 });
             let seen = queries.sees.shared(&rows, block);
             match rows.len() {
                 1 => scores::<1>(queries, rows, &seen, keys, &codes, ahead),
@@ -122,7 +120,7 @@ fn attend(part: &mut Part<'_, u8>) {
             }
         }
         for s in 0..strips {
-            let (rows, ahead) = (strip(s), if s == 0 { next } else { 0 });
+            let (rows, ahead) = (strip(s), if s == 0 { BLOCK / LANES * len } else { 0 });
             let seen = queries.sees.shared(&rows, block);
             if seen.is_empty() {
                 continue;

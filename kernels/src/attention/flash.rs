@@ -51,21 +51,12 @@ pub(super) struct Part<'a, T> {
     pub(super) values: &'a [T],
     /// Which blocks of 64 keys.
     pub(super) blocks: Range<usize>,
-    /// Elements from the last of them to the first of the worker's next part, in both caches; 0 if there is none.
-    pub(super) leap: usize,
     /// \[64\]\[dim\] for keys, as much for values: a block in f32.
     pub(super) panel: &'a mut [f32],
     /// \[vectors\]\[2·dim + 2·64\] bytes, and 8 for each vector: queries and probabilities as integers.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only x86 has a kernel for integers"))]
     pub(super) codes: &'a mut [u8],
     pub(super) queries: Queries<'a>,
-}
-
-impl<T: Stored> Part<'_, T> {
-    /// Elements from `block` to what is read after it.
-    pub(super) fn ahead(&self, block: usize) -> usize {
-        if block + 1 < self.blocks.end { BLOCK / LANES * T::block(self.queries.dim) } else { self.leap }
-    }
 }
 
 /// The query vectors of a tile and what comes of them.
@@ -256,9 +247,11 @@ impl<I: Attends<T>, T: Stored> Prepared for Ready<I, T> {
         self.pool.run(&|worker| {
             caches.append(&op, &worker, qkv, spans);
             worker.wait();
-            let parts = schedule.tiles().map(|tile| (schedule.part(&tile, worker.index), tile));
-            let mut parts = parts.filter(|(blocks, _)| !blocks.is_empty()).peekable();
-            while let Some((blocks, tile)) = parts.next() {
+            for tile in schedule.tiles() {
+                let blocks = schedule.part(&tile, worker.index);
+                if blocks.is_empty() {
+                    continue;
+                }
                 let whole = blocks == tile.blocks();
                 let which = if whole {
                     WHOLE
@@ -287,15 +280,7 @@ impl<I: Attends<T>, T: Stored> Prepared for Ready<I, T> {
                 let (keys, values) = unsafe { caches.region(tile.sequence, tile.kv_head) };
                 let sees = Sees { seen: tile.seen, group, window };
                 let queries = Queries { vectors: tile.vectors, dim, sees, cap, q, p, state };
-                // Keys of later tiles lie behind these, and both caches are alike.
-                let leap = parts.peek().map_or(0, |(next, tile)| {
-                    // SAFETY: as above.
-                    let (after, _) = unsafe { caches.region(tile.sequence, tile.kv_head) };
-                    let between = after.as_ptr().addr().wrapping_sub(keys.as_ptr().addr()) / size_of::<T>();
-                    let block = BLOCK / LANES * T::block(dim);
-                    (between + next.start * block).saturating_sub((blocks.end - 1) * block)
-                });
-                let mut part = Part { keys, values, blocks, leap, panel, codes, queries };
+                let mut part = Part { keys, values, blocks, panel, codes, queries };
                 kernel.call(&mut part);
                 if whole {
                     write(&tile, &part.queries.state);

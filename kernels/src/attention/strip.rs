@@ -19,20 +19,19 @@ macro_rules! strips {
             let all = 0..part.queries.vectors;
             // From the third strip on, converting a block once is cheaper than in every strip; integers have no other way.
             let widened = all.len() > 2 * ROWS || size_of::<T>() == 1;
+            let (wide_keys, wide_values) = part.panel.split_at_mut(BLOCK * dim);
             for block in part.blocks.clone() {
-                let ahead = part.ahead(block);
                 let slots = block * len..part.keys.len().min((block + 1) * len);
                 let (keys, values) = (&part.keys[slots.clone()], &part.values[slots]);
                 if widened {
-                    let (wide_keys, wide_values) = part.panel.split_at_mut(BLOCK * dim);
                     let seen = part.queries.sees.shared(&all, block);
                     widen_keys(keys, dim, &seen, wide_keys);
-                    scores::<f32, true>(&mut part.queries, block, wide_keys, 0);
+                    scores::<f32, true>(&mut part.queries, block, wide_keys);
                     widen_values(values, dim, &seen, wide_values);
                     outputs(&mut part.queries, block, wide_values, 0);
                 } else {
-                    scores::<T, false>(&mut part.queries, block, keys, ahead);
-                    outputs(&mut part.queries, block, values, ahead);
+                    scores::<T, false>(&mut part.queries, block, keys);
+                    outputs(&mut part.queries, block, values, len);
                 }
             }
         }
@@ -40,7 +39,7 @@ macro_rules! strips {
         /// The probabilities of one block of keys, with all that a larger score changes. Keys are a panel \[dim\]\[64\], or as stored.
         #[inline]
         #[target_feature(enable = $features)]
-        fn scores<T: Stored, const PANEL: bool>(queries: &mut Queries<'_>, block: usize, keys: &[T], ahead: usize) {
+        fn scores<T: Stored, const PANEL: bool>(queries: &mut Queries<'_>, block: usize, keys: &[T]) {
             let (dim, strips) = (queries.dim, queries.vectors.div_ceil(ROWS));
             for s in 0..strips {
                 let rows = queries.vectors * s / strips..queries.vectors * (s + 1) / strips;
@@ -50,7 +49,7 @@ macro_rules! strips {
                 }
                 let q = &queries.q[rows.start * dim..rows.end * dim];
                 // The first strip asks for the next block while it works on this one.
-                let ahead = if s == 0 { ahead } else { 0 };
+                let ahead = if s == 0 && !PANEL { BLOCK * dim } else { 0 };
                 for lane in seen.clone().step_by(WIDE * LANES) {
                     let wide = (seen.end - lane).div_ceil(LANES).min(WIDE);
                     let keys = if PANEL { &keys[lane..] } else { &keys[lane * dim..][..wide * LANES * dim] };
@@ -173,10 +172,6 @@ macro_rules! strips {
         ) {
             assert!(size_of::<T>() > 1 && p.len() == M * BLOCK && keys.end <= BLOCK && values.len() == keys.end * dim && d + N * LANES <= dim);
             let (p, values) = (p.as_ptr(), values.as_ptr());
-            // The next values are asked for a line from each quarter of the block in turn, as several streams: one at a time is read
-            // more slowly. Each call asks for its share in order, `line` elements a line.
-            let (line, whole) = (64 / size_of::<T>(), keys.len() == BLOCK);
-            let quarter = BLOCK * dim / line / 4;
             let mut running = [[zero(); N]; M];
             for m in 0..M {
                 for n in 0..N {
@@ -186,13 +181,11 @@ macro_rules! strips {
             for key in keys.clone() {
                 let mut value = [zero(); N];
                 for n in 0..N {
-                    let at = values.wrapping_add(key * dim + d + n * LANES);
+                    let line = values.wrapping_add(key * dim + d + n * LANES);
                     // SAFETY: key < keys.end and d + 16 · (n + 1) <= dim, and `values` holds keys.end · dim.
-                    value[n] = unsafe { value_lanes(at, 0, zero()) };
-                    if ahead > 0 && n * LANES % line == 0 {
-                        let turn = (d * BLOCK + (key * N + n) * LANES) / line;
-                        let next = (turn % 4 * quarter + turn / 4) * line;
-                        prefetch(if whole { values.wrapping_add(next + ahead) } else { at.wrapping_add(ahead) });
+                    value[n] = unsafe { value_lanes(line, 0, zero()) };
+                    if ahead > 0 && (size_of::<T>() == 4 || n % 2 == 0) {
+                        prefetch(line.wrapping_add(ahead));
                     }
                 }
                 for m in 0..M {
