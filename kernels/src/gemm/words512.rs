@@ -1,4 +1,4 @@
-//! Rows of f32 into the words of groups of eight, by vectors: a row at a time and word by word took 3 % of a gemm of 2048³.
+//! Rows of f32 into the words of groups of eight, by vectors: word by word each is a store of its own.
 #![expect(unsafe_code, reason = "masked loads and vector stores")]
 
 use super::Activations;
