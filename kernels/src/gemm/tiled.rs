@@ -65,6 +65,10 @@ pub(super) struct Quantise<'a> {
     /// Words as the panel kernel reads them, or as that for few rows does.
     pub(super) grouped: bool,
     /// Rows interleaved word by word: those of a group, or 1.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "other paths interleave what is grouped, and only that")
+    )]
     pub(super) grain: usize,
     /// Goes into the row scales.
     pub(super) factor: f32,
