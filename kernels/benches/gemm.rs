@@ -8,12 +8,12 @@
 mod roof;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use roof::Roof;
 use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
 use spark_kernels::gemm::{Activations, Gemm};
-use spark_kernels::peak::Peak;
-use spark_kernels::{AxisValue, Buffer, Device, Host, Implementation, Io, Live, Op, Prepared, best, parity};
-use std::time::{Duration, Instant};
+use spark_kernels::{AxisValue, Buffer, Device, Host, Implementation, Io, Live, Op, Prepared, parity};
+use std::time::Duration;
 
 /// Decode of a 70-billion-parameter model's widest matrix, small batches and prefill of an 8-billion one's.
 const SHAPES: [(usize, usize, usize); 4] = [(1, 8192, 28672), (8, 14336, 4096), (16, 4096, 14336), (512, 4096, 14336)];
@@ -66,59 +66,6 @@ impl Ready {
     }
 }
 
-/// The roof of an op's arithmetic, ready to be measured beside it.
-struct Roof {
-    flops: f64,
-    prepared: Box<dyn Prepared>,
-    inputs: Vec<Buffer>,
-    outputs: Vec<Buffer>,
-    live: Live,
-}
-
-impl Roof {
-    fn of(op: &Gemm, cpu: &Cpu) -> Self {
-        let peak = Peak::new(op.arithmetic(), cpu.pool().threads());
-        let (example, live) = (peak.example(1), Live::one(1, 0));
-        let upload = |hosts: &[Host]| hosts.iter().map(|host| cpu.upload(host).expect("memory")).collect();
-        let prepared = best(&peak, cpu).and_then(|i| i.prepare(&peak, &[], cpu).map_err(|fault| fault_reason(&fault)));
-        Self {
-            flops: peak.flops(&live) as f64,
-            prepared: prepared.expect("every cpu has a peak"),
-            inputs: upload(&example.inputs),
-            outputs: upload(&example.outputs),
-            live,
-        }
-    }
-    /// Operations a second, once.
-    fn measure(&mut self) -> f64 {
-        let inputs: Vec<_> = self.inputs.iter().collect();
-        let mut outputs: Vec<_> = self.outputs.iter_mut().collect();
-        let started = Instant::now();
-        self.prepared
-            .run(&mut Io { inputs: &inputs, outputs: &mut outputs, live: &self.live })
-            .expect("a prepared op runs");
-        self.flops / started.elapsed().as_secs_f64()
-    }
-    /// The median of `ready`'s share of the roof measured right before and after each of its calls.
-    fn share(&mut self, ready: &mut Ready, flops: f64) -> f64 {
-        let mut shares: Vec<f64> = (0..7)
-            .map(|_| {
-                let before = self.measure();
-                let started = Instant::now();
-                ready.run();
-                let rate = flops / started.elapsed().as_secs_f64();
-                rate / f64::midpoint(before, self.measure())
-            })
-            .collect();
-        shares.sort_by(f64::total_cmp);
-        shares[shares.len() / 2]
-    }
-}
-
-fn fault_reason(fault: &spark_kernels::Fault) -> spark_kernels::Unsupported {
-    spark_kernels::Unsupported(fault.to_string())
-}
-
 fn gemm(criterion: &mut Criterion) {
     let cpu = Cpu::new(None, 0);
     roof::beside(&cpu, || shapes_on(&cpu, criterion));
@@ -147,7 +94,7 @@ fn shapes_on(cpu: &Cpu, criterion: &mut Criterion) {
                     bencher.iter(|| ready.run());
                 });
                 if let Some(ready) = &mut ready {
-                    let share = Roof::of(&op, cpu).share(ready, flops as f64);
+                    let (share, _) = Roof::peak(op.arithmetic(), cpu).share(flops as f64, 7, || ready.run());
                     let roof = op.arithmetic().name();
                     eprintln!("    {:.1} % of the {roof} peak measured beside it", 100.0 * share);
                 }

@@ -1,6 +1,9 @@
-//! The small ops at shapes of a small and a middle-sized model: every implementation in the list, warm.
+//! The small ops at shapes of a small and a middle-sized model: every implementation in the list, warm. The roofs stand beside
+//! the group; operands of one row stay in a cache, where `read` of such a working set (bench `roofs`) is the roof.
 
 #![allow(missing_docs, reason = "criterion's macros make an undocumented main")]
+
+mod roof;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spark_kernels::cpu::Cpu;
@@ -60,27 +63,31 @@ impl Bench {
 
 fn small(criterion: &mut Criterion) {
     let cpu = Cpu::new(None, 0);
+    roof::beside(&cpu, || ops_on(&cpu, criterion));
+}
+
+fn ops_on(cpu: &Cpu, criterion: &mut Criterion) {
     for rows in [1, 512] {
-        op(criterion, &cpu, &RmsNorm::plain(rows, 4096, true, 1e-5));
+        op(criterion, cpu, &RmsNorm::plain(rows, 4096, true, 1e-5));
         let (heads, kv_heads, head_dim, capacity) = (32, 8, 128, 4096);
         let (theta, scaling, eps) = (5e5, Scaling::None, 1e-6);
         let rope =
             Rope { rows, heads, kv_heads, head_dim, rotary: head_dim, capacity, theta, scaling, qk_norm: false, eps };
-        op(criterion, &cpu, &rope);
-        op(criterion, &cpu, &Rope { qk_norm: true, ..rope });
-        op(criterion, &cpu, &SwiGlu { rows, width: 14_336, gate: Gate::Silu });
+        op(criterion, cpu, &rope);
+        op(criterion, cpu, &Rope { qk_norm: true, ..rope });
+        op(criterion, cpu, &SwiGlu { rows, width: 14_336, gate: Gate::Silu });
         let (experts, active, seed) = (128, 8, 0);
         op(
             criterion,
-            &cpu,
+            cpu,
             &Route { rows, experts, active, shared: 0, normalised: true, routing: Routing::Router, seed },
         );
         for format in Format::ALL {
-            op(criterion, &cpu, &Embed { rows, vocab: 1024, width: 4096, format, multiplier: 1.0 });
+            op(criterion, cpu, &Embed { rows, vocab: 1024, width: 4096, format, multiplier: 1.0 });
         }
     }
     for method in [Method::Greedy, Method::TopP { temperature: 0.8, top_p: 0.95, seed: 0 }] {
-        op(criterion, &cpu, &Sample { rows: 1, vocab: 128_256, method });
+        op(criterion, cpu, &Sample { rows: 1, vocab: 128_256, method });
     }
 }
 

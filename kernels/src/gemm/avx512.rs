@@ -7,6 +7,7 @@ use super::float::{self, GROUP, PANEL_WORDS, float_kernels};
 use super::lanes512::*;
 use super::packed::{LANES, LINE, Tile};
 use super::tiled::{self, FEW, Kernels, Multiply, PASS, Quantise, SETS, TILES};
+use super::{Gemm, words512};
 use crate::cpu::isa::{AVX512, require};
 use crate::cpu::kernel::Kernel;
 use crate::format::Format;
@@ -211,7 +212,7 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
 /// Rows of x as words: f32, or bf16 widened again.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn round(call: &mut Quantise<'_>) {
-    float::put_f32::<GROUP>(call);
+    if call.grouped { words512::put_groups(call) } else { float::put_f32::<GROUP>(call) }
 }
 
 float_kernels!("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c");

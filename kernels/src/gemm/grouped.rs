@@ -134,7 +134,7 @@ fn prepare<I: Kernels>(
     let mut parts = scratch.0.lock().unwrap_or_else(PoisonError::into_inner);
     let Parts { grouping, acts, row_scales, said, panel, sums, codes, scales, bytes, gathered } = &mut *parts;
     grouping.reserve(choices, op.experts);
-    grow::<i32>(acts, rows_with_padding(choices, plan.group) * plan.row_words.max(plan.grouped_words))?;
+    grow::<i32>(acts, rows_with_padding(choices, plan) * plan.row_words.max(plan.grouped_words))?;
     grow::<f32>(row_scales, choices)?;
     grow::<f32>(said, if op.combine { choices * op.n } else { 0 })?;
     grow::<u8>(panel, threads * plan.panel)?;
@@ -159,9 +159,9 @@ fn prepare<I: Kernels>(
     }))
 }
 
-/// Rows of rounded activations that so many choices take at most: only experts with more than FEW rows pad their last group.
-fn rows_with_padding(choices: usize, group: usize) -> usize {
-    choices + choices / (FEW + 1) * (group - 1)
+/// Rows of rounded activations that so many choices take at most: only experts whose rows are interleaved pad their last group.
+fn rows_with_padding(choices: usize, plan: Plan) -> usize {
+    choices + choices / (plan.apart + 1) * (plan.group - 1)
 }
 
 /// Rows of one expert that are rounded at once: a group where they are interleaved, else one.
@@ -178,7 +178,6 @@ struct Piece {
 
 /// The pieces of a call in order.
 fn pieces(segments: &[Segment], plan: Plan) -> impl Iterator<Item = Piece> + '_ {
-    let group = plan.group;
     let starts = segments.iter().scan(0, move |next, segment| {
         let acts = *next;
         *next += words_of(segment.rows, plan);
@@ -186,7 +185,7 @@ fn pieces(segments: &[Segment], plan: Plan) -> impl Iterator<Item = Piece> + '_ 
     });
     starts.flat_map(move |(acts, segment)| {
         let grouped = segment.rows > FEW;
-        let step = if grouped { group } else { 1 };
+        let step = plan.grain(segment.rows);
         (0..segment.rows).step_by(step).map(move |first| Piece {
             segment,
             acts,
@@ -199,7 +198,7 @@ fn pieces(segments: &[Segment], plan: Plan) -> impl Iterator<Item = Piece> + '_ 
 
 /// Words that the rounded rows of one expert take.
 fn words_of(rows: usize, plan: Plan) -> usize {
-    if rows > FEW { rows.next_multiple_of(plan.group) * plan.grouped_words } else { rows * plan.row_words }
+    rows.next_multiple_of(plan.grain(rows)) * if rows > FEW { plan.grouped_words } else { plan.row_words }
 }
 
 impl<I: Kernels> Prepared for Ready<I> {
@@ -253,14 +252,16 @@ impl<I: Kernels> Prepared for Ready<I> {
                     }
                     &*own
                 };
-                let (a_row, taken) = if grouped { (plan.grouped_words, group) } else { (plan.row_words, rows) };
+                let (a_row, grain) =
+                    (if grouped { plan.grouped_words } else { plan.row_words }, plan.grain(segment.rows));
                 let at = piece.acts + first * a_row;
-                let words = at..at + taken * a_row;
+                let words = at..at + grain * a_row;
                 quantise.call(&mut Quantise {
                     op: gemm,
                     x: from,
                     rows: 0..rows,
                     grouped,
+                    grain,
                     factor,
                     // SAFETY: pieces are disjoint, padded ones by whole groups, and each is one worker's.
                     out: unsafe { acts.part(words) },

@@ -32,6 +32,7 @@ pub(super) fn plan(op: &Gemm) -> Plan {
     let (block, blocks) = (op.block(), op.k / op.block());
     Plan {
         few: FEW,
+        apart: FEW,
         group: GROUP,
         row_words: blocks * words(block),
         grouped_words: blocks * words(block),

@@ -40,8 +40,9 @@ static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] =
 
 /// Where `vpdpbusd` has a whole port pair and `vdpbf16ps` a quarter of one, bf16 gemms are faster in f32.
 ///
-/// Measured on Emerald Rapids: 0.45 of the f32 multiply-add peak through `vdpbf16ps`, 0.8 through f32. Zen 4 and 5 run it at
-/// twice the f32 rate. The maker decides, not a timing: an order that changes from run to run would change the ids of records.
+/// Measured on Emerald Rapids: a loop of nothing but `vdpbf16ps` issues one every other cycle, of 512 bits as of 256 (bench
+/// `bounds`), which is half of the f32 multiply-adds a second; gemms reach 0.45 of that peak through it, 0.85 through f32. Zen 4 and
+/// 5 run it at twice the f32 rate. The maker decides, not a timing: an order that changes from run to run would change the ids of records.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] {
     if intel() { F32_FIRST } else { BF16_FIRST }

@@ -28,7 +28,9 @@ pub(super) const PASS: usize = 512;
 pub(super) struct Plan {
     /// Up to this many rows the kernel for few is taken; above, weights are decoded into panels that serve group after group.
     pub(super) few: usize,
-    /// Rows that the panel kernel takes at a time, interleaved in memory word by word.
+    /// Up to this many rows each stands by itself; above, those of a group are interleaved in memory word by word.
+    pub(super) apart: usize,
+    /// Rows that the panel kernel takes at a time, and that are interleaved.
     pub(super) group: usize,
     /// Words (i32) of one row of rounded activations that stands by itself.
     pub(super) row_words: usize,
@@ -38,13 +40,17 @@ pub(super) struct Plan {
     pub(super) panel: usize,
     /// Constant for the whole tensor, beside its scale: powers of two that decoding leaves out.
     pub(super) factor: f32,
-    /// Elements of a row's codes while it is quantised, and its block scales; 0 for float activations.
+    /// Codes of as many rows as are quantised together; 0 for float activations.
     pub(super) codes: usize,
-    /// Block scales of a row while it is quantised.
+    /// Block scales of as many rows.
     pub(super) scales: usize,
 }
 
 impl Plan {
+    /// Rows that are interleaved when there are so many.
+    pub(super) fn grain(&self, rows: usize) -> usize {
+        if rows > self.apart { self.group } else { 1 }
+    }
     /// f32 sums a worker keeps.
     pub(super) fn sums(&self, rows: usize) -> usize {
         rows.min(PASS).next_multiple_of(self.group) * SETS * TILES * LANES
@@ -57,14 +63,20 @@ pub(super) struct Quantise<'a> {
     pub(super) op: &'a Gemm,
     pub(super) x: &'a [f32],
     pub(super) rows: Range<usize>,
-    /// The rows of a group interleaved word by word, or each row by itself.
+    /// Words as the panel kernel reads them, or as that for few rows does.
     pub(super) grouped: bool,
+    /// Rows interleaved word by word: those of a group, or 1.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "other paths interleave what is grouped, and only that")
+    )]
+    pub(super) grain: usize,
     /// Goes into the row scales.
     pub(super) factor: f32,
     /// The words of these rows: of whole groups where they are grouped.
     pub(super) out: &'a mut [i32],
     pub(super) row_scales: &'a mut [f32],
-    /// One row of codes, of block scales, of scale bytes.
+    /// Codes, block scales and scale bytes of the rows that are quantised together.
     pub(super) codes: &'a mut [i8],
     pub(super) scales: &'a mut [f32],
     pub(super) bytes: &'a mut [u8],
@@ -93,9 +105,9 @@ pub(super) struct Multiply<'a> {
 pub(super) trait Kernels: std::fmt::Debug + Send + Sync + 'static {
     /// Rounds rows of activations.
     fn quantise<'a>() -> Kernel<Quantise<'a>>;
-    /// Multiplies at most [`Plan::few`] rows, each by itself in memory.
+    /// Multiplies at most [`Plan::few`] rows.
     fn few<'a>() -> Kernel<Multiply<'a>>;
-    /// Multiplies any number of rows, grouped in memory.
+    /// Multiplies any number of rows.
     fn panels<'a>() -> Kernel<Multiply<'a>>;
 }
 
@@ -161,7 +173,7 @@ impl<I: Kernels> Prepared for Ready<I> {
         let Self { op, packed, plan, tensor_scale, .. } = self;
         let (x, y, rows) = operands(op, io);
         let grouped = rows > plan.few;
-        let grain = if grouped { plan.group } else { 1 };
+        let grain = plan.grain(rows);
         // One row is rounded by every worker for itself: sooner done than waited for and fetched from another's cache.
         let alone = rows == 1;
         let a_row = if grouped { plan.grouped_words } else { plan.row_words };
@@ -187,6 +199,7 @@ impl<I: Kernels> Prepared for Ready<I> {
                 x,
                 rows: mine.clone(),
                 grouped,
+                grain,
                 factor,
                 // SAFETY: shares are cut at the grain, so rounding the end of one up does not reach into another; the one
                 // row of each worker alone has the worker's place.

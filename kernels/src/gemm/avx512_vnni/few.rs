@@ -8,9 +8,10 @@
 
 use super::UNSIGNED_E2M1;
 use crate::format::Format;
+use crate::gemm::integer::GROUP;
 use crate::gemm::lanes512::*;
 use crate::gemm::packed::{LANES, LINE, Tile};
-use crate::gemm::tiled::Multiply;
+use crate::gemm::tiled::{FEW, Multiply};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -19,8 +20,12 @@ use std::ops::Range;
 const IN_FLIGHT: usize = 8192;
 
 /// Up to this many rows this path is the faster one. Measured at n = 8192, k = 14336 in one run against panels: 1.10 to 1.31 of their
-/// rate at 9 rows, 1.11 to 1.26 at 12; at 16, where the totals no longer fit beside the sums, 0.93 for FP4 and 1.10 for q8_0.
-pub(super) const MOST: usize = 12;
+/// rate at 9 rows, 1.11 to 1.26 at 12; 1.02 for mxfp4 and 1.09 for nvfp4 at 16, since rows are interleaved. The bound at 16 rows is
+/// 0.71 of int8 here and 0.75 by panels (0.69 for nvfp4; bench `bounds`); reached 0.51 and 0.46. Walking along k with all words in
+/// L1, twelve tiles in turn, lost 3 to 10 %.
+pub(super) const MOST: usize = 16;
+/// Up to this many rows stand by themselves; more are interleaved by four, for want of registers to point to each.
+pub(super) const APART: usize = FEW;
 
 /// Where byte `at` of a stream lies that goes from `now` on to `next`.
 #[inline(always)]
@@ -30,6 +35,7 @@ fn ahead(now: &[u8], next: &[u8], at: usize) -> *const u8 {
 
 /// T tiles with R rows: L lines of codes and S bytes of scales a block, W words a block of each row.
 #[inline]
+#[expect(clippy::needless_range_loop, reason = "what an index is in the arrays it also is in the words of activations")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 fn step<
     const F: u8,
@@ -45,8 +51,20 @@ fn step<
     acts: &[i32],
 ) -> [[__m512; R]; T] {
     let acts = acts.as_chunks::<W>().0;
-    let blocks = acts.len() / R;
-    let rows: [&[[i32; W]]; R] = std::array::from_fn(|r| &acts[r * blocks..(r + 1) * blocks]);
+    let blocks = acts.len() / if R > APART { R.next_multiple_of(GROUP) } else { R };
+    // Rows by themselves, or quads of them; there are none of the other kind.
+    let rows: [&[[i32; W]]; APART] =
+        std::array::from_fn(|r| if R <= APART && r < R { &acts[r * blocks..(r + 1) * blocks] } else { &[] });
+    let quads: [&[[[i32; GROUP]; W]]; MOST / GROUP] = std::array::from_fn(|q| {
+        if R <= APART || q * GROUP >= R {
+            return &[][..];
+        }
+        let quad = acts[q * GROUP * blocks..][..GROUP * blocks].as_flattened();
+        &quad.as_chunks::<GROUP>().0.as_chunks::<W>().0[..blocks]
+    });
+    let word = |r: usize, b: usize, w: usize| {
+        if R <= APART { rows[r][b][w] } else { quads[r / GROUP][b][w][r % GROUP] }
+    };
     let codes: [&[[[u8; LINE]; L]]; T] =
         std::array::from_fn(|t| &tiles[t].codes.as_chunks::<LINE>().0.as_chunks::<L>().0[..blocks]);
     let scales: [&[[u8; S]]; T] = std::array::from_fn(|t| &tiles[t].scales.as_chunks::<S>().0[..blocks]);
@@ -64,13 +82,13 @@ fn step<
             let line = ahead(tiles[t].scales, next[t].scales, b * S + distance / 4);
             _mm_prefetch::<_MM_HINT_T0>(line.cast());
             for r in 0..R {
-                sum[t][r] = _mm512_set1_epi32(rows[r][b][W - 2]);
+                sum[t][r] = _mm512_set1_epi32(word(r, b, W - 2));
             }
         }
         for l in 0..L {
             if F == Q8_0 {
                 for r in 0..R {
-                    let a = _mm512_set1_epi32(rows[r][b][l]);
+                    let a = _mm512_set1_epi32(word(r, b, l));
                     for t in 0..T {
                         sum[t][r] = _mm512_dpbusd_epi32(sum[t][r], load(&codes[t][b][l]), a);
                     }
@@ -86,7 +104,7 @@ fn step<
                 }
                 for half in 0..2 {
                     for r in 0..R {
-                        let a = _mm512_set1_epi32(rows[r][b][2 * l + half]);
+                        let a = _mm512_set1_epi32(word(r, b, 2 * l + half));
                         for t in 0..T {
                             sum[t][r] = _mm512_dpbusd_epi32(sum[t][r], nibbles[t][half], a);
                         }
@@ -99,7 +117,7 @@ fn step<
             for r in 0..R {
                 let mut scale = scale;
                 if SCALED {
-                    scale = _mm512_mul_ps(scale, _mm512_set1_ps(f32::from_bits(rows[r][b][W - 1].cast_unsigned())));
+                    scale = _mm512_mul_ps(scale, _mm512_set1_ps(f32::from_bits(word(r, b, W - 1).cast_unsigned())));
                 }
                 total[t][r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[t][r]), scale, total[t][r]);
             }
@@ -186,6 +204,10 @@ fn few_of<const F: u8, const L: usize, const S: usize, const W: usize, const SCA
         9 => rows::<F, L, S, W, 9, 1, SCALED>(call, tiles),
         10 => rows::<F, L, S, W, 10, 1, SCALED>(call, tiles),
         11 => rows::<F, L, S, W, 11, 1, SCALED>(call, tiles),
+        12 => rows::<F, L, S, W, 12, 1, SCALED>(call, tiles),
+        13 => rows::<F, L, S, W, 13, 1, SCALED>(call, tiles),
+        14 => rows::<F, L, S, W, 14, 1, SCALED>(call, tiles),
+        15 => rows::<F, L, S, W, 15, 1, SCALED>(call, tiles),
         MOST => rows::<F, L, S, W, MOST, 1, SCALED>(call, tiles),
         rows => unreachable!("{rows} rows are not few"),
     }

@@ -3,7 +3,7 @@
 //! A span is 128 along k: 4 blocks of 32 or 8 of 16. Inside one, sums stay integers for as long as scales allow, so that a
 //! conversion and a multiply-add are paid once a span and not once a block.
 
-use super::few::MOST;
+use super::few::{APART, MOST};
 use crate::format::Format;
 use crate::gemm::integer::{self, GROUP};
 use crate::gemm::packed::{LANES, LINE};
@@ -33,7 +33,11 @@ pub(super) const ROW: u8 = 0;
 /// An f32 scale a block: int8g32.
 pub(super) const GROUPED: u8 = 1;
 /// FP4 with the block scales of its format.
-pub(super) const FP4: u8 = 2;
+pub(in crate::gemm) const FP4: u8 = 2;
+
+/// What an entry at [`Words::index`] is at most: the bytes before the last of eight lines.
+pub(in crate::gemm) const INDEX: i32 = 7 * LINE as i32;
+const _: () = assert!(INDEX & -INDEX == LINE as i32, "a mask that keeps whole lines");
 
 /// Blocks a span.
 pub(super) const fn blocks(panel: u8) -> usize {
@@ -71,7 +75,7 @@ pub(in crate::gemm) struct Words {
     pub(in crate::gemm) shared: usize,
     /// FP4: not 0 in the first word if a row has no such scale; then `scales` have to be used.
     pub(in crate::gemm) apart: usize,
-    /// nvfp4: the mantissa of each block's scale less 8.
+    /// nvfp4: the mantissa of each block's scale less 8, times the bytes of a line.
     pub(in crate::gemm) index: usize,
     /// All of them.
     pub(in crate::gemm) len: usize,
@@ -129,9 +133,11 @@ pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
     let panel = panel(op.weights, kind);
     Plan {
         few: MOST,
+        apart: APART,
         grouped_words: spans_of_k * Words::of(op.block(), kind).len / GROUP,
         panel: TILES * lines(panel) * spans(panel) * LINE,
         codes: GROUP * spans_of_k * SPAN,
+        scales: GROUP * spans_of_k * SPAN / op.block(),
         ..integer::plan(op)
     }
 }

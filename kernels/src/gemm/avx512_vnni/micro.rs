@@ -2,22 +2,27 @@
 //!
 //! Bounds as shares of the int8 roof, where `vpdpbusd`, `vpdpwssd`, conversions and multiplications share two ports (Intel):
 //!
-//! | weights × activations | a span and row and output vector | bound |
-//! |---|---|--:|
-//! | mxfp4 × int8 | 32 dots, 1 convert, 1 fma | 32/34 |
-//! | mxfp4 × mxfp4 | 32 dots, 1 convert, 1 multiply, 1 fma | 32/35 |
-//! | mxfp4 × int8g32 | 32 dots, 4 converts, 4 + 1 fma | 32/41 |
-//! | nvfp4 × int8 | 32 dots, 8 `vpdpwssd`, 1 convert, 1 fma | 32/42 |
-//! | nvfp4 × nvfp4 | the same and a multiply | 32/43 |
-//! | nvfp4 × int8g32 | 32 dots, 8 `vpdpwssd`, 4 converts, 4 + 1 fma | 32/49 |
-//! | q8_0, q4_0 × int8 | 32 dots, 4 converts, 4 fma | 32/40 |
-//! | q8_0, q4_0 × int8g32 | the same and 4 multiplies | 32/44 |
+//! | weights × activations | a span and row and output vector | bound | in registers | with L1 |
+//! |---|---|--:|--:|--:|
+//! | mxfp4 × int8 | 32 dots, 1 convert, 1 fma | 32/34 = 0.941 | 0.942 | 0.914 |
+//! | mxfp4 × mxfp4 | 32 dots, 1 convert, 1 multiply, 1 fma | 32/35 = 0.914 | 0.895 | |
+//! | mxfp4 × int8g32 | 32 dots, 4 converts, 4 + 1 fma | 32/41 | | |
+//! | nvfp4 × int8 | 32 dots, 8 `vpdpwssd`, 1 convert, 1 fma | 32/42 = 0.762 | 0.764 | |
+//! | nvfp4 × nvfp4 | the same and a multiply | 32/43 = 0.744 | 0.745 | 0.714 |
+//! | nvfp4 × int8g32 | 32 dots, 8 `vpdpwssd`, 4 converts, 4 + 1 fma | 32/49 | | |
+//! | q8_0, q4_0 × int8 | 32 dots, 4 converts, 4 fma | 32/40 = 0.800 | 0.800 | |
+//! | q8_0, q4_0 × int8g32 | the same and 4 multiplies | 32/44 | | |
+//!
+//! Measured: loops of just these instructions, with operands in registers and with the kernel's loads and stores in L1, as shares
+//! of `peak` right beside (bench `bounds`, two cores of an Emerald Rapids).
 //!
 //! Reached on two cores of an Emerald Rapids, whole gemm, m = 512, n = 4096, k = 14336, as shares of `peak` in the same process:
 //! mxfp4 × int8 0.82, × mxfp4 0.79, × int8g32 0.64; nvfp4 × int8 0.67, × nvfp4 0.57, × int8g32 0.52; q8_0 and q4_0 × int8 0.67,
 //! × int8g32 0.63. Rounding activations, unpacking, zeroing sums and storing y take 6 to 12 % of it.
 
-use super::layout::{ALIGNED, CODES, FP4, GROUPED, INTEGER, ROW, TABLE, Words, blocks};
+#![expect(unsafe_code, reason = "lines of a table are loaded by an offset in bytes")]
+
+use super::layout::{ALIGNED, CODES, FP4, GROUPED, INDEX, INTEGER, ROW, TABLE, Words, blocks};
 use crate::gemm::integer::GROUP;
 use crate::gemm::lanes512::*;
 use crate::gemm::packed::{LANES, LINE};
@@ -51,12 +56,14 @@ pub(super) struct Ahead<const T: usize> {
     pub(super) words: [*const i32; 2],
     /// The weights of the tiles that come next, into L2.
     pub(super) weights: [*const u8; T],
-    /// Bytes of weights a step; 0 once they were asked for.
-    pub(super) stride: usize,
+    /// Bytes of weights of one span.
+    pub(super) span: usize,
+    /// How many of them these rows ask for; 0 once all were asked for.
+    pub(super) part: usize,
 }
 
 impl<const T: usize> Ahead<T> {
-    /// Asks for what belongs to one of the CODES steps; `pair` says that two quads are worked on.
+    /// Asks for the words that belong to one of the CODES steps; `pair` says that two quads are worked on.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
     fn ask(&self, step: usize, pair: bool) {
@@ -65,9 +72,14 @@ impl<const T: usize> Ahead<T> {
         } else if step.is_multiple_of(2) {
             _mm_prefetch::<_MM_HINT_T0>(self.words[0].wrapping_add(step / 2 * 16).cast());
         }
-        if self.stride > 0 {
+    }
+    /// Asks for this part of a span of weights. Not step by step: the branches and the pointers cost the inner loop registers.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+    pub(super) fn ask_weights(&self) {
+        for line in (0..self.part).step_by(LINE) {
             for weights in self.weights {
-                _mm_prefetch::<_MM_HINT_T1>(weights.wrapping_add(step * self.stride).cast());
+                _mm_prefetch::<_MM_HINT_T1>(weights.wrapping_add(line).cast());
             }
         }
     }
@@ -172,7 +184,7 @@ pub(super) fn shared<const P: u8, const A: u8, const L: usize, const W: usize, c
         let exact = block!(panel, quad, ahead, at.starts, b, steps);
         let mut rows = [0; N];
         each!(N, |r| {
-            rows[r] = if P == TABLE { CODES + 8 * b + (quad[at.index + b * GROUP + r] & 7) as usize } else { 0 };
+            rows[r] = if P == TABLE { (quad[at.index + b * GROUP + r] & INDEX) as usize } else { 0 };
         });
         each!(T, |t| {
             let scale = load(&panel[t][CODES + b % (L - CODES)]);
@@ -181,7 +193,10 @@ pub(super) fn shared<const P: u8, const A: u8, const L: usize, const W: usize, c
                 if P == INTEGER {
                     integer[r][t] = _mm512_dpwssd_epi32(integer[r][t], exact[r][t], scale);
                 } else if P == TABLE {
-                    integer[r][t] = _mm512_dpwssd_epi32(integer[r][t], exact[r][t], load(&panel[t][rows[r]]));
+                    let table = &panel[t].as_flattened()[(CODES + 8 * b) * LINE..];
+                    // SAFETY: rows[r] ≤ INDEX = 7 lines, and behind line CODES + 8 · b, b < 8, there are 8 lines and one more.
+                    let scale = unsafe { _mm512_loadu_si512(table.as_ptr().wrapping_add(rows[r]).cast()) };
+                    integer[r][t] = _mm512_dpwssd_epi32(integer[r][t], exact[r][t], scale);
                 } else {
                     integer[r][t] = exact[r][t];
                 }

@@ -1,7 +1,7 @@
 //! Many rows: weights are decoded into panels that stay in L1 while all rows of a pass go by.
 
 use super::layout::{
-    ALIGNED, CODES, FP4, GROUPED, INTEGER, PLAIN, ROW, SPAN, TABLE, Words, blocks, kind, lines, panel, spans,
+    ALIGNED, FP4, GROUPED, INTEGER, PLAIN, ROW, SPAN, TABLE, Words, blocks, kind, lines, panel, spans,
 };
 use super::micro::{Ahead, Lines, Sums, apart, shared, whole};
 use super::unpack::unpack_any;
@@ -16,6 +16,9 @@ const MOST_SPANS: usize = 4;
 /// Where all activations together are at most this many bytes they stay in L2 (1 MiB on Zen 4 and 5) for all of k, and one set
 /// of tiles a pass lets their weights stream in order: 0.50 of the roof instead of 0.47 at 16 rows.
 const SMALL: usize = 512 << 10;
+
+/// Into how many parts asking for the next weights is cut at most.
+const PARTS: usize = 8;
 
 /// T tiles decoded, for some spans: L lines each.
 struct Panel<'a, const L: usize, const T: usize> {
@@ -49,6 +52,7 @@ fn pass_by<
 ) {
     let flag = const { Words::of(SPAN / blocks(P), A).apart };
     for (((lines, ways), first), second) in panel.lines.iter().zip(panel.shared).zip(quads[0]).zip(quads[1]) {
+        ahead.ask_weights();
         let together = P != PLAIN && *ways == [true; T] && (A != FP4 || first[flag] | second[flag] == 0);
         if P == ALIGNED && A != GROUPED && together {
             whole::<A, L, W, T, N>(lines, [first, second], ahead, rows_of(sums));
@@ -62,7 +66,7 @@ fn pass_by<
             apart::<P, A, L, W, T, N>(lines, *ways, first, ahead, rows_of(sums));
         }
         ahead.words = ahead.words.map(|words| words.wrapping_add(W));
-        ahead.weights = ahead.weights.map(|weights| weights.wrapping_add(CODES * ahead.stride));
+        ahead.weights = ahead.weights.map(|weights| weights.wrapping_add(ahead.span));
     }
 }
 
@@ -80,7 +84,12 @@ fn serve<const P: u8, const A: u8, const L: usize, const W: usize, const T: usiz
     let sums = sums.as_chunks_mut::<T>().0;
     let quads = rows.div_ceil(GROUP);
     let quad = |q: usize| &acts[q * of_k..][..panel.shared.len()];
-    let mut q = 0;
+    // The next weights are asked for over several rows' time: at once they would take all the lines that can be on their way,
+    // and what is needed now would wait behind them.
+    let parts = PARTS.min(if P == ALIGNED && A != GROUPED { quads.div_ceil(2) } else { quads });
+    let parts = 1 << parts.ilog2();
+    ahead.part = ahead.span / parts;
+    let (mut q, mut asked) = (0, 1);
     while q < quads {
         let sums = &mut sums[q * GROUP..];
         let (one, left) = (quad(q), rows - q * GROUP);
@@ -106,7 +115,12 @@ fn serve<const P: u8, const A: u8, const L: usize, const W: usize, const T: usiz
             }
             q += 1;
         }
-        ahead.stride = 0;
+        if asked < parts {
+            ahead.weights = ahead.weights.map(|weights| weights.wrapping_add(ahead.part));
+        } else {
+            ahead.part = 0;
+        }
+        asked += 1;
     }
 }
 
@@ -130,16 +144,16 @@ fn one_panel<const P: u8, const A: u8, const L: usize, const W: usize, const T: 
             ways[s][t] = unpack_any::<P>(call.op.weights, weights, from + s, &mut out[t]);
         }
     }
-    let stride = call.packed.layout().codes * blocks(P) / CODES;
+    let span = call.packed.layout().codes * blocks(P);
     let weights = std::array::from_fn(|t| {
         let tile = call.packed.tile((next.0 + t).min(call.packed.tiles - 1));
         for line in 0..some * blocks(P) * call.packed.layout().scales / LINE {
             let scales = tile.scales.as_ptr().wrapping_add(next.1 * blocks(P) * call.packed.layout().scales);
             _mm_prefetch::<_MM_HINT_T1>(scales.wrapping_add(line * LINE).cast());
         }
-        tile.codes.as_ptr().wrapping_add(next.1 * CODES * stride)
+        tile.codes.as_ptr().wrapping_add(next.1 * span)
     });
-    let ahead = Ahead { words: [std::ptr::null(); 2], weights, stride };
+    let ahead = Ahead { words: [std::ptr::null(); 2], weights, span, part: 0 };
     let panel = Panel { lines: &decoded[..some], shared: &ways[..some] };
     let acts = &call.acts.as_chunks::<W>().0[pass / GROUP * of_k + from..];
     serve::<P, A, L, W, T>(&panel, acts, of_k, rows, ahead, &mut call.sums.as_chunks_mut::<LANES>().0[at..]);

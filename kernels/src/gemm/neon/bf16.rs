@@ -75,6 +75,7 @@ pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
     let walk = walk(op);
     Plan {
         few: FEW,
+        apart: FEW,
         group: GROUP,
         row_words: walk.units * walk.words,
         grouped_words: walk.units * walk.words,

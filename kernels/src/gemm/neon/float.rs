@@ -30,6 +30,7 @@ const _: () = assert!(PANEL <= crate::gemm::CHUNK);
 pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
     Plan {
         few: FEW,
+        apart: FEW,
         group: GROUP,
         row_words: op.k,
         grouped_words: op.k,

@@ -38,6 +38,7 @@ pub(super) fn integer_plan(op: &Gemm, group: usize, copies: usize) -> Plan {
     let (block, blocks) = (op.block(), op.k / op.block());
     Plan {
         few: FEW,
+        apart: FEW,
         group,
         row_words: blocks * integer_words(block),
         grouped_words: blocks * integer_words(block),

@@ -1,6 +1,7 @@
 //! Activations to integer words on AVX-512, the bits of `crate::format`.
 
 mod align;
+mod nvfp4;
 mod round;
 mod words;
 
@@ -37,15 +38,29 @@ pub(super) fn quantise(call: &mut Quantise<'_>) {
         return;
     }
     let padded = k.next_multiple_of(SPAN);
+    // nvfp4 brings the scales of all four rows together, others those of a row.
+    let (together, a_row) = (activations == Activations::Nvfp4, padded / SPAN * nvfp4::BLOCKS);
     for quad in call.rows.clone().step_by(GROUP) {
         let live = GROUP.min(call.rows.end - quad);
         for r in 0..live {
             let x = &call.x[(quad + r) * k..][..k];
             let (codes, rest) = call.codes[r * padded..][..padded].split_at_mut(k);
             rest.fill(0);
-            let scale = round(activations, x, codes, call.scales, call.bytes);
+            let bytes = if together {
+                call.bytes[(r + 1) * a_row - nvfp4::BLOCKS..][..nvfp4::BLOCKS].fill(0);
+                &mut call.bytes[r * a_row..(r + 1) * a_row]
+            } else {
+                &mut *call.bytes
+            };
+            let scale = round(activations, x, codes, call.scales, bytes);
             call.row_scales[quad + r - first] = scale * call.factor;
-            align::scales(call, quad - first, r);
+            if !together {
+                align::scales(call, quad - first, r);
+            }
+        }
+        if together {
+            call.bytes[live * a_row..].fill(0);
+            nvfp4::scales(call, quad - first);
         }
         // Rows that are missing in the last quad are never multiplied, but read beside the others.
         call.codes[live * padded..].fill(0);

@@ -6,26 +6,31 @@ use crate::gemm::integer::{self, GROUP};
 use crate::gemm::tiled::Quantise;
 use std::arch::x86_64::*;
 
-/// A row by itself: each block's codes, its start and its scale.
+/// A row by itself or interleaved with others of its group: each block's codes, its start and its scale.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 pub(super) fn row(call: &mut Quantise<'_>, at: usize) {
     let (op, block, group) = (call.op, call.op.block(), call.op.activations.group());
     let (words, offset) = (integer::words(block), integer::offset(op.weights));
-    let out = call.out[at * (op.k / block) * words..].chunks_exact_mut(words);
-    for ((b, codes), out) in call.codes[..op.k].chunks_exact(block).enumerate().zip(out) {
+    let grain = call.grain;
+    let out = &mut call.out[at / grain * grain * (op.k / block) * words..];
+    for ((b, codes), out) in call.codes[..op.k].chunks_exact(block).enumerate().zip(out.chunks_exact_mut(words * grain))
+    {
+        let out = &mut out[at % grain..];
         let (mut sum, each) = (0, _mm_set1_epi8(offset as i8));
-        for (codes, out) in codes.as_chunks::<16>().0.iter().zip(out.as_chunks_mut::<4>().0) {
+        for (code, out) in codes.as_chunks::<4>().0.iter().zip(out.chunks_mut(grain)) {
+            out[0] = i32::from_le_bytes(code.map(i8::cast_unsigned));
+        }
+        for codes in codes.as_chunks::<16>().0 {
             // SAFETY: 16 bytes are there.
             let codes = unsafe { _mm_loadu_si128(codes.as_ptr().cast()) };
-            // SAFETY: four words are there.
-            unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), codes) };
             let sums = _mm_dpbusd_epi32(_mm_setzero_si128(), each, codes);
             let halves = _mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums));
             sum += _mm_cvtsi128_si32(halves) + _mm_extract_epi32::<1>(halves);
         }
-        out[block / 4] = -sum;
-        out[block / 4 + 1] = if group == 1 { 0 } else { call.scales[b * block / group].to_bits().cast_signed() };
+        out[block / 4 * grain] = -sum;
+        out[(block / 4 + 1) * grain] =
+            if group == 1 { 0 } else { call.scales[b * block / group].to_bits().cast_signed() };
     }
 }
 
