@@ -31,9 +31,13 @@ impl Order {
     pub const fn new(seed: u64) -> Self {
         Self(Random::new(seed))
     }
+    /// Who of the two comes first, by the coin.
+    pub fn first(&mut self) -> Side {
+        if self.0.coin() { Side::Baseline } else { Side::Candidate }
+    }
     /// The next four executions.
     pub fn quad(&mut self) -> [Side; 4] {
-        let first = if self.0.coin() { Side::Baseline } else { Side::Candidate };
+        let first = self.first();
         [first, first.other(), first.other(), first]
     }
 }

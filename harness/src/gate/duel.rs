@@ -95,7 +95,9 @@ impl<'a> Duel<'a> {
         loop {
             let standing = standing(&fought.differences, &plan.rules);
             fought.standing = Some(standing);
-            let Some(next) = standing.next else { break };
+            // What is already clear waits for a quieter machine while there is time: the choice rests on states, never on timings.
+            let next = standing.next.or_else(|| self.after_voids(fought.differences.len()));
+            let Some(next) = next else { break };
             if let Err(failed) = self.blocks(next, &mut fought.differences, &|| over(began)) {
                 fought.trouble = Some(failed);
                 break;
@@ -118,12 +120,22 @@ impl<'a> Duel<'a> {
         fought
     }
 
+    /// Whether too many of `counted + voided` blocks were left out for the rest to be believed.
+    fn unquiet(&self, counted: usize) -> bool {
+        self.voided.len() as f64 > VOIDED * (counted + self.voided.len()) as f64
+    }
+
+    /// The look behind `counted` blocks, where so many were left out that this one cannot be the last.
+    fn after_voids(&self, counted: usize) -> Option<usize> {
+        LOOKS.into_iter().find(|look| *look > counted).filter(|_| self.unquiet(counted))
+    }
+
     fn tell(&self, fought: &mut Fought, block_s: f64, seed: u64) {
         fought.block_s = block_s;
-        let all = fought.differences.len() + self.voided.len();
-        if all > 0 && self.voided.len() as f64 > VOIDED * all as f64 {
-            fought.void =
-                Some(format!("{} of {all} blocks were left out: {}", self.voided.len(), Void::counted(&self.voided)));
+        let counted = fought.differences.len();
+        if self.unquiet(counted) {
+            let (voided, all) = (self.voided.len(), counted + self.voided.len());
+            fought.void = Some(format!("{voided} of {all} blocks were left out: {}", Void::counted(&self.voided)));
         }
         let mut words = format!(
             "blocks of {:.0} ms, {} iterations an execution, {} starts of each build",
@@ -153,7 +165,17 @@ impl<'a> Duel<'a> {
                 child.run(self.id, self.iterations).map_err(|t| (side, t))?;
                 Ok(child)
             };
-            let pair = [start(Side::Baseline, self.builds[0])?, start(Side::Candidate, self.builds[1])?];
+            // The first of two to allocate may get the better pages, again and again the same ones: a coin says who that is.
+            let pair = match self.order.first() {
+                Side::Baseline => {
+                    let baseline = start(Side::Baseline, self.builds[0])?;
+                    [baseline, start(Side::Candidate, self.builds[1])?]
+                }
+                Side::Candidate => {
+                    let candidate = start(Side::Candidate, self.builds[1])?;
+                    [start(Side::Baseline, self.builds[0])?, candidate]
+                }
+            };
             (self.quads, self.measured, self.started) = (0, Duration::ZERO, begun.elapsed());
             self.lives += 1;
             return Ok(self.children.insert(pair));
@@ -190,6 +212,8 @@ impl<'a> Duel<'a> {
             tuning.hear(&pilots);
         }
         self.calibrate(tuning.length_s())?;
+        // Pilots are not judged, and neither is what was left out among them.
+        self.voided.clear();
         Ok(tuning.length_s())
     }
 
