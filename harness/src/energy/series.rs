@@ -72,9 +72,9 @@ pub(super) fn pairs(header: &Header, samples: &[Sample], zero_ns: u64) -> Vec<Pa
     let (counters, mut powers): (Vec<Stream>, Vec<Option<Stream>>) =
         streams.into_iter().fold((Vec::new(), Vec::new()), |(mut c, mut p), ((_, _, counter), stream)| {
             if counter {
-                c.push(stream)
+                c.push(stream);
             } else {
-                p.push(Some(stream))
+                p.push(Some(stream));
             }
             (c, p)
         });

@@ -118,7 +118,7 @@ impl Sampler {
             let mut energies = speaks.filter(|c| matches!(c.quantity.as_deref(), Some("power" | "energy")));
             energies.any(|c| {
                 // Two updates of the sensor, the first of which may have been under way.
-                let after = to_ns + 2_000_000 * c.period_ms.unwrap_or(50).min(500).max(100);
+                let after = to_ns + 2_000_000 * c.period_ms.unwrap_or(50).clamp(100, 500);
                 c.source.as_deref().and_then(|s| history.last_of(s)).is_some_and(|last| last < after)
             })
         };

@@ -10,12 +10,11 @@ use spark_bench::os::SysRoot;
 use spark_bench::telemetry::{self, Sampler, Sensor};
 use spark_results::telemetry::{Channel, Reading, Status};
 
+/// Numbers by quantity and scope.
+type Numbers = BTreeMap<(String, String), f64>;
+
 /// What one sensor has, and what it reads after `then` has changed the files.
-fn asked(
-    name: &str,
-    dir: &Path,
-    then: impl FnOnce(&Path),
-) -> (Vec<Channel>, BTreeMap<(String, String), f64>, Option<String>) {
+fn asked(name: &str, dir: &Path, then: impl FnOnce(&Path)) -> (Vec<Channel>, Numbers, Option<String>) {
     let mut sensors = telemetry::sensors(&SysRoot::at(dir));
     let sensor = sensors.iter_mut().find(|s| s.name() == name).unwrap();
     let channels = sensor.probe();
@@ -24,7 +23,7 @@ fn asked(
     (channels, readings, sensor.trouble())
 }
 
-fn of(readings: &BTreeMap<(String, String), f64>, quantity: &str, scope: &str) -> f64 {
+fn of(readings: &Numbers, quantity: &str, scope: &str) -> f64 {
     readings
         .get(&(quantity.to_owned(), scope.to_owned()))
         .copied()

@@ -56,8 +56,10 @@ unsafe fn text(text: &str, at: *mut c_char, room: c_uint) -> nvmlReturn_t {
     }
     // SAFETY: the text and the end after it fit, as was just compared; a text of this crate overlaps no buffer of a caller.
     unsafe { at.copy_from_nonoverlapping(text.as_ptr().cast(), text.len()) };
+    // SAFETY: the byte after the text lies within the room too.
+    let end = unsafe { at.add(text.len()) };
     // SAFETY: as above.
-    unsafe { at.add(text.len()).write(0) };
+    unsafe { end.write(0) };
     OK
 }
 
@@ -248,8 +250,10 @@ pub unsafe extern "C" fn nvmlDeviceGetFieldValues(
         return NOT_SUPPORTED;
     }
     for i in 0..usize::try_from(count).unwrap_or(0) {
-        // SAFETY: the header's contract: `count` values stand there, writable and not looked at by others meanwhile.
-        let value = unsafe { &mut *values.add(i) };
+        // SAFETY: the header's contract: `count` values stand there.
+        let at = unsafe { values.add(i) };
+        // SAFETY: it is writable, and not looked at by others meanwhile.
+        let value = unsafe { &mut *at };
         match field(double, value.fieldId, value.scopeId) {
             Some(number) => {
                 value.valueType = nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG_LONG;

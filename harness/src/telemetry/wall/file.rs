@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(tail.newest().unwrap().unwrap().0, 53.0);
         file.set_len(0).unwrap();
         file.seek(SeekFrom::Start(0)).unwrap();
-        writeln!(file, "time,watts\n{},54", t).unwrap();
+        writeln!(file, "time,watts\n{t},54").unwrap();
         assert_eq!(tail.newest().unwrap().unwrap().0, 54.0);
     }
 

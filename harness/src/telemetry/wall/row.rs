@@ -37,7 +37,7 @@ pub(super) fn columns(first: &str) -> Result<Columns, String> {
         let word = f.split(['[', '(', '/']).next().unwrap_or(f).trim().to_lowercase();
         word.replace(' ', "_")
     };
-    let names: Vec<String> = fields.iter().map(|f| plain(&f)).collect();
+    let names: Vec<String> = fields.iter().map(plain).collect();
     let find = |wanted: &[&str]| wanted.iter().find_map(|w| names.iter().position(|n| n == w));
     match find(WATTS) {
         Some(watts) => Ok(Columns { time: find(TIMES), watts }),
