@@ -3,15 +3,16 @@
 //! A gate against the merge base cannot see half a percent a week. Kept as one object of JSON a line, so that it can be appended to.
 
 use crate::gate::Gate;
-use crate::statistics::{SHORTEST, changes};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use spark_results::stats::median;
+use spark_results::stats::{changes, median};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// A change is told where values in random order split as clearly in at most this share of cases.
 const LEVEL: f64 = 0.01;
+/// Fewest gates on each side of a change: fewer cannot be told from one disturbed run.
+const SHORTEST: usize = 4;
 /// Random orders that a split is compared with.
 const RESAMPLES: usize = 999;
 
@@ -118,7 +119,7 @@ pub fn drift(points: &[Point], seed: u64) -> Vec<Series> {
     let one = |([id, host, reference], mut points): ([&str; 3], Vec<&Point>)| {
         points.sort_by(|a, b| a.at.cmp(&b.at));
         let logs: Vec<f64> = points.iter().map(|point| point.ratio.ln()).collect();
-        let found = changes(&logs, LEVEL, RESAMPLES, seed);
+        let found = changes(&logs, SHORTEST, LEVEL, RESAMPLES, seed);
         let ends: Vec<usize> = found.iter().map(|change| change.at).chain([logs.len()]).collect();
         let mut from = 0;
         let told = found.iter().enumerate().map(|(n, change)| {

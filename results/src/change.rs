@@ -1,9 +1,6 @@
-//! Change points: where a series of noisy numbers moves to another level, found without a model of the noise.
-//!
-//! The method is E-divisive (Matteson and James, 2014, doi 10.1080/01621459.2013.849605): the cut with the largest energy distance
-//! between its two sides is kept if few shufflings of the same numbers have one as large, and both sides are searched on.
+//! Levels of a noisy series: E-divisive change points, of which only those are kept that somebody would act on.
 
-use crate::stats::{self, Random};
+use crate::stats;
 use std::ops::Range;
 
 /// How a series is searched.
@@ -36,12 +33,11 @@ pub fn stretches(values: &[f64], search: &Search) -> Vec<Range<usize>> {
     }
     let group = values.len().div_ceil(MOST);
     let grouped: Vec<f64> = values.chunks(group).map(stats::median).collect();
-    let mut cuts = Vec::new();
-    let mut random = Random::new(SEED);
-    divide(&grouped, 0, search, &mut random, &mut cuts);
-    cuts.sort_unstable();
-    let mut bounds: Vec<usize> = cuts.into_iter().map(|cut| cut * group).collect();
-    bounds.insert(0, 0);
+    // As many random orders as can show the significance asked for: 99 for one in a hundred.
+    let orders = (1.0 / search.significance.clamp(1e-4, 1.0)).ceil() as usize - 1;
+    let found = stats::changes(&grouped, search.shortest, search.significance, orders, SEED);
+    let mut bounds = vec![0];
+    bounds.extend(found.iter().map(|change| change.at * group));
     bounds.push(values.len());
     merge(values, &mut bounds, search.smallest);
     bounds.windows(2).map(|pair| pair[0]..pair[1]).collect()
@@ -59,72 +55,10 @@ fn merge(values: &[f64], bounds: &mut Vec<usize>, smallest: f64) {
     }
 }
 
-fn divide(values: &[f64], first: usize, search: &Search, random: &mut Random, cuts: &mut Vec<usize>) {
-    let shortest = search.shortest.max(2);
-    let Some((at, found)) = best(values, shortest) else { return };
-    // As many shufflings as can show the significance asked for: 99 for one in a hundred.
-    let rounds = (1.0 / search.significance.clamp(1e-4, 1.0)).ceil() as usize - 1;
-    let mut shuffled = values.to_vec();
-    let allowed = ((rounds + 1) as f64 * search.significance).floor() as usize;
-    let mut as_large = 1;
-    for _ in 0..rounds {
-        shuffle(&mut shuffled, random);
-        if best(&shuffled, shortest).is_some_and(|(_, value)| value >= found) {
-            as_large += 1;
-            if as_large > allowed {
-                return;
-            }
-        }
-    }
-    cuts.push(first + at);
-    divide(&values[..at], first, search, random, cuts);
-    divide(&values[at..], first + at, search, random, cuts);
-}
-
-fn shuffle(values: &mut [f64], random: &mut Random) {
-    for last in (1..values.len()).rev() {
-        values.swap(last, random.below(last + 1));
-    }
-}
-
-/// The cut with the largest energy distance between its sides, and that distance. `None` where the series is too short for two sides.
-///
-/// Sums of distances within and between the sides follow the cut along the series, each step in linear time.
-fn best(values: &[f64], shortest: usize) -> Option<(usize, f64)> {
-    let n = values.len();
-    if n < 2 * shortest {
-        return None;
-    }
-    let to = |at: usize, range: Range<usize>| values[range].iter().map(|v| (v - values[at]).abs()).sum::<f64>();
-    let (mut left, mut between, mut right) = (0.0, 0.0, 0.0);
-    // All stands on the right at first.
-    for at in 0..n {
-        right += to(at, at + 1..n);
-    }
-    let mut best: Option<(usize, f64)> = None;
-    for at in 0..n {
-        let (behind, ahead) = (to(at, 0..at), to(at, at + 1..n));
-        left += behind;
-        between += ahead - behind;
-        right -= ahead;
-        let (l, r) = (at + 1, n - at - 1);
-        if l < shortest || r < shortest {
-            continue;
-        }
-        let (l, r) = (l as f64, r as f64);
-        let pairs = |n: f64| n * (n - 1.0) / 2.0;
-        let distance = 2.0 * between / (l * r) - left / pairs(l) - right / pairs(r);
-        let value = l * r / (l + r) * distance;
-        if best.is_none_or(|(_, most)| value > most) {
-            best = Some((at + 1, value));
-        }
-    }
-    best
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Random;
     use proptest::prelude::*;
 
     /// `levels` of so many numbers each, with noise of a share of the level.

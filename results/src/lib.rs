@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod canary;
 pub mod ceilings;
+pub mod change;
 pub mod claims;
 pub mod compare;
-pub mod canary;
-pub mod change;
 pub mod conditions;
 pub mod cost;
 pub mod document;

@@ -6,6 +6,7 @@
 
 pub mod bootstrap;
 mod dependence;
+mod e_divisive;
 mod interval;
 mod outliers;
 mod ratio;
@@ -16,6 +17,7 @@ mod student;
 mod trend;
 
 pub use dependence::{autocorrelation, independent};
+pub use e_divisive::{Change, changes};
 pub use interval::{Estimate, FEWEST, estimate};
 pub use outliers::{Outliers, outliers};
 pub use ratio::{Ratio, ratio};

@@ -217,7 +217,8 @@ fn open(
         manifest.telemetry_cost = None;
         // What was absent before is found again by this process.
         manifest.absent.retain(|absent| !absent.what.starts_with("roofs.") && !absent.what.starts_with("telemetry"));
-        let before = run.records.iter().rev().filter_map(Record::measured).find_map(|m| m.conditions.after.boot_id.clone());
+        let before =
+            run.records.iter().rev().filter_map(Record::measured).find_map(|m| m.conditions.after.boot_id.clone());
         let now = place.root.line("/proc/sys/kernel/random/boot_id").ok();
         if let (Some(before), Some(now)) = (before, now)
             && before != now

@@ -48,7 +48,10 @@ fn what_matters_stands_first_and_an_alarm_is_told_without_colour() {
     assert!(lines[2].contains("19.5 W … 92.5 W") && lines[2].contains('█') && lines[2].ends_with('▁'), "{screen}");
     assert!(screen.contains("power from energy") && screen.contains("50.0 W"), "{screen}");
     let throttle = lines.iter().find(|l| l.contains("throttle_reasons")).unwrap();
-    assert!(throttle.starts_with("! ") && throttle.contains("0x24") && throttle.contains("power cap, heat (software)"), "{screen}");
+    assert!(
+        throttle.starts_with("! ") && throttle.contains("0x24") && throttle.contains("power cap, heat (software)"),
+        "{screen}"
+    );
     assert!(screen.contains("refused: rapl energy: permission denied"), "{screen}");
 }
 

@@ -27,8 +27,8 @@ pub mod wall;
 
 pub use cpu::{Shares, Ticks};
 pub use nvml::LIBRARY;
-pub(crate) use throttle::counters as throttle_counters;
 pub use sampler::{Cost, Sampler};
+pub(crate) use throttle::counters as throttle_counters;
 
 use std::time::Duration;
 

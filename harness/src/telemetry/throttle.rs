@@ -70,7 +70,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = SysRoot::at(dir.path());
         let mut none = Events::new(&root);
-        assert!(none.probe()[0].reason.as_deref().is_some_and(|why| why.contains("counts none")) && none.read().is_empty());
+        assert!(
+            none.probe()[0].reason.as_deref().is_some_and(|why| why.contains("counts none")) && none.read().is_empty()
+        );
         for (cpu, count) in [(0, 3), (1, 4)] {
             let folder = dir.path().join(format!("sys/devices/system/cpu/cpu{cpu}/thermal_throttle"));
             fs::create_dir_all(&folder).unwrap();

@@ -1,7 +1,6 @@
 //! Float gemm on AVX-512: every weight format is decoded to f32 and multiplied in f32.
 #![expect(unsafe_code, reason = "kernels compiled for AVX-512")]
 
-use super::Gemm;
 use super::avx512_fp8::Avx512Fp8;
 use super::float::{self, GROUP, PANEL_WORDS, float_kernels};
 use super::lanes512::*;

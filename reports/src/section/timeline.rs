@@ -79,7 +79,7 @@ fn bands(records: &[Record], end: f64) -> Vec<Band> {
         let ink = kind(&record.id.workload).0;
         match bands.last_mut() {
             Some(last) if last.ink == ink && from - last.to < end / 400.0 && from >= last.from => {
-                last.to = last.to.max(to)
+                last.to = last.to.max(to);
             }
             _ => bands.push(Band { ink, from, to }),
         }

@@ -122,7 +122,7 @@ impl Named {
             peak("fp8", "peak_fp8_tflops_dense"),
             peak("fp4", "peak_fp4_tflops_dense"),
         ];
-        let prices = ["price_usd", "price_usd_from", "price_usd_launch"].into_iter().flat_map(|metric| system(metric));
+        let prices = ["price_usd", "price_usd_from", "price_usd_launch"].into_iter().flat_map(system);
         let price =
             prices.filter(|f| f.date != "unknown").max_by(|a, b| a.date.cmp(b.date).then(b.value.total_cmp(&a.value)));
         let bandwidth = own("mem_bw_theoretical");
