@@ -180,7 +180,7 @@ fn here(args: &Args) -> anyhow::Result<Offer> {
     let free = machine.memory.available_bytes.map_or(u64::MAX, plan::usable);
     let (mut bandwidth, mut peaks) = (Known::none("not measured"), Vec::new());
     if args.bandwidth.is_none() || args.peak.is_none() {
-        let mut roofs = Roofs::of(&device, 1);
+        let mut roofs = Roofs::of(device, 1);
         for (of, arithmetic) in [(INTEGERS, Arithmetic::Int8), (FLOATS, Arithmetic::F32)] {
             let needs =
                 Needs { memory: args.bandwidth.is_none() && bandwidth.value.is_none(), compute: Some(arithmetic) };
