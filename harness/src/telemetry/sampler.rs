@@ -118,7 +118,9 @@ impl Sampler {
             let mut energies = speaks.filter(|c| matches!(c.quantity.as_deref(), Some("power" | "energy")));
             energies.any(|c| {
                 // Two updates of the sensor, the first of which may have been under way.
-                let after = to_ns + 2_000_000 * c.period_ms.unwrap_or(50).clamp(100, 500);
+                // A mean over the last moments is of their middle, and comes that much later.
+                let mean_ms = c.averages_ms.unwrap_or(0.0).clamp(0.0, 1000.0) as u64;
+                let after = to_ns + 1_000_000 * (2 * c.period_ms.unwrap_or(50).clamp(100, 500) + mean_ms / 2);
                 c.source.as_deref().and_then(|s| history.last_of(s)).is_some_and(|last| last < after)
             })
         };
