@@ -111,8 +111,8 @@ fn a_soak_is_told_in_numbers_levels_and_what_stood_beside_them() {
         "Recovered after15.0 s",
         "Efficiency, gpu 0early 0.667 tok/J",
         "late 0.714 tok/J",
-        "acpitz <3> 88.0 °C",
-        "gpu 0 40.0 W",
+        "acpitz &lt;3&gt; 87.7 °C",
+        "gpu 0 40.2 W",
         "Energy of each slice",
     ];
     for said in said {

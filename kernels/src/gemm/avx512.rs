@@ -6,7 +6,7 @@ use super::float::{self, GROUP, PANEL_WORDS, float_kernels};
 use super::lanes512::*;
 use super::packed::{LANES, LINE, Tile};
 use super::tiled::{self, FEW, Kernels, Multiply, PASS, Quantise, SETS, TILES};
-use super::{Gemm, words512};
+use super::{Activations, Gemm, words512};
 use crate::cpu::isa::{AVX512, require};
 use crate::cpu::kernel::Kernel;
 use crate::format::Format;
@@ -208,10 +208,15 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
     }
 }
 
-/// Rows of x as words: f32, or bf16 widened again.
+/// Rows of x as words: f32, or bf16 or E4M3 widened again.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 fn round(call: &mut Quantise<'_>) {
-    if call.grouped { words512::put_groups(call) } else { float::put_f32::<GROUP>(call) }
+    // E4M3 has a scale a row, which the vectors know nothing of.
+    if call.grouped && call.op.activations != Activations::Fp8 {
+        words512::put_groups(call);
+    } else {
+        float::put_f32::<GROUP>(call);
+    }
 }
 
 float_kernels!("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c");
