@@ -6,7 +6,8 @@ use crate::shown::{Shown, Status, Unit};
 use crate::table::Table;
 use crate::told;
 use maud::{Markup, html};
-use spark_results::conditions::Energy as Spoken;
+use spark_results::Entry;
+use spark_results::conditions::{Energy as Spoken, EnergyReading, Method};
 use spark_results::telemetry::{self, Channel, Line};
 use std::collections::BTreeSet;
 
@@ -36,23 +37,16 @@ impl Section for Energy {
     }
 
     fn render(&self, page: &Page) -> Option<Markup> {
-        let mut table = Table::new(&["what", "scope", "power", "energy", "per joule", "coverage", "source"]);
-        let mut reasons = BTreeSet::new();
+        let mut table =
+            Table::new(&["what", "scope", "power", "energy", "per joule", "for one", "above rest", "source"]);
+        let (mut reasons, mut invalid) = (BTreeSet::new(), BTreeSet::new());
         for e in page.real() {
             match &e.energy {
-                Some(Spoken::Measured { readings, .. }) => {
+                Some(Spoken::Measured { readings, invalid: not_valid, .. }) => {
                     for r in readings {
-                        let with = |v: f64| [v * (1.0 - r.plus_minus), v * (1.0 + r.plus_minus)];
-                        table.row([
-                            html! { (told::label(e)) },
-                            html! { (r.scope) @if !r.covers_device { " " span.flag { "does not contain the device" } } },
-                            Shown::new(r.watts, Unit::Plain("W"), Status::Measured).within(Some(with(r.watts))).inline(),
-                            Shown::new(r.joules, Unit::Plain("J"), Status::Measured).within(Some(with(r.joules))).inline(),
-                            per_joule(e, &r.scope),
-                            Shown::new(r.coverage, Unit::Share, Status::Measured).inline(),
-                            html! { (r.source) },
-                        ]);
+                        table.row(row(e, r));
                     }
+                    invalid.extend(not_valid.iter().map(|i| (&i.scope, &i.source, &i.reason)));
                 }
                 Some(Spoken::Unavailable { reason }) => {
                     reasons.insert(reason.as_str());
@@ -67,12 +61,19 @@ impl Section for Energy {
         Some(html! {
             @match table {
                 Some(table) => {
-                    p { "A joule is charged to work only where the scope contains the device that did it." }
+                    p { "A joule is charged to work only where the scope contains the device that did it. Tokens a joule are tokens a "
+                        "second a watt. Above rest: without what the machine takes before it is given any work." }
                     (table)
                 }
                 None => p { "No energy was measured, so there is no tok/J here; an estimate would not be a measurement." },
             }
             @if !reasons.is_empty() { ul { @for reason in reasons { li { (reason) } } } }
+            @if !invalid.is_empty() {
+                h3 { "Spoke, and not valid" }
+                dl.reasons {
+                    @for (scope, source, reason) in invalid { dt { (scope) } dd { (reason) " " span.of { (source) } } }
+                }
+            }
             @if !refused.is_empty() {
                 h3 { "Sensors that refused" }
                 dl.reasons {
@@ -87,8 +88,59 @@ impl Section for Energy {
     }
 }
 
-fn per_joule(e: &spark_results::Entry, scope: &str) -> Markup {
+/// One scope's energy of one task. A test double's joules are none: they are named, and not shown.
+fn row(e: &Entry, r: &EnergyReading) -> [Markup; 8] {
+    let with = |v: f64, plus_minus: f64| Some([v * (1.0 - plus_minus), v * (1.0 + plus_minus)]);
+    let scope = html! {
+        (r.scope)
+        @if !r.covers_device { " " span.flag { "does not contain the device" } }
+        @if r.simulated { " " span.flag { "a test double: no measurement" } }
+    };
+    let of = |value: f64, unit, plus_minus: f64| {
+        let shown = Shown::new(value, Unit::Plain(unit), Status::Measured).within(with(value, plus_minus));
+        if r.simulated { Shown::unavailable("simulated").inline() } else { shown.inline() }
+    };
     let item = e.work.as_ref().map_or("item", |w| if w.item == "token" { "tok" } else { &w.item });
-    let found = e.efficiency.iter().find(|x| x.scope == scope).map(|x| x.items_per_joule);
-    Shown::or(found, Unit::Plain(&format!("{item}/J")), Status::Derived, "").inline()
+    let found = e.efficiency.iter().find(|x| x.scope == r.scope && (x.source.is_empty() || x.source == r.source));
+    let derived = |value: f64, unit: &str| Shown::new(value, Unit::Plain(unit), Status::Derived);
+    let a_joule =
+        found.map(|x| derived(x.items_per_joule, &format!("{item}/J")).within(with(x.items_per_joule, r.plus_minus)));
+    // A joule a token is 10⁶ ÷ 3,600 Wh a million tokens.
+    let for_one = found.map(|x| {
+        html! {
+            (derived(1.0 / x.items_per_joule, &format!("J/{item}")).inline()) br;
+            (derived(1e6 / 3600.0 / x.items_per_joule, &format!("Wh/M{item}")).inline())
+        }
+    });
+    let net = r.net.as_ref().filter(|_| !r.simulated).map(|net| {
+        html! {
+            @if let Some(items) = found.and_then(|x| x.net_items_per_joule) { (derived(items, &format!("{item}/J")).inline()) br; }
+            (of(net.joules, "J", net.plus_minus)) br;
+            span.of { "at rest " (Shown::new(net.idle_watts, Unit::Plain("W"), Status::Measured).inline()) }
+        }
+    });
+    let none = || Shown::unavailable("").inline();
+    [
+        html! { (told::label(e)) },
+        scope,
+        of(r.watts, "W", r.plus_minus),
+        of(r.joules, "J", r.plus_minus),
+        a_joule.map_or_else(none, |shown| shown.inline()),
+        for_one.unwrap_or_else(none),
+        net.unwrap_or_else(none),
+        html! { (r.source) br; span.of { (how(r)) } },
+    ]
+}
+
+/// How the joules were got, in words.
+fn how(r: &EnergyReading) -> String {
+    let mut words: Vec<String> = Vec::new();
+    words.extend(r.method.map(|method| match method {
+        Method::Counter => "its counter".to_owned(),
+        Method::Integral => "its power over time".to_owned(),
+    }));
+    words.extend(r.cross_check.map(|ratio| format!("{ratio:.3} × its own power over time")));
+    words.extend(r.update_ms.map(|ms| format!("a new value every {ms:.0} ms")));
+    words.push(format!("{:.0} % of the window seen", 100.0 * r.coverage));
+    words.join(", ")
 }
