@@ -55,6 +55,8 @@ pub struct Duel<'a> {
     builds: [&'a Build; 2],
     children: Option<[Child; 2]>,
     order: Order,
+    /// Who started first in the life that is on.
+    first: Option<Side>,
     around: Surroundings,
     iterations: u64,
     quads: usize,
@@ -76,6 +78,7 @@ impl<'a> Duel<'a> {
             builds: [baseline, candidate],
             children: None,
             order: Order::new(seed),
+            first: None,
             around: Surroundings::start(root),
             iterations: 1,
             quads: 0,
@@ -171,8 +174,11 @@ impl<'a> Duel<'a> {
                 child.run(self.id, self.iterations).map_err(|t| (side, t))?;
                 Ok(child)
             };
-            // The first of two to allocate may get the better pages, again and again the same ones: a coin says who that is.
-            let pair = match self.order.first() {
+            // The second gets what memory the first left, again and again the same, and was seen to be 0.7 % faster by that: each is
+            // second in turn, and a coin says who begins.
+            let first = self.first.map_or_else(|| self.order.first(), Side::other);
+            self.first = Some(first);
+            let pair = match first {
                 Side::Baseline => {
                     let baseline = start(Side::Baseline, self.builds[0])?;
                     [baseline, start(Side::Candidate, self.builds[1])?]
