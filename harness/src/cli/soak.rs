@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// The model that decodes: a preset name (spark-bench list models) or a config.json
     #[arg(long, short, value_name = "MODEL", default_value = "llama-3.2-1b")]
     model: String,
-    /// Format of the synthetic weights: mxfp4, nvfp4, q8_0, q4_0, bf16, f32
+    /// Format of the synthetic weights: mxfp4, nvfp4, fp8, q8_0, q4_0, bf16, f32
     #[arg(long, value_name = "FORMAT", default_value = "mxfp4")]
     format: String,
     /// Tokens that stand in the cache before the first; seeded, not prefilled
