@@ -1,4 +1,4 @@
-//! The whole gate against simulated machines: how often it cries wolf and how often it sees a wolf, in five kinds of noise.
+//! The whole gate against simulated machines: how often it cries wolf and how often it sees a wolf, in six kinds of noise.
 
 use spark_gate::Verdict;
 use spark_gate::paired::{Block, CONFIRMATION, Order, Rules, Side, confirmed, standing, verdicts};
@@ -19,9 +19,12 @@ enum Noise {
     Position,
     /// The machine is 40 % slower for long stretches.
     Hidden,
+    /// Two processes differ by some 3 % for as long as they live.
+    Placement,
 }
 
-const ALL: [Noise; 5] = [Noise::Independent, Noise::Drift, Noise::Bursts, Noise::Position, Noise::Hidden];
+const ALL: [Noise; 6] =
+    [Noise::Independent, Noise::Drift, Noise::Bursts, Noise::Position, Noise::Hidden, Noise::Placement];
 
 /// A machine that runs executions of either side.
 struct Machine {
@@ -32,15 +35,32 @@ struct Machine {
     burst: usize,
     slow: bool,
     last: Option<Side>,
+    /// By how much the candidate's process is slower than the baseline's, whatever they run.
+    placed: f64,
 }
 
 impl Machine {
     fn new(noise: Noise, seed: u64) -> Self {
-        Self { noise, random: Random::new(seed), drift: 0.0, correlated: 0.0, burst: 0, slow: false, last: None }
+        Self {
+            noise,
+            random: Random::new(seed),
+            drift: 0.0,
+            correlated: 0.0,
+            burst: 0,
+            slow: false,
+            last: None,
+            placed: 0.0,
+        }
     }
     /// Twelve uniforms: close enough to a normal, deviation 1.
     fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.random.unit()).sum::<f64>() - 6.0
+    }
+    /// Starts both builds anew.
+    fn start(&mut self) {
+        if self.noise == Noise::Placement {
+            self.placed = 0.03 * self.normal();
+        }
     }
     fn run(&mut self, side: Side, slowdown: f64) -> f64 {
         let mut log = 0.02 * self.normal();
@@ -66,7 +86,7 @@ impl Machine {
             log += if self.slow { 0.34 } else { 0.0 };
         }
         self.last = Some(side);
-        let side = if side == Side::Candidate { slowdown.ln_1p() } else { 0.0 };
+        let side = if side == Side::Candidate { slowdown.ln_1p() + self.placed } else { 0.0 };
         1e6 * (log + side).exp()
     }
     fn block(&mut self, order: &mut Order, slowdown: f64) -> f64 {
@@ -81,19 +101,25 @@ impl Machine {
     }
 }
 
-/// One gate over one benchmark, confirmation included.
-fn gate(noise: Noise, slowdown: f64, seed: u64) -> Verdict {
+/// `count` blocks more on `machine`, whose processes live for `life` of them.
+fn measure(machine: &mut Machine, order: &mut Order, slowdown: f64, life: usize, d: &mut Vec<f64>, count: usize) {
+    while d.len() < count {
+        if d.len().is_multiple_of(life) {
+            machine.start();
+        }
+        d.push(machine.block(order, slowdown));
+    }
+}
+
+/// One gate over one benchmark, confirmation included; the real one's processes live for one block.
+fn gate(noise: Noise, slowdown: f64, life: usize, seed: u64) -> Verdict {
     let rules = Rules { floor: 0.02, alpha: 0.01, benchmarks: 1, seed };
     let (mut machine, mut order) = (Machine::new(noise, seed), Order::new(seed ^ 0xabc));
     let mut d = Vec::new();
     let verdict = loop {
         let standing = standing(&d, &rules);
         match standing.next {
-            Some(blocks) => {
-                while d.len() < blocks {
-                    d.push(machine.block(&mut order, slowdown));
-                }
-            }
+            Some(blocks) => measure(&mut machine, &mut order, slowdown, life, &mut d, blocks),
             None => break verdicts(&[standing], &rules).remove(0),
         }
     };
@@ -101,12 +127,13 @@ fn gate(noise: Noise, slowdown: f64, seed: u64) -> Verdict {
         return verdict;
     }
     let (mut machine, mut order) = (Machine::new(noise, !seed), Order::new(seed ^ 0xdef));
-    let fresh: Vec<f64> = (0..CONFIRMATION).map(|_| machine.block(&mut order, slowdown)).collect();
+    let mut fresh = Vec::new();
+    measure(&mut machine, &mut order, slowdown, life, &mut fresh, CONFIRMATION);
     if confirmed(&fresh, &verdict, &rules) { verdict } else { Verdict::Inconclusive("not confirmed".to_owned()) }
 }
 
 fn count(noise: Noise, slowdown: f64, trials: u64, wanted: &Verdict) -> u64 {
-    (0..trials).filter(|trial| gate(noise, slowdown, 1000 * trial + 17) == *wanted).count() as u64
+    (0..trials).filter(|trial| gate(noise, slowdown, 1, 1000 * trial + 17) == *wanted).count() as u64
 }
 
 #[test]
@@ -129,4 +156,11 @@ fn a_slowdown_of_five_percent_is_found_in_any_noise() {
 fn a_slowdown_of_exactly_the_floor_seldom_passes() {
     let passed = count(Noise::Bursts, 0.02, 200, &Verdict::Pass);
     assert!(passed <= 20, "{passed} of 200: 5 % and some chance");
+}
+
+#[test]
+fn blocks_that_share_their_processes_would_cry_wolf() {
+    let alarm = |life| (0..200).filter(|seed| gate(Noise::Placement, 0.0, life, *seed) == Verdict::Regression).count();
+    let (shared, own) = (alarm(10), alarm(1));
+    assert!(shared > 4 && own == 0, "{shared} and {own} of 200");
 }

@@ -32,7 +32,7 @@ impl Order {
         Self(Random::new(seed))
     }
     /// Who of the two comes first, by the coin.
-    pub fn first(&mut self) -> Side {
+    fn first(&mut self) -> Side {
         if self.0.coin() { Side::Baseline } else { Side::Candidate }
     }
     /// The next four executions.

@@ -1,4 +1,8 @@
-//! One benchmark, two builds in turn: tuned, measured block by block, looked at, with fresh processes every few quads.
+//! One benchmark, two builds in turn: tuned, measured block by block, looked at, with fresh processes for each block.
+//!
+//! Where the loader and the allocator put things makes two processes of one build differ by a percent or more, for as long as they
+//! live. Blocks that share their processes share that difference, and the test, which takes each block's sign for a coin of its own,
+//! would take it for the build's. So a block is a life.
 
 use super::child::{Build, Child, Ran, Trouble};
 use super::surroundings::Surroundings;
@@ -9,10 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Quads a block: six executions of each build.
 const QUADS: usize = 3;
-/// Quads after which both builds are started anew, so that where the loader and the allocator put things is sampled too …
-const QUADS_A_LIFE: usize = 8;
-/// … but not before they have been measured for so many times what starting took.
-const WORTH: u32 = 2;
+/// A block is at least this part of what starting its processes took: shorter, the budget would go into starting.
+const OF_START: f64 = 0.5;
 /// A child that died so often is broken.
 const DEATHS: usize = 3;
 /// A benchmark with more than this share of its blocks voided says nothing.
@@ -55,13 +57,10 @@ pub struct Duel<'a> {
     builds: [&'a Build; 2],
     children: Option<[Child; 2]>,
     order: Order,
-    /// Who started first in the life that is on.
-    first: Option<Side>,
     around: Surroundings,
     iterations: u64,
-    quads: usize,
+    /// What the last start of both took.
     started: Duration,
-    measured: Duration,
     lives: usize,
     deaths: [usize; 2],
     voided: Vec<Void>,
@@ -78,12 +77,9 @@ impl<'a> Duel<'a> {
             builds: [baseline, candidate],
             children: None,
             order: Order::new(seed),
-            first: None,
             around: Surroundings::start(root),
             iterations: 1,
-            quads: 0,
             started: Duration::ZERO,
-            measured: Duration::ZERO,
             lives: 0,
             deaths: [0; 2],
             voided: Vec::new(),
@@ -163,32 +159,10 @@ impl<'a> Duel<'a> {
 
     /// Both builds ready with the benchmark prepared and run once.
     fn ready(&mut self) -> Result<&mut [Child; 2], Failed> {
-        let spent = self.quads >= QUADS_A_LIFE && self.measured >= WORTH * self.started;
-        if spent {
-            self.children = None;
-        }
         if self.children.is_none() {
             let begun = Instant::now();
-            let start = |side: Side, build: &Build| -> Result<Child, Failed> {
-                let mut child = Child::start(build).map_err(|t| (side, t.by_now()))?;
-                child.run(self.id, self.iterations).map_err(|t| (side, t))?;
-                Ok(child)
-            };
-            // The second gets what memory the first left, again and again the same, and was seen to be 0.7 % faster by that: each is
-            // second in turn, and a coin says who begins.
-            let first = self.first.map_or_else(|| self.order.first(), Side::other);
-            self.first = Some(first);
-            let pair = match first {
-                Side::Baseline => {
-                    let baseline = start(Side::Baseline, self.builds[0])?;
-                    [baseline, start(Side::Candidate, self.builds[1])?]
-                }
-                Side::Candidate => {
-                    let candidate = start(Side::Candidate, self.builds[1])?;
-                    [start(Side::Baseline, self.builds[0])?, candidate]
-                }
-            };
-            (self.quads, self.measured, self.started) = (0, Duration::ZERO, begun.elapsed());
+            let pair = started(self.builds, self.id, self.iterations)?;
+            self.started = begun.elapsed();
             self.lives += 1;
             return Ok(self.children.insert(pair));
         }
@@ -244,18 +218,32 @@ impl<'a> Duel<'a> {
         while !tuning.is_done() && !over() {
             self.calibrate(tuning.length_s())?;
             let mut pilots = Vec::new();
-            self.blocks(Tuning::PILOTS, &mut pilots, over)?;
+            // Pilots may share their processes: only how far they lie apart is heard.
+            self.measured(Tuning::PILOTS, &mut pilots, over, |_| {})?;
             tuning.hear(&pilots);
         }
-        self.calibrate(tuning.length_s())?;
+        let block_s = tuning.length_s().max(OF_START * self.started.as_secs_f64());
+        self.calibrate(block_s)?;
         // Pilots are not judged, and neither is what the machine did to them; that a build died stays said.
         self.voided.retain(|void| matches!(void, Void::Lost(_)));
-        Ok(tuning.length_s())
+        Ok(block_s)
     }
 
-    /// Measures until `differences` holds `wanted`, or it is over.
+    /// Measures blocks, each of processes of its own, until `differences` holds `wanted`, or it is over.
     fn blocks(&mut self, wanted: usize, differences: &mut Vec<f64>, over: &dyn Fn() -> bool) -> Result<(), Failed> {
+        self.measured(wanted, differences, over, |duel| duel.children = None)
+    }
+
+    /// The same, with `before` each block.
+    fn measured(
+        &mut self,
+        wanted: usize,
+        differences: &mut Vec<f64>,
+        over: &dyn Fn() -> bool,
+        before: impl Fn(&mut Self),
+    ) -> Result<(), Failed> {
         while differences.len() < wanted && !over() {
+            before(self);
             match self.block() {
                 Ok(block) => match self.around.since().void(&Limits::default()) {
                     Some(void) => self.voided.push(void),
@@ -273,9 +261,7 @@ impl<'a> Duel<'a> {
         self.ready()?;
         self.around.begin();
         for _ in 0..QUADS {
-            let quad = self.order.quad();
-            let begun = Instant::now();
-            for side in quad {
+            for side in self.order.quad() {
                 let Some(children) = &mut self.children else {
                     return Err((side, Trouble::Lost("no child is there".to_owned())));
                 };
@@ -285,9 +271,23 @@ impl<'a> Duel<'a> {
                 self.around.hear(&clocks_hz);
                 self.work[usize::from(side == Side::Candidate)] = work;
             }
-            self.quads += 1;
-            self.measured += begun.elapsed();
         }
         Ok(block)
     }
+}
+
+/// Both builds with `id` prepared and run once. They start at the same time: what starts second gets the memory that the first left,
+/// and was seen to be 0.7 % faster by that.
+fn started(builds: [&Build; 2], id: &str, iterations: u64) -> Result<[Child; 2], Failed> {
+    let start = |side: Side, build: &Build| -> Result<Child, Failed> {
+        let mut child = Child::start(build).map_err(|t| (side, t.by_now()))?;
+        child.run(id, iterations).map_err(|t| (side, t))?;
+        Ok(child)
+    };
+    std::thread::scope(|scope| {
+        let candidate = scope.spawn(|| start(Side::Candidate, builds[1]));
+        let baseline = start(Side::Baseline, builds[0]);
+        let candidate = candidate.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok([baseline?, candidate?])
+    })
 }

@@ -1,8 +1,7 @@
 //! Attention on 512-bit vectors: four vectors of sixteen keys by six query vectors in registers.
 #![expect(unsafe_code, reason = "vector loads and stores take pointers")]
 
-use super::Attention;
-use super::flash::{self, Attends, Isa, Part, Queries};
+use super::flash::{Attends, Isa, Part, Queries};
 use super::layout::LANES;
 use super::panel::panels;
 use super::schedule::BLOCK;
@@ -10,7 +9,6 @@ use super::stored::Stored;
 use super::strip::strips;
 use crate::cpu::isa::{AVX512, Feature};
 use crate::cpu::kernel::Kernel;
-use crate::{Backend, Buffer, Device, Fault, Implementation, Prepared, Unsupported};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -18,22 +16,8 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(super) struct Avx512;
 
-impl Implementation<Attention> for Avx512 {
-    fn name(&self) -> &'static str {
-        "avx512"
-    }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &Attention, device: &dyn Device) -> Result<(), Unsupported> {
-        flash::supports::<Self>(op, device)
-    }
-    fn prepare(&self, op: &Attention, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        flash::prepare::<Self>(op, weights, device)
-    }
-}
-
 impl Isa for Avx512 {
+    const NAME: &'static str = "avx512";
     const FEATURES: &'static [Feature] = AVX512;
 }
 

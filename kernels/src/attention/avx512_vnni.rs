@@ -26,7 +26,7 @@ pub(super) struct Avx512Vnni;
 
 impl Implementation<Attention> for Avx512Vnni {
     fn name(&self) -> &'static str {
-        "avx512-vnni"
+        Self::NAME
     }
     fn backend(&self) -> Backend {
         Backend::Cpu
@@ -44,6 +44,7 @@ impl Implementation<Attention> for Avx512Vnni {
 }
 
 impl Isa for Avx512Vnni {
+    const NAME: &'static str = "avx512-vnni";
     const FEATURES: &'static [Feature] = AVX512_VNNI;
 }
 

@@ -22,7 +22,7 @@ use crate::cpu::kernel::Kernel;
 use crate::cpu::pool::Pool;
 use crate::cpu::split::Split;
 use crate::math::exp_f32;
-use crate::{Buffer, Device, Fault, Io, Op, Placement, Prepared, Type, Unsupported};
+use crate::{Backend, Buffer, Device, Fault, Implementation, Io, Op, Placement, Prepared, Type, Unsupported};
 use half::bf16;
 use std::f32::consts::LOG2_E;
 use std::fmt::Debug;
@@ -31,7 +31,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// An instruction set.
-pub(super) trait Isa: Debug + Send + 'static {
+pub(super) trait Isa: Debug + Send + Sync + 'static {
+    /// Its name in ids.
+    const NAME: &'static str;
     /// What it needs.
     const FEATURES: &'static [Feature];
 }
@@ -122,20 +124,26 @@ pub(super) fn supports<I: Isa>(op: &Attention, device: &dyn Device) -> Result<()
     require(I::FEATURES)
 }
 
-/// Allocates what a call needs.
-pub(super) fn prepare<I: Attends<f32> + Attends<bf16> + Attends<u8>>(
-    op: &Attention,
-    weights: &[Buffer],
-    device: &dyn Device,
-) -> Result<Box<dyn Prepared>, Fault> {
-    match op.kv {
-        KvType::F32 => ready::<I, f32>(op, weights, device),
-        KvType::Bf16 => ready::<I, bf16>(op, weights, device),
-        KvType::Int8 => ready::<I, u8>(op, weights, device),
+impl<I: Attends<f32> + Attends<bf16> + Attends<u8>> Implementation<Attention> for I {
+    fn name(&self) -> &'static str {
+        I::NAME
+    }
+    fn backend(&self) -> Backend {
+        Backend::Cpu
+    }
+    fn supports(&self, op: &Attention, device: &dyn Device) -> Result<(), Unsupported> {
+        supports::<I>(op, device)
+    }
+    fn prepare(&self, op: &Attention, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
+        match op.kv {
+            KvType::F32 => ready::<I, f32>(op, weights, device),
+            KvType::Bf16 => ready::<I, bf16>(op, weights, device),
+            KvType::Int8 => ready::<I, u8>(op, weights, device),
+        }
     }
 }
 
-/// [`prepare`] for one type of cache.
+/// Allocates what a call over one type of cache needs.
 pub(super) fn ready<I: Attends<T>, T: Stored>(
     op: &Attention,
     weights: &[Buffer],

@@ -1,8 +1,7 @@
 //! Attention on 128-bit vectors: one vector of sixteen keys, which is four registers, by six query vectors in registers.
 #![expect(unsafe_code, reason = "vector loads take pointers, a hint has no intrinsic")]
 
-use super::Attention;
-use super::flash::{self, Attends, Isa, Part, Queries};
+use super::flash::{Attends, Isa, Part, Queries};
 use super::layout::LANES;
 use super::panel::panels;
 use super::schedule::BLOCK;
@@ -11,7 +10,6 @@ use super::strip::{POWERS, strips};
 use crate::cpu::f32x16::neon::{Lanes, divide, larger, largest, load, minus, multiply_add, plus, splat, store, times};
 use crate::cpu::isa::{Feature, NEON};
 use crate::cpu::kernel::Kernel;
-use crate::{Backend, Buffer, Device, Fault, Implementation, Prepared, Unsupported};
 use std::arch::aarch64::*;
 use std::arch::asm;
 use std::ops::Range;
@@ -20,22 +18,8 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(super) struct Neon;
 
-impl Implementation<Attention> for Neon {
-    fn name(&self) -> &'static str {
-        "neon"
-    }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &Attention, device: &dyn Device) -> Result<(), Unsupported> {
-        flash::supports::<Self>(op, device)
-    }
-    fn prepare(&self, op: &Attention, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        flash::prepare::<Self>(op, weights, device)
-    }
-}
-
 impl Isa for Neon {
+    const NAME: &'static str = "neon";
     const FEATURES: &'static [Feature] = NEON;
 }
 

@@ -5,36 +5,27 @@ use super::integer::{self, GROUP, PANEL_K};
 use super::integer256::integer_kernels;
 use super::lanes256::*;
 use super::packed::{LANES, LINE};
-use super::tiled::{self, Kernels, Multiply, PASS, Quantise};
+use super::tiled::{Kernels, Multiply, PASS, Quantise};
+use super::way::{Packs, Way};
 use super::{Gemm, avx2_float, float};
-use crate::cpu::isa::{AVX2, require};
+use crate::cpu::isa::{AVX2, Feature};
 use crate::cpu::kernel::Kernel;
 use crate::format::Format;
-use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use crate::{Fault, Prepared};
 use std::arch::x86_64::*;
 
 /// AVX2 with FMA and F16C.
 #[derive(Debug)]
 pub(super) struct Avx2;
 
-impl Implementation<Gemm> for Avx2 {
-    fn name(&self) -> &'static str {
-        "avx2"
-    }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
-        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
-        crate::cpu::Cpu::of(device)?;
-        require(AVX2)
-    }
-    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        self.supports(op, device)?;
+impl Way for Avx2 {
+    const NAME: &'static str = "avx2";
+    const FEATURES: &'static [Feature] = AVX2;
+    fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
         if op.integer() {
-            tiled::prepare::<Self>(op, weights, device, integer::plan(op))
+            packs.with::<Self>(integer::plan(op))
         } else {
-            tiled::prepare::<avx2_float::Avx2Float>(op, weights, device, float::plan(op, 1))
+            packs.with::<avx2_float::Avx2Float>(float::plan(op, 1))
         }
     }
 }

@@ -6,11 +6,12 @@ use super::integer::{self, GROUP, PANEL_K};
 use super::integer256::integer_kernels;
 use super::lanes256::*;
 use super::packed::{LANES, LINE};
-use super::tiled::{self, Kernels, Multiply, PASS, Quantise};
-use crate::cpu::isa::{Feature, require};
+use super::tiled::{Kernels, Multiply, PASS, Quantise};
+use super::way::{Packs, Way, integers};
+use crate::cpu::isa::Feature;
 use crate::cpu::kernel::Kernel;
 use crate::format::Format;
-use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use crate::{Fault, Prepared, Unsupported};
 use std::arch::x86_64::*;
 
 const AVX2_VNNI: &[Feature] = &[Feature::AvxVnni, Feature::Avx2, Feature::Fma, Feature::F16c];
@@ -19,24 +20,14 @@ const AVX2_VNNI: &[Feature] = &[Feature::AvxVnni, Feature::Avx2, Feature::Fma, F
 #[derive(Debug)]
 pub(super) struct Avx2Vnni;
 
-impl Implementation<Gemm> for Avx2Vnni {
-    fn name(&self) -> &'static str {
-        "avx2-vnni"
+impl Way for Avx2Vnni {
+    const NAME: &'static str = "avx2-vnni";
+    const FEATURES: &'static [Feature] = AVX2_VNNI;
+    fn takes(op: &Gemm) -> Result<(), Unsupported> {
+        integers(op, "int8 dot products")
     }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
-        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
-        crate::cpu::Cpu::of(device)?;
-        if !op.integer() {
-            return Err(Unsupported(format!("int8 dot products take no {} activations", op.activations)));
-        }
-        require(AVX2_VNNI)
-    }
-    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, integer::plan(op))
+    fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
+        packs.with::<Self>(integer::plan(op))
     }
 }
 

@@ -5,42 +5,36 @@ use super::avx512_fp8::Avx512Fp8;
 use super::float::{self, GROUP, PANEL_WORDS, float_kernels};
 use super::lanes512::*;
 use super::packed::{LANES, LINE, Tile};
-use super::tiled::{self, FEW, Kernels, Multiply, PASS, Quantise, SETS, TILES};
+use super::tiled::{FEW, Kernels, Multiply, PASS, Quantise, SETS, TILES};
+use super::way::{Packs, Way};
 use super::{Activations, Gemm, words512};
-use crate::cpu::isa::{AVX512, require};
+use crate::cpu::isa::{AVX512, Feature};
 use crate::cpu::kernel::Kernel;
 use crate::format::Format;
-use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use crate::{Fault, Prepared, Unsupported};
 use std::arch::x86_64::*;
 
 /// AVX-512 with f32 arithmetic.
 #[derive(Debug)]
 pub(super) struct Avx512;
 
-impl Implementation<Gemm> for Avx512 {
-    fn name(&self) -> &'static str {
-        "avx512"
-    }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
-        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
-        crate::cpu::Cpu::of(device)?;
+impl Way for Avx512 {
+    const NAME: &'static str = "avx512";
+    const FEATURES: &'static [Feature] = AVX512;
+    fn takes(op: &Gemm) -> Result<(), Unsupported> {
         if op.integer() {
             return Err(Unsupported(format!(
                 "multiplies in f32, and {} activations are summed as integers: avx512-vnni or avx2 does it",
                 op.activations
             )));
         }
-        require(AVX512)
+        Ok(())
     }
-    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        self.supports(op, device)?;
+    fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
         let plan = float::plan(op, WIDTH);
         match op.weights {
-            Format::Fp8 => tiled::prepare::<Avx512Fp8>(op, weights, device, plan),
-            _ => tiled::prepare::<Self>(op, weights, device, plan),
+            Format::Fp8 => packs.with::<Avx512Fp8>(plan),
+            _ => packs.with::<Self>(plan),
         }
     }
 }

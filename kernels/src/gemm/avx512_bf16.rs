@@ -8,38 +8,32 @@
 use super::float::{self, GROUP, PANEL_WORDS, float_kernels};
 use super::lanes512::*;
 use super::packed::{LANES, LINE, Tile};
-use super::tiled::{self, FEW, Kernels, Multiply, PASS, Quantise, SETS, TILES};
+use super::tiled::{FEW, Kernels, Multiply, PASS, Quantise, SETS, TILES};
+use super::way::{Packs, Way};
 use super::{Activations, Gemm};
-use crate::cpu::isa::{AVX512_BF16, require};
+use crate::cpu::isa::{AVX512_BF16, Feature};
 use crate::cpu::kernel::Kernel;
 use crate::format::{Format, bf16, fp8};
-use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use crate::{Fault, Prepared, Unsupported};
 use std::arch::x86_64::*;
 
 /// AVX-512 with bf16 dot products.
 #[derive(Debug)]
 pub(super) struct Avx512Bf16;
 
-impl Implementation<Gemm> for Avx512Bf16 {
-    fn name(&self) -> &'static str {
-        "avx512-bf16"
-    }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
-        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
-        crate::cpu::Cpu::of(device)?;
+impl Way for Avx512Bf16 {
+    const NAME: &'static str = "avx512-bf16";
+    const FEATURES: &'static [Feature] = AVX512_BF16;
+    fn takes(op: &Gemm) -> Result<(), Unsupported> {
         match (op.weights, op.activations) {
             (Format::Bf16 | Format::Mxfp4 | Format::Nvfp4 | Format::Fp8, Activations::Bf16)
-            | (Format::Fp8, Activations::Fp8) => require(AVX512_BF16),
+            | (Format::Fp8, Activations::Fp8) => Ok(()),
             (weights, Activations::Bf16) => Err(Unsupported(format!("{weights} weights are not exact in bf16"))),
             (_, activations) => Err(Unsupported(format!("bf16 dot products take no {activations} activations"))),
         }
     }
-    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, float::plan(op, WIDTH))
+    fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
+        packs.with::<Self>(float::plan(op, WIDTH))
     }
 }
 

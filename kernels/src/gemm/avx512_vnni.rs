@@ -7,40 +7,29 @@ mod micro;
 mod panels;
 mod unpack;
 
-pub(super) use layout::plan;
-
 use super::Gemm;
 use super::lanes512::*;
 use super::packed::LINE;
 use super::quantise512::quantise;
-use super::tiled::{self, Kernels, Multiply, Quantise};
-use crate::cpu::isa::{AVX512_VNNI, require};
+use super::tiled::{Kernels, Multiply, Quantise};
+use super::way::{Packs, Way, integers};
+use crate::cpu::isa::{AVX512_VNNI, Feature};
 use crate::cpu::kernel::Kernel;
-use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use crate::{Fault, Prepared, Unsupported};
 use std::arch::x86_64::*;
 
 /// AVX-512 with int8 dot products.
 #[derive(Debug)]
 pub(super) struct Avx512Vnni;
 
-impl Implementation<Gemm> for Avx512Vnni {
-    fn name(&self) -> &'static str {
-        "avx512-vnni"
+impl Way for Avx512Vnni {
+    const NAME: &'static str = "avx512-vnni";
+    const FEATURES: &'static [Feature] = AVX512_VNNI;
+    fn takes(op: &Gemm) -> Result<(), Unsupported> {
+        integers(op, "int8 dot products")
     }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
-        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
-        crate::cpu::Cpu::of(device)?;
-        if !op.integer() {
-            return Err(Unsupported(format!("int8 dot products take no {} activations", op.activations)));
-        }
-        require(AVX512_VNNI)
-    }
-    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, layout::plan(op))
+    fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
+        packs.with::<Self>(layout::plan(op))
     }
 }
 

@@ -4,16 +4,12 @@
 //! that was chosen. So a worker owns the same outputs of every expert, and sums the choices of a token without waiting again.
 #![expect(unsafe_code, reason = "workers write disjoint parts of scratch and output")]
 
-#[cfg(target_arch = "aarch64")]
-pub(super) mod arm;
-#[cfg(target_arch = "x86_64")]
-pub(super) mod x86;
-
 use super::Gemm;
 use super::canonical::{Canonical, scratch};
 use super::channels::Channels;
 use super::packed::{LANES, Packed};
 use super::tiled::{FEW, Kernels, Multiply, Plan, Quantise};
+use super::way::{self, Packs, Way};
 use crate::cpu::Cpu;
 use crate::cpu::pool::Pool;
 use crate::cpu::split::Split;
@@ -25,36 +21,41 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How experts are packed for one instruction set.
-type Prepare = fn(&Experts, &[Buffer], &dyn Device) -> Result<Box<dyn Prepared>, Fault>;
-
-/// A gemm's implementation, for experts.
-#[derive(Debug)]
-pub(super) struct Grouped {
-    gemm: &'static dyn Implementation<Gemm>,
-    prepare: Prepare,
+struct Many<'a> {
+    op: &'a Experts,
+    weights: &'a [Buffer],
+    device: &'a dyn Device,
 }
 
-impl Implementation<Experts> for Grouped {
+impl Packs for Many<'_> {
+    fn with<K: Kernels>(self, plan: Plan) -> Result<Box<dyn Prepared>, Fault> {
+        prepare::<K>(self.op, self.weights, self.device, plan)
+    }
+}
+
+/// Whether `op` can go the way `W` on this machine.
+fn supports<W: Way>(op: &Experts, device: &dyn Device) -> Result<(), Unsupported> {
+    op.validate().map_err(|invalid| Unsupported(invalid.0))?;
+    if !op.n.is_multiple_of(LANES) {
+        let n = op.n;
+        return Err(Unsupported(format!("experts of {n} outputs do not end with a tile of {LANES}; scalar does it")));
+    }
+    way::supports::<W>(&op.gemm(), device)
+}
+
+impl<W: Way> Implementation<Experts> for W {
     fn name(&self) -> &'static str {
-        self.gemm.name()
+        W::NAME
     }
     fn backend(&self) -> Backend {
-        self.gemm.backend()
+        Backend::Cpu
     }
     fn supports(&self, op: &Experts, device: &dyn Device) -> Result<(), Unsupported> {
-        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
-        if !op.n.is_multiple_of(LANES) {
-            let n = op.n;
-            return Err(Unsupported(format!(
-                "experts of {n} outputs do not end with a tile of {LANES}; scalar does it"
-            )));
-        }
-        self.gemm.supports(&op.gemm(), device)
+        supports::<W>(op, device)
     }
     fn prepare(&self, op: &Experts, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        self.supports(op, device)?;
-        (self.prepare)(op, weights, device)
+        supports::<W>(op, device)?;
+        W::pack(&op.gemm(), Many { op, weights, device })
     }
 }
 

@@ -1,12 +1,10 @@
 //! Every implementation of the gemm, and of a gemm for each expert, fastest first.
 
-#[cfg(target_arch = "x86_64")]
-use super::grouped::x86;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::{Gemm, scalar};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni};
-#[cfg(target_arch = "aarch64")]
-use super::{grouped::arm, neon};
 use crate::Implementation;
 use crate::moe::Experts;
 
@@ -31,12 +29,24 @@ static F32_FIRST: &[&dyn Implementation<Gemm>] = &[
 ];
 
 #[cfg(target_arch = "x86_64")]
-static EXPERTS_BF16_FIRST: &[&dyn Implementation<Experts>] =
-    &[&x86::AVX512_VNNI, &x86::AVX512_BF16, &x86::AVX512, &x86::AVX2_VNNI, &x86::AVX2, &scalar::Scalar];
+static EXPERTS_BF16_FIRST: &[&dyn Implementation<Experts>] = &[
+    &avx512_vnni::Avx512Vnni,
+    &avx512_bf16::Avx512Bf16,
+    &avx512::Avx512,
+    &avx2_vnni::Avx2Vnni,
+    &avx2::Avx2,
+    &scalar::Scalar,
+];
 
 #[cfg(target_arch = "x86_64")]
-static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] =
-    &[&x86::AVX512_VNNI, &x86::AVX512, &x86::AVX512_BF16, &x86::AVX2_VNNI, &x86::AVX2, &scalar::Scalar];
+static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] = &[
+    &avx512_vnni::Avx512Vnni,
+    &avx512::Avx512,
+    &avx512_bf16::Avx512Bf16,
+    &avx2_vnni::Avx2Vnni,
+    &avx2::Avx2,
+    &scalar::Scalar,
+];
 
 /// Where `vpdpbusd` has a whole port pair and `vdpbf16ps` a quarter of one, bf16 gemms are faster in f32.
 ///
@@ -64,7 +74,7 @@ pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
 #[cfg(target_arch = "aarch64")]
 pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
     static ARM: &[&dyn Implementation<Experts>] =
-        &[&arm::NEON_I8MM, &arm::NEON_BF16, &arm::NEON_DOTPROD, &arm::NEON, &scalar::Scalar];
+        &[&neon::i8mm::NeonI8mm, &neon::bf16::NeonBf16, &neon::dotprod::NeonDotprod, &neon::Neon, &scalar::Scalar];
     ARM
 }
 

@@ -59,6 +59,8 @@ mod reference;
 mod scalar;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiled;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod way;
 #[cfg(target_arch = "x86_64")]
 mod words512;
 

@@ -16,11 +16,12 @@ mod walk;
 
 use super::Gemm;
 use super::packed::{LANES, LINE};
-use super::tiled::{self, Kernels, Multiply, Plan, Quantise};
-use crate::cpu::isa::NEON;
+use super::tiled::{Kernels, Multiply, Plan, Quantise};
+use super::way::{Packs, Way};
+use crate::cpu::isa::{Feature, NEON};
 use crate::cpu::kernel::Kernel;
 use crate::format::Format;
-use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use crate::{Fault, Prepared};
 use lanes::*;
 use layout::{PANEL_K, integer_plan, integer_words};
 use std::arch::aarch64::*;
@@ -33,24 +34,11 @@ const GROUP: usize = 4;
 #[derive(Debug)]
 pub(super) struct Neon;
 
-impl Implementation<Gemm> for Neon {
-    fn name(&self) -> &'static str {
-        "neon"
-    }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
-        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
-        crate::cpu::Cpu::of(device).map(drop)
-    }
-    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        self.supports(op, device)?;
-        if op.integer() {
-            tiled::prepare::<Self>(op, weights, device, plan(op))
-        } else {
-            tiled::prepare::<float::NeonFloat>(op, weights, device, float::plan(op))
-        }
+impl Way for Neon {
+    const NAME: &'static str = "neon";
+    const FEATURES: &'static [Feature] = NEON;
+    fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
+        if op.integer() { packs.with::<Self>(plan(op)) } else { packs.with::<float::NeonFloat>(float::plan(op)) }
     }
 }
 
@@ -70,7 +58,7 @@ impl Kernels for Neon {
 }
 
 /// Scratch of the integer path.
-pub(super) fn plan(op: &Gemm) -> Plan {
+fn plan(op: &Gemm) -> Plan {
     integer_plan(op, GROUP, 1)
 }
 

@@ -128,7 +128,7 @@ pub(in crate::gemm) const fn offset(weights: Format) -> i32 {
 }
 
 /// Scratch of this path. Few rows stand as in the other integer paths, many in spans.
-pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
+pub(super) fn plan(op: &Gemm) -> Plan {
     let (kind, spans_of_k) = (kind(op.activations), op.k.div_ceil(SPAN));
     let panel = panel(op.weights, kind);
     Plan {

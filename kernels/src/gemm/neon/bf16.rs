@@ -26,14 +26,15 @@ use super::layout;
 use super::pairs::{GROUP, add_to, pair_kernels};
 use super::unpack;
 use super::walk::{Walk, by_pairs};
-use crate::cpu::isa::{NEON_BF16, require};
+use crate::cpu::isa::{Feature, NEON_BF16};
 use crate::cpu::kernel::Kernel;
 use crate::cpu::neon_asm::bfmmla;
 use crate::format::Format;
 use crate::gemm::packed::{LANES, LINE};
-use crate::gemm::tiled::{self, FEW, Kernels, Multiply, Plan, Quantise, TILES};
+use crate::gemm::tiled::{FEW, Kernels, Multiply, Plan, Quantise, TILES};
+use crate::gemm::way::{Packs, Way};
 use crate::gemm::{Activations, Gemm};
-use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use crate::{Fault, Prepared, Unsupported};
 use std::arch::aarch64::*;
 
 /// Elements of k a panel: 3 tiles × 256 × 16 bf16 and their f32 scales are 24 to 30 KB of L1.
@@ -45,33 +46,26 @@ const MOST_K: usize = 1 << 17;
 #[derive(Debug)]
 pub(in crate::gemm) struct NeonBf16;
 
-impl Implementation<Gemm> for NeonBf16 {
-    fn name(&self) -> &'static str {
-        "neon-bf16"
-    }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
-        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
-        crate::cpu::Cpu::of(device)?;
+impl Way for NeonBf16 {
+    const NAME: &'static str = "neon-bf16";
+    const FEATURES: &'static [Feature] = NEON_BF16;
+    fn takes(op: &Gemm) -> Result<(), Unsupported> {
         match (op.weights, op.activations) {
             (Format::F32, Activations::Bf16) => Err(Unsupported("f32 weights are not exact in bf16".to_owned())),
             (_, Activations::Bf16 | Activations::Fp8) if op.k > MOST_K => {
                 Err(Unsupported(format!("k = {} is more than the {MOST_K} whose rounding was bounded", op.k)))
             }
-            (_, Activations::Bf16) | (Format::Fp8, Activations::Fp8) => require(NEON_BF16),
+            (_, Activations::Bf16) | (Format::Fp8, Activations::Fp8) => Ok(()),
             (_, activations) => Err(Unsupported(format!("bf16 matrix products take no {activations} activations"))),
         }
     }
-    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, plan(op))
+    fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
+        packs.with::<Self>(plan(op))
     }
 }
 
 /// Scratch.
-pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
+fn plan(op: &Gemm) -> Plan {
     let walk = walk(op);
     Plan {
         few: FEW,

@@ -12,14 +12,15 @@ use super::layout::{self, integer_plan};
 use super::pairs::add_to;
 use super::walk::by_row;
 use super::{unpack, walk};
-use crate::cpu::isa::{NEON_DOTPROD, require};
+use crate::cpu::isa::{Feature, NEON_DOTPROD};
 use crate::cpu::kernel::Kernel;
 use crate::cpu::neon_asm::sdot_lane;
 use crate::format::Format;
 use crate::gemm::Gemm;
 use crate::gemm::packed::{LANES, LINE, Tile};
-use crate::gemm::tiled::{self, Kernels, Multiply, Plan, Quantise};
-use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use crate::gemm::tiled::{Kernels, Multiply, Plan, Quantise};
+use crate::gemm::way::{Packs, Way, integers};
+use crate::{Fault, Prepared, Unsupported};
 use std::arch::aarch64::*;
 
 /// Rows that the panel kernel takes at a time, one vector of activations: with half a line of outputs 4 × 2 sums and as many f32
@@ -32,29 +33,19 @@ pub(super) const MOST: usize = 4;
 #[derive(Debug)]
 pub(in crate::gemm) struct NeonDotprod;
 
-impl Implementation<Gemm> for NeonDotprod {
-    fn name(&self) -> &'static str {
-        "neon-dotprod"
+impl Way for NeonDotprod {
+    const NAME: &'static str = "neon-dotprod";
+    const FEATURES: &'static [Feature] = NEON_DOTPROD;
+    fn takes(op: &Gemm) -> Result<(), Unsupported> {
+        integers(op, "int8 dot products")
     }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
-        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
-        crate::cpu::Cpu::of(device)?;
-        if !op.integer() {
-            return Err(Unsupported(format!("int8 dot products take no {} activations", op.activations)));
-        }
-        require(NEON_DOTPROD)
-    }
-    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, plan(op))
+    fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
+        packs.with::<Self>(plan(op))
     }
 }
 
 /// Scratch.
-pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
+fn plan(op: &Gemm) -> Plan {
     integer_plan(op, GROUP, 1)
 }
 

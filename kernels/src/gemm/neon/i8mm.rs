@@ -20,43 +20,34 @@ use super::layout::{self, PANEL_K, integer_plan, integer_words};
 use super::pairs::{GROUP, add_to, pair_kernels};
 use super::walk::{Walk, by_pairs};
 use super::{dotprod, unpack};
-use crate::cpu::isa::{NEON_I8MM, require};
+use crate::cpu::isa::{Feature, NEON_I8MM};
 use crate::cpu::kernel::Kernel;
 use crate::cpu::neon_asm::smmla;
 use crate::format::Format;
 use crate::gemm::Gemm;
 use crate::gemm::packed::{LANES, LINE, Tile};
-use crate::gemm::tiled::{self, Kernels, Multiply, Plan, Quantise};
-use crate::{Backend, Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported};
+use crate::gemm::tiled::{Kernels, Multiply, Plan, Quantise};
+use crate::gemm::way::{Packs, Way, integers};
+use crate::{Fault, Prepared, Unsupported};
 use std::arch::aarch64::*;
 
 /// NEON with int8 matrix products; up to 4 rows go by dot products.
 #[derive(Debug)]
 pub(in crate::gemm) struct NeonI8mm;
 
-impl Implementation<Gemm> for NeonI8mm {
-    fn name(&self) -> &'static str {
-        "neon-i8mm"
+impl Way for NeonI8mm {
+    const NAME: &'static str = "neon-i8mm";
+    const FEATURES: &'static [Feature] = NEON_I8MM;
+    fn takes(op: &Gemm) -> Result<(), Unsupported> {
+        integers(op, "int8 matrix products")
     }
-    fn backend(&self) -> Backend {
-        Backend::Cpu
-    }
-    fn supports(&self, op: &Gemm, device: &dyn Device) -> Result<(), Unsupported> {
-        op.validate().map_err(|invalid| Unsupported(invalid.0))?;
-        crate::cpu::Cpu::of(device)?;
-        if !op.integer() {
-            return Err(Unsupported(format!("int8 matrix products take no {} activations", op.activations)));
-        }
-        require(NEON_I8MM)
-    }
-    fn prepare(&self, op: &Gemm, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault> {
-        self.supports(op, device)?;
-        tiled::prepare::<Self>(op, weights, device, plan(op))
+    fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
+        packs.with::<Self>(plan(op))
     }
 }
 
 /// Scratch.
-pub(in crate::gemm) fn plan(op: &Gemm) -> Plan {
+fn plan(op: &Gemm) -> Plan {
     integer_plan(op, GROUP, 2)
 }
 
