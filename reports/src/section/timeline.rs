@@ -142,7 +142,7 @@ fn throttled(page: &Page) -> Markup {
 
 /// What the panels show, for those who read rather than look.
 fn table(page: &Page, curves: &Curves) -> Option<Markup> {
-    let mut table = Table::new(&["task", "began", "took", "power", "clock", "hottest", "load"]);
+    let mut table = Table::brief(&["task", "began", "took", "power", "clock", "hottest", "load"]);
     let records = page.subject.run.records.iter().zip(&page.subject.document.records);
     for (record, entry) in records.filter(|(_, e)| told::real(e)) {
         let (from, to) = (record.began_ns as f64 * 1e-9, record.ended_ns as f64 * 1e-9);
