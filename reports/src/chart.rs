@@ -5,6 +5,7 @@ use plotters::element::{Circle, PathElement, Polygon, Rectangle};
 use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontTransform, IntoFont, RGBColor, ShapeStyle};
+use std::collections::BTreeSet;
 
 mod axis;
 pub(crate) use axis::Axis;
@@ -95,6 +96,8 @@ pub(crate) struct Chart {
     pub(crate) dots: Vec<Dots>,
 }
 
+/// Of so many points not each has its own mark.
+const MANY: usize = 200;
 /// Pixels around the plot: left, right, top, bottom.
 const MARGIN: (i32, i32, i32, i32) = (58, 14, 26, 44);
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
@@ -224,12 +227,12 @@ impl Frame<'_> {
         }
         let mut titled = 0;
         for dots in &self.chart.dots {
-            let mut last = None;
+            let mut taken = BTreeSet::new();
             for (i, &point) in dots.points.iter().enumerate() {
                 let at = self.at(point);
                 let colour = if i < dots.titles.len() { titled_colour(titled + i) } else { dots.ink.stand_in() };
-                // Of thousands many lie on the pixel of the one before.
-                if last.replace(at) != Some(at) || !dots.titles.is_empty() {
+                // Of thousands many lie on each other: one mark in some pixels is what the eye sees.
+                if dots.points.len() < MANY || taken.insert((at.0 / 4, at.1 / 4)) {
                     shape(area, dots.shape, at, colour, dots.hollow)?;
                 }
             }
@@ -241,7 +244,7 @@ impl Frame<'_> {
     fn line(&self, area: &Area, line: &Line, taken: &mut Vec<(i32, i32, i32)>) -> Drawn {
         let points: Vec<_> = line.points.iter().map(|&p| self.at(p)).collect();
         area.draw(&PathElement::new(points.clone(), stroke(line.ink, 2)))?;
-        if let Some(kind) = line.shape {
+        if let Some(kind) = line.shape.filter(|_| points.len() < MANY) {
             for &at in &points {
                 shape(area, kind, at, line.ink.stand_in(), false)?;
             }

@@ -99,7 +99,7 @@ mod tests {
         let mark = |value, kind| Mark { value, kind, title: "<b>\"x\"".into() };
         let strip = Strip { work: "<i>".into(), marks: vec![mark(10.0, None), mark(100.0, Some(Kind::Mac))] };
         let html = strips("about", "tok/s", std::slice::from_ref(&strip)).unwrap().into_string();
-        assert!(html.contains("left:8.8%") && html.contains("left:91.2%"), "{html}");
+        assert!(html.contains("left:8.1%") && html.contains("left:91.9%"), "{html}");
         assert!(
             html.contains("&lt;i&gt;") && html.contains("&lt;b&gt;&quot;x&quot;") && html.contains("20 tok/s"),
             "{html}"

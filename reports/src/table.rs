@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 /// Rows shown before the rest folds away.
 const OPEN: usize = 48;
 /// Rows of a table that repeats what stands in others, and rows of any that are drawn in full: more would make a page of megabytes.
-const FULL: usize = 240;
+const FULL: usize = 120;
 
 /// Columns by name; one markup a cell.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Table {
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Markup>) {
         self.rows.push(cells.into_iter().collect());
     }
-    /// The table, or nothing if it has no row. Rows beyond the first 48 fold away and lose nothing; those beyond the first 240 stand as
+    /// The table, or nothing if it has no row. Rows beyond the first 48 fold away and lose nothing; those beyond the first 120 stand as
     /// plain text, or in a brief table not at all, which it says.
     pub(crate) fn render(&self) -> Option<Markup> {
         if self.rows.is_empty() {
@@ -100,10 +100,10 @@ mod tests {
             }
         }
         let whole = table.render().unwrap().into_string();
-        assert!(whole.contains("192 rows more") && whole.contains("60 rows more, as plain text"), "{whole:.400}");
+        assert!(whole.contains("72 rows more") && whole.contains("180 rows more, as plain text"), "{whole:.400}");
         assert!(whole.contains("a &lt; b 299\t&lt;299 GB/sm"), "escaped as it was");
         let some = brief.render().unwrap().into_string();
-        assert!(!some.contains("a &lt; b 299") && some.contains("60 rows more are left out here"));
+        assert!(!some.contains("a &lt; b 299") && some.contains("180 rows more are left out here"));
         assert!(Table::new(&["what"]).render().is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Section;
 use super::headline::memory_roof;
-use crate::chart::{Axis, Chart, Dots, Ink, Line, Shape, legend};
+use crate::chart::{Axis, Chart, Dots, Ink, Line, Shape};
 use crate::page::Page;
 use crate::shown::{Shown, Status, Unit};
 use crate::table::Table;
@@ -20,13 +20,16 @@ pub(crate) struct Fits;
 const MACHINES: [(&str, Ink, Shape); 6] = [
     ("DGX Spark", Ink::B, Shape::Diamond),
     ("M4 Max 128GB", Ink::C, Shape::Disc),
-    ("M3 Ultra", Ink::D, Shape::Disc),
+    ("M3 Ultra 512GB", Ink::D, Shape::Disc),
     ("RTX 4090", Ink::E, Shape::Square),
     ("RTX 5090", Ink::Text, Shape::Square),
     ("Strix Halo", Ink::Quiet, Shape::Triangle),
 ];
 /// The smallest model of the map, in bytes.
 const SMALLEST: f64 = 0.5e9;
+
+/// More decodes than this have no name on hover.
+const NAMED: usize = 100;
 
 /// Where a machine's line ends: the largest model, and the most tokens a second of it.
 struct End {
@@ -52,10 +55,10 @@ impl End {
     fn tokens_per_s(&self) -> f64 {
         self.bytes_per_s / self.bytes
     }
-    /// From the largest model to the smallest: the label stands at the largest.
+    /// From the largest model to the smallest.
     fn line(&self, ink: Ink) -> Line {
         let points = vec![(self.bytes, self.tokens_per_s()), (SMALLEST, self.bytes_per_s / SMALLEST)];
-        Line { ink, points, label: self.name.clone(), shape: None }
+        Line { ink, points, label: String::new(), shape: None }
     }
     fn dots(&self, ink: Ink, shape: Shape, hollow: bool) -> Dots {
         let title = format!(
@@ -67,6 +70,16 @@ impl End {
             self.by
         );
         Dots { ink, shape, hollow, points: vec![(self.bytes, self.tokens_per_s())], titles: vec![title] }
+    }
+}
+
+/// The outline of a shape, for a legend.
+const fn outline(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Square => "□",
+        Shape::Diamond => "◇",
+        Shape::Triangle => "△",
+        Shape::Disc | Shape::Ring => "○",
     }
 }
 
@@ -113,6 +126,7 @@ impl Section for Fits {
             points: decodes.iter().map(|(_, bytes, rate)| (*bytes, *rate)).collect(),
             titles: decodes
                 .iter()
+                .take(NAMED)
                 .map(|(e, ..)| format!("{}: {}, measured", told::model(e), told::headline_rate(e).text()))
                 .collect(),
         });
@@ -130,11 +144,6 @@ impl Section for Fits {
             lines,
             dots,
         };
-        let keys = [
-            (Ink::A, Some(Shape::Disc), "decoded here, measured"),
-            (Ink::A, Some(Shape::Ring), "this machine: its memory and its measured read of it"),
-            (Ink::Quiet, Some(Shape::Ring), "others: their data sheets, hollow"),
-        ];
         Some(html! {
             p {
                 "A token reads every weight of a dense model once, so that nothing decodes faster than bandwidth ÷ size: each line is that limit, "
@@ -142,7 +151,13 @@ impl Section for Fits {
                 "lines are their data sheets' peaks, which nobody reaches; this machine's is measured."
             }
             (chart.render(420))
-            (legend(&keys))
+            ul.legend {
+                li { span.key.a aria-hidden="true" { "●" } "decoded here, measured" }
+                li { span.key.a aria-hidden="true" { "○" } "this machine: its memory, and its read of it as measured" }
+                @for (end, ink, shape) in &ends {
+                    li { span.key.(ink.class()) aria-hidden="true" { (outline(*shape)) } (end.name) ", by its data sheet" }
+                }
+            }
             details { summary { "The same in numbers" } (table.render()?) }
         })
     }

@@ -1,7 +1,7 @@
 //! This machine beside what others published of theirs: the same work only, solid what is measured, hollow what is reported.
 
 use super::Section;
-use crate::others::Other;
+use crate::others::{Other, glyph};
 use crate::page::Page;
 use crate::shown::{Shown, Status, Unit};
 use crate::strips::{self, Mark, Strip};
@@ -45,8 +45,8 @@ impl Section for Published {
             });
             table.row([
                 html! { (row.work) },
-                html! { "● " (Shown::new(row.a.value, Unit::Si(&row.a.unit), Status::Measured).within(row.a.interval).inline()) },
-                html! { "○ " (Shown::new(row.b.value, Unit::Si(&row.b.unit), Status::Reported).inline()) },
+                html! { "●\u{a0}" (Shown::new(row.a.value, Unit::Si(&row.a.unit), Status::Measured).within(row.a.interval).inline()) },
+                html! { (glyph(other.figure.kind)) "\u{a0}" (Shown::new(row.b.value, Unit::Si(&row.b.unit), Status::Reported).inline()) },
                 Shown::new(row.ratio.ratio, Unit::Plain("×"), Status::Derived).inline(),
                 html! { span title=(source) { (other.figure.machine) } " " a href=(format!("#source-{}", number + 1)) { "[" (number + 1) "]" } },
             ]);
@@ -59,8 +59,7 @@ impl Section for Published {
                 (systems.len()) " systems have such a figure. Powers and prices of others are in " code { "spark-bench list published" } "."
             }
             @for (workloads, title) in CHARTS { @if let Some(chart) = chart(page, workloads, title) { (chart) } }
-            h3 { "In numbers" }
-            (table)
+            details { summary { "The same in numbers, each with who says so" } (table) }
             h3 { "Who says so" }
             ol.sources { @for (i, source) in sources.iter().enumerate() { li id=(format!("source-{}", i + 1)) { (source) } } }
         })
