@@ -70,13 +70,13 @@ fn told(mut stream: TcpStream, answer: Answer) {
     }
 }
 
-/// A small product beside a meter, hurried: the meter is asked ten times a second.
+/// A tiny model beside a meter, hurried: the meter is asked four times a second. No faster, since what stalls has a second to answer.
 fn ran(meter: &str) -> (Place, Value) {
     let place = Place::new();
-    let shape = ["--format", "mxfp4", "--activations", "int8", "--m", "1", "--n", "1024", "--k", "1024"];
-    let rest = ["--suite", "smoke", "--no-roofs", "--device", "cpu", "--threads", "1", "--out", "d", "--quiet"];
-    let line = [&["run", "gemm"][..], &shape, &rest, &["--wall-power", meter]].concat();
-    let done: Done = place.command(&line).env(PACE, "5").output().unwrap().into();
+    let work = ["run", "decode", "--model", "tiny", "--format", "mxfp4", "--n_gen", "8", "--suite", "smoke"];
+    let rest = ["--no-roofs", "--device", "cpu", "--threads", "1", "--out", "d", "--quiet", "--wall-power", meter];
+    let line = [&work[..], &rest].concat();
+    let done: Done = place.command(&line).env(PACE, "2").output().unwrap().into();
     assert_eq!(done.code, Some(0), "a meter ends no run: {done:?}");
     let document = serde_json::from_str(&place.fine(&["export", "d", "--format", "json"]).out).unwrap();
     (place, document)
@@ -135,7 +135,8 @@ fn a_meter_that_goes_silent_leaves_a_reason_and_no_number() {
     let readings = energy["readings"].as_array().map(Vec::len).unwrap_or_default();
     // This machine's own sensors may speak: the wall does not.
     assert!(!energy["readings"].to_string().contains("\"wall\""), "{readings}: {energy}");
-    assert!(energy.to_string().contains("did not cover the window"), "{energy}");
+    let said = ["did not cover the window", "said nothing in this time"];
+    assert!(said.iter().any(|said| energy.to_string().contains(said)), "{energy}");
     assert!(!troubles(&document).is_empty() && document["records"][0]["status"] == "measured");
 }
 
@@ -190,7 +191,7 @@ fn a_meter_s_file_with_gaps_garbage_and_a_clock_that_goes_back_is_read_on() {
     let wall = energy["readings"].as_array().unwrap().iter().find(|r| r["scope"] == "wall").unwrap();
     assert!((wall["watts"].as_f64().unwrap() / 60.5 - 1.0).abs() < 0.1, "{wall}");
     let told = troubles(&document);
-    for named in ["went back by", "no row for", "no number of watts", "no power of a machine"] {
+    for named in ["went back by", "no row for", "a row of 1 columns", "no power of a machine"] {
         assert!(told.contains(named), "{named:?}: {told}");
     }
 }

@@ -33,8 +33,8 @@ impl Meter {
     /// # Errors
     /// What it is not, with the mend.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.starts_with("http://") {
-            if text["http://".len()..].starts_with(['/', '#', '?']) || text == "http://" {
+        if let Some(rest) = text.strip_prefix("http://") {
+            if rest.is_empty() || rest.starts_with(['/', '#', '?']) {
                 return Err(format!("{}: no host in it; write http://plug.local/…", clean(text)));
             }
             let (url, path) = text.split_once('#').map_or((text, None), |(url, path)| (url, Some(path.to_owned())));
