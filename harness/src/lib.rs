@@ -11,6 +11,7 @@ pub mod handicap;
 pub mod measure;
 pub mod monitor;
 pub mod os;
+pub mod pace;
 pub mod plan;
 pub mod roofs;
 pub mod run;

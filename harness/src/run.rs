@@ -5,7 +5,7 @@ use crate::session::Session;
 use crate::task;
 use spark_results::run::Ended;
 use spark_results::store::{self, StoreError};
-use spark_results::{Document, Outcome, Record, Run, table};
+use spark_results::{Document, Outcome, Record, Run, sums, table};
 use std::time::{Duration, Instant};
 
 /// Whoever shows how far it is.
@@ -97,6 +97,8 @@ pub fn finish(session: &mut Session, end: End) -> Result<Run, StoreError> {
     session.store.manifest(&session.manifest)?;
     let run = store::read(session.store.folder())?;
     write(session.store.folder(), &run)?;
+    // Last of all: from here on whoever changes a file is found out.
+    sums::write(session.store.folder())?;
     Ok(run)
 }
 

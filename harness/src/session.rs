@@ -3,6 +3,7 @@
 use crate::canary;
 use crate::energy::{self, Idle};
 use crate::os::SysRoot;
+use crate::pace::Pace;
 use crate::roofs::Roofs;
 use crate::telemetry::wall::Meter;
 use crate::telemetry::{self, Sampler};
@@ -42,6 +43,7 @@ pub struct Session {
     roofs: HashMap<String, Roofs>,
     roofless: bool,
     idle: Idle,
+    pace: Pace,
 }
 
 /// How long the machine rests before it is given work, so that energies can be told without what it takes at rest.
@@ -74,8 +76,10 @@ impl Session {
         let now = Instant::now();
         let start = now.checked_sub(Duration::from_nanos(elapsed_ns)).unwrap_or(now);
         let out = store::telemetry_file(store.folder())?;
-        let sensors = telemetry::sensors_and(root, meter);
-        let sampler = match Sampler::start_on(&spare(&devices), Box::new(out), sensors, start) {
+        let (sensors, pace) = (telemetry::sensors_and(root, meter), Pace::from_env());
+        let hurried = pace.told().map(|why| Absent::new("the program's own pace", why));
+        manifest.absent.extend(hurried.filter(|hurried| !manifest.absent.contains(hurried)));
+        let sampler = match Sampler::start_on(&spare(&devices), pace, Box::new(out), sensors, start) {
             Ok(sampler) => {
                 manifest.devices.retain(|d| d.id != DOUBLE);
                 manifest.devices.extend(double(sampler.header()));
@@ -100,6 +104,7 @@ impl Session {
             roofs: HashMap::new(),
             roofless: false,
             idle: Idle::default(),
+            pace,
         })
     }
     /// Lets the machine rest for a moment and notes what it takes then, where a sensor tells.
@@ -107,9 +112,9 @@ impl Session {
         if !self.has_power() {
             return;
         }
-        std::thread::sleep(RING);
+        std::thread::sleep(self.pace.of(RING));
         let from_ns = self.now_ns();
-        std::thread::sleep(REST - RING);
+        std::thread::sleep(self.pace.of(REST - RING));
         let to_ns = self.now_ns();
         if let Some(sampler) = &self.sampler {
             sampler.settle(to_ns);
@@ -150,7 +155,11 @@ impl Session {
             _ if slow(c) => 6_000,
             _ => 2_000,
         };
-        self.powers().map(window).max().unwrap_or(0)
+        self.pace.ms(self.powers().map(window).max().unwrap_or(0))
+    }
+    /// A pause of the program's own at its pace.
+    pub(crate) fn paced(&self, pause: Duration) -> Duration {
+        self.pace.of(pause)
     }
     fn powers(&self) -> impl Iterator<Item = &Channel> {
         let channels = self.sampler.iter().flat_map(|s| &s.header().sensors);

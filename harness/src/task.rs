@@ -88,7 +88,7 @@ fn measured(
         policy.sample_us = policy.sample_us.max(policy.time_ms * 1000 / policy.samples_max.max(1));
         policy.samples_max = policy.samples_max.saturating_mul(20);
         if session.sensor_sleeps() {
-            pauses = phases(session.manifest.settings.seed);
+            pauses = phases(session.manifest.settings.seed).map(|pause| session.paced(pause)).collect();
         }
     }
     let now_ns = session.now_ns();
@@ -151,12 +151,12 @@ pub(crate) fn right(check: Option<Check>) -> Result<(), Decline> {
 const AROUND_NS: u64 = 1_500_000_000;
 
 /// Pauses between 0 and a sensor's period, so that each stretch of the work begins at another phase of it.
-fn phases(seed: u64) -> Vec<std::time::Duration> {
+fn phases(seed: u64) -> impl Iterator<Item = std::time::Duration> {
     let mut state = seed | 1;
-    let mut next = || {
+    let mut next = move || {
         // A multiplicative congruential generator (Lehmer, 2^64, L'Ecuyer 1999) is enough to miss a sensor's beat.
         state = state.wrapping_mul(3_935_559_000_370_003_845);
         (state >> 11) as f64 / (1u64 << 53) as f64
     };
-    (0..PAUSES).map(|_| std::time::Duration::from_secs_f64(next() * SLEEPING_PERIOD_MS * 1e-3)).collect()
+    (0..PAUSES).map(move |_| std::time::Duration::from_secs_f64(next() * SLEEPING_PERIOD_MS * 1e-3))
 }

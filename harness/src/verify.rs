@@ -2,7 +2,7 @@
 
 use spark_results::document::Rules;
 use spark_results::store::{self, StoreError};
-use spark_results::{Document, Run, table};
+use spark_results::{Document, Run, sums, table};
 use std::path::Path;
 
 /// What verifying found.
@@ -19,12 +19,15 @@ pub struct Findings {
 /// Verifies the run in `folder`. Errors: it cannot be read at all.
 pub fn run(folder: &Path) -> Result<Findings, StoreError> {
     let run = store::read(folder)?;
-    let now = by(Rules::Ranks, folder, &run);
+    let sums = sums(folder)?;
+    let mut now = by(Rules::Ranks, folder, &run);
+    now.add(&sums);
     if now.mismatches.is_empty() {
         return Ok(now);
     }
     // A table or page that an older version wrote follows from the samples, too, by the rules of its day.
     let mut first = by(Rules::Bootstrap, folder, &run);
+    first.add(&sums);
     if first.mismatches.len() >= now.mismatches.len() {
         return Ok(now);
     }
@@ -34,6 +37,38 @@ pub fn run(folder: &Path) -> Result<Findings, StoreError> {
             .to_owned(),
     );
     Ok(first)
+}
+
+impl Findings {
+    fn add(&mut self, other: &Self) {
+        self.compared.extend_from_slice(&other.compared);
+        self.mismatches.extend_from_slice(&other.mismatches);
+        self.remarks.extend_from_slice(&other.remarks);
+    }
+}
+
+/// Compares the files with the sums that were written when the run ended.
+fn sums(folder: &Path) -> Result<Findings, StoreError> {
+    let mut findings = Findings::default();
+    let Some(checked) = sums::check(folder)? else {
+        findings.remarks.push(format!(
+            "no {}: the run has not ended, or an older version wrote it; whether a file was changed cannot be told",
+            sums::SUMS
+        ));
+        return Ok(findings);
+    };
+    findings.compared.push(format!("{} files by their SHA-256", checked.same.len()));
+    findings.mismatches.extend(
+        checked.changed.iter().map(|name| format!("{name} was changed since the run ended: its SHA-256 is another")),
+    );
+    for name in &checked.missing {
+        // What follows from the rest may be thrown away.
+        let derived = [store::TABLE, store::REPORT].contains(&name.as_str());
+        let into = if derived { &mut findings.remarks } else { &mut findings.mismatches };
+        into.push(format!("{name} stands in {} and is missing", sums::SUMS));
+    }
+    findings.remarks.extend(checked.odd.iter().map(|what| format!("{}: {what} is not summed up there", sums::SUMS)));
+    Ok(findings)
 }
 
 /// Compares what is stored with what follows by `rules`.

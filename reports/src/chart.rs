@@ -5,6 +5,7 @@ use plotters::element::{Circle, PathElement, Polygon, Rectangle};
 use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontTransform, IntoFont, RGBColor, ShapeStyle};
+use std::collections::BTreeSet;
 
 mod axis;
 pub(crate) use axis::Axis;
@@ -68,7 +69,11 @@ pub(crate) struct Line {
 pub(crate) struct Dots {
     pub(crate) ink: Ink,
     pub(crate) shape: Shape,
+    /// Drawn as an outline: reported by others, not measured.
+    pub(crate) hollow: bool,
     pub(crate) points: Vec<(f64, f64)>,
+    /// What each point says on hover; none, or one a point.
+    pub(crate) titles: Vec<String>,
 }
 
 /// A stretch of the x axis, shaded.
@@ -91,6 +96,8 @@ pub(crate) struct Chart {
     pub(crate) dots: Vec<Dots>,
 }
 
+/// Of so many points not each has its own mark.
+const MANY: usize = 200;
 /// Pixels around the plot: left, right, top, bottom.
 const MARGIN: (i32, i32, i32, i32) = (58, 14, 26, 44);
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
@@ -121,8 +128,38 @@ impl Chart {
             frame.draw(&area)?;
             area.present()?;
         }
-        Ok(themed(&svg, &self.about))
+        let titled =
+            self.dots.iter().flat_map(|d| d.titles.iter().map(|title| (d.ink, title.as_str()))).collect::<Vec<_>>();
+        Ok(themed(&with_titles(&svg, &titled), &self.about))
     }
+}
+
+/// A mark that says something on hover is drawn in a colour of its own, by which it is found again: #40 and its number.
+const TITLED: u8 = 0x40;
+
+fn titled_colour(number: usize) -> RGBColor {
+    RGBColor(TITLED, (number >> 8) as u8, number as u8)
+}
+
+/// Puts each title into the mark that was drawn for it.
+fn with_titles(svg: &str, titles: &[(Ink, &str)]) -> String {
+    let mut out = String::with_capacity(svg.len());
+    for piece in svg.split_inclusive("/>") {
+        // The colour is looked for in the tag alone: a text before it may say anything.
+        let (before, tag) = piece.rfind('<').map_or((piece, ""), |at| piece.split_at(at));
+        let code = tag.split_once("=\"#40").and_then(|(_, code)| code.get(..4));
+        let said = code.and_then(|code| titles.get(usize::from_str_radix(code, 16).ok()?).map(|of| (code, of)));
+        let (Some((code, (ink, title))), Some(body)) = (said, tag.strip_suffix("/>")) else {
+            out += piece;
+            continue;
+        };
+        let RGBColor(r, g, b) = ink.stand_in();
+        let name = body.trim_start_matches('<').split_whitespace().next().unwrap_or_default();
+        let body = body.replace(&format!("#40{code}"), &format!("#{r:02X}{g:02X}{b:02X}"));
+        out += before;
+        out += &format!("{body}>{}</{name}>", html! { title { (title) } }.into_string());
+    }
+    out
 }
 
 /// Replaces stand-in colours by classes, and the fixed size by one that scales.
@@ -188,10 +225,18 @@ impl Frame<'_> {
         for line in &self.chart.lines {
             self.line(area, line, &mut taken)?;
         }
+        let mut titled = 0;
         for dots in &self.chart.dots {
-            for &point in &dots.points {
-                shape(area, dots.shape, self.at(point), dots.ink)?;
+            let mut taken = BTreeSet::new();
+            for (i, &point) in dots.points.iter().enumerate() {
+                let at = self.at(point);
+                let colour = if i < dots.titles.len() { titled_colour(titled + i) } else { dots.ink.stand_in() };
+                // Of thousands many lie on each other: one mark in some pixels is what the eye sees.
+                if dots.points.len() < MANY || taken.insert((at.0 / 4, at.1 / 4)) {
+                    shape(area, dots.shape, at, colour, dots.hollow)?;
+                }
             }
+            titled += dots.titles.len();
         }
         Ok(())
     }
@@ -199,9 +244,9 @@ impl Frame<'_> {
     fn line(&self, area: &Area, line: &Line, taken: &mut Vec<(i32, i32, i32)>) -> Drawn {
         let points: Vec<_> = line.points.iter().map(|&p| self.at(p)).collect();
         area.draw(&PathElement::new(points.clone(), stroke(line.ink, 2)))?;
-        if let Some(kind) = line.shape {
+        if let Some(kind) = line.shape.filter(|_| points.len() < MANY) {
             for &at in &points {
-                shape(area, kind, at, line.ink)?;
+                shape(area, kind, at, line.ink.stand_in(), false)?;
             }
         }
         let Some(&(x, mut y)) = points.first().filter(|_| !line.label.is_empty()) else { return Ok(()) };
@@ -236,14 +281,20 @@ fn text(area: &Area, text: &str, at: (i32, i32), ink: Ink, (h, v): (HPos, VPos))
     Ok(())
 }
 
-fn shape(area: &Area, shape: Shape, (x, y): (i32, i32), ink: Ink) -> Drawn {
-    let fill = ink.stand_in().filled();
-    match shape {
-        Shape::Disc => area.draw(&Circle::new((x, y), 5, fill))?,
-        Shape::Ring => area.draw(&Circle::new((x, y), 5, stroke(ink, 2)))?,
-        Shape::Square => area.draw(&Rectangle::new([(x - 4, y - 4), (x + 5, y + 5)], fill))?,
-        Shape::Diamond => area.draw(&Polygon::new([(x, y - 6), (x + 6, y), (x, y + 6), (x - 6, y)], fill))?,
-        Shape::Triangle => area.draw(&Polygon::new([(x, y - 6), (x + 6, y + 5), (x - 6, y + 5)], fill))?,
+fn shape(area: &Area, shape: Shape, (x, y): (i32, i32), colour: RGBColor, hollow: bool) -> Drawn {
+    let fill = if hollow || shape == Shape::Ring { colour.stroke_width(2) } else { colour.filled() };
+    let corners: &[(i32, i32)] = match shape {
+        Shape::Disc | Shape::Ring => return Ok(area.draw(&Circle::new((x, y), 5, fill))?),
+        Shape::Square => return Ok(area.draw(&Rectangle::new([(x - 4, y - 4), (x + 5, y + 5)], fill))?),
+        Shape::Diamond => &[(0, -6), (6, 0), (0, 6), (-6, 0)],
+        Shape::Triangle => &[(0, -6), (6, 5), (-6, 5)],
+    };
+    let mut points: Vec<_> = corners.iter().map(|(dx, dy)| (x + dx, y + dy)).collect();
+    if hollow {
+        points.extend(points.first().copied());
+        area.draw(&PathElement::new(points, fill))?;
+    } else {
+        area.draw(&Polygon::new(points, fill))?;
     }
     Ok(())
 }
@@ -288,7 +339,13 @@ mod tests {
                 shape: Some(Shape::Ring),
             }],
             dots: [Shape::Disc, Shape::Square, Shape::Diamond, Shape::Triangle]
-                .map(|shape| Dots { ink: Ink::C, shape, points: vec![(10.0, 5.0)] })
+                .map(|shape| Dots {
+                    ink: Ink::C,
+                    shape,
+                    hollow: shape == Shape::Square,
+                    points: vec![(10.0, 5.0)],
+                    titles: vec![format!("<{shape:?}> \"said\"")],
+                })
                 .to_vec(),
         };
         let svg = chart.svg((400, 300)).unwrap();
@@ -297,5 +354,13 @@ mod tests {
             "{svg}"
         );
         assert!(svg.contains("class=\"f-c\"") && svg.contains("class=\"s-b\""), "{svg}");
+        assert_eq!(svg.matches("<title>").count(), 4, "{svg}");
+        for said in [
+            "<title>&lt;Disc&gt; &quot;said&quot;</title></circle>",
+            "&lt;Triangle&gt;",
+            "&lt;Square&gt; &quot;said&quot;</title></rect>",
+        ] {
+            assert!(svg.contains(said), "{said} in {svg}");
+        }
     }
 }

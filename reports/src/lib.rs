@@ -1,18 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+mod card;
 mod chart;
 mod comparison;
 mod curves;
 mod embed;
+mod others;
 mod page;
 mod section;
 mod shown;
+mod site;
+mod strips;
 mod table;
 mod text;
 mod told;
 
+pub use card::card;
 pub use comparison::{comparison, comparison_markdown};
 pub use embed::embedded;
+pub use site::{File, site};
 pub use text::text;
 
 use spark_results::Run;

@@ -1,10 +1,14 @@
 //! The page: what every section reads, and the frame around them.
 
 use crate::embed;
+use crate::others::{Other, others};
 use crate::section::{SECTIONS, Section};
 use crate::shown::{Status, mark};
 use crate::told;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use spark_results::sums::sha256;
 use spark_results::{Document, Entry, Run};
 
 /// A run and what follows from it.
@@ -21,9 +25,16 @@ pub(crate) struct Page<'a> {
     pub(crate) subject: Told<'a>,
     /// Runs beside it.
     pub(crate) others: Vec<Told<'a>>,
+    /// The same work by published machines.
+    pub(crate) published: Vec<Other>,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    /// Of `subject`, with `beside` it.
+    pub(crate) fn about(subject: &'a Run, beside: &'a [Run]) -> Self {
+        let told = |run| Told { run, document: Document::of(run) };
+        Self { subject: told(subject), others: beside.iter().map(told).collect(), published: others(subject) }
+    }
     /// Entries with numbers that may be shown.
     pub(crate) fn real(&self) -> impl Iterator<Item = &Entry> {
         self.subject.document.records.iter().filter(|e| told::real(e))
@@ -46,11 +57,10 @@ impl Page<'_> {
 
 /// The report. Without any run it is a page that says so.
 pub(crate) fn html(runs: &[Run]) -> String {
-    let told = |run| Told { run, document: Document::of(run) };
     let Some((first, rest)) = runs.split_first() else {
         return frame("spark-bench", &html! { main { p { "There is no run to report." } } }).into_string();
     };
-    let page = Page { subject: told(first), others: rest.iter().map(told).collect() };
+    let page = Page::about(first, rest);
     let rendered: Vec<(&str, Markup)> =
         SECTIONS.iter().filter_map(|s: &&dyn Section| Some((s.title(), s.render(&page)?))).collect();
     let body = html! {
@@ -83,7 +93,19 @@ fn slug(title: &str) -> String {
     title.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect::<Vec<_>>().join("-")
 }
 
-fn frame(title: &str, body: &Markup) -> Markup {
+/// Sorts, filters and copies tables; without it everything is there to be read.
+const SCRIPT: &str = include_str!("table.js");
+
+/// What the page may do: nothing but show itself and run the one script it was made with, known by its SHA-256. A text from outside
+/// that got through escaping could still load and run nothing.
+fn policy() -> String {
+    let sum = STANDARD.encode(sha256(SCRIPT.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{sum}'; base-uri 'none'; form-action 'none'"
+    )
+}
+
+pub(crate) fn frame(title: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -92,10 +114,11 @@ fn frame(title: &str, body: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
+                meta http-equiv="Content-Security-Policy" content=(policy());
                 title { (title) }
                 style { (PreEscaped(include_str!("style.css"))) }
             }
-            body { (body) }
+            body { (body) script { (PreEscaped(SCRIPT)) } }
         }
     }
 }

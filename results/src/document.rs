@@ -5,7 +5,7 @@ use crate::id::{Axes, AxisValue};
 use crate::record::{Better, Cache, Measurement, Metric, Outcome, Phase, Record, Work};
 use crate::roofline::{self, RoofShare};
 use crate::run::{Manifest, Run, SCHEMA};
-use crate::soak::Soak;
+use crate::soak::{self, Soak};
 use crate::stats::{self, Estimate, Sampling};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -210,7 +210,9 @@ impl Entry {
     fn measured(&mut self, m: &Measurement, rules: Rules) {
         let each: Vec<f64> = m.samples_ns.iter().map(|&ns| ns as f64 / m.iterations.max(1) as f64).collect();
         let time = iteration_time(&each, rules);
-        self.sampling = (rules == Rules::Ranks && !each.is_empty()).then(|| Sampling::of(&each));
+        // A soak is looked through for levels, which are what it found.
+        let spans = if self.workload == "soak" { soak::spans(m) } else { Vec::new() };
+        self.sampling = (rules == Rules::Ranks && !each.is_empty()).then(|| Sampling::of_levels(&each, &spans));
         if let Some(t) = &time {
             let seconds = t.median_ns * 1e-9;
             let rate = |amount: u64| (amount > 0 && seconds > 0.0).then(|| amount as f64 / seconds);

@@ -19,6 +19,7 @@ pub mod run;
 pub mod soak;
 pub mod stats;
 pub mod store;
+pub mod sums;
 pub mod table;
 pub mod telemetry;
 

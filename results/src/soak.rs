@@ -160,6 +160,12 @@ pub fn windows(m: &Measurement) -> Vec<(u64, f64)> {
     m.at_ns.iter().zip(&m.samples_ns).map(|(at, ns)| (*at, amount / ((*ns).max(1) as f64 * 1e-9))).collect()
 }
 
+/// Which of its samples belong to each level of a soak, in order.
+pub fn spans(m: &Measurement) -> Vec<std::ops::Range<usize>> {
+    let rates: Vec<f64> = windows(m).into_iter().map(|(_, rate)| rate).collect();
+    change::stretches(&rates, &SEARCH)
+}
+
 /// What a phase produced, as the rates count it.
 fn produced(phase: &Phase) -> f64 {
     if phase.work.items > 0 { phase.work.items as f64 } else { phase.work.flops as f64 }

@@ -113,6 +113,8 @@ impl Store {
         // Before anything is opened for writing: a folder that holds no run stays as it is.
         let found = read(folder)?;
         let records = Self::records(folder)?;
+        // What is appended now nobody has summed up yet.
+        crate::sums::withdraw(folder)?;
         // Read again under the lock, as the other process may have ended in between; what was amiss was so before.
         let run = Run { remarks: found.remarks, ..read(folder)? };
         let path = folder.join(RECORDS);

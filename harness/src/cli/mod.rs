@@ -103,7 +103,7 @@ enum Verb {
     /// A stored run in other words
     #[command(after_help = "Example: spark-bench export my-run --format json > run.json")]
     Export(export::Args),
-    /// Recompute every summary of a stored run from its raw samples; non-zero on any mismatch
+    /// Recompute every summary of a stored run from its raw samples, and check its files; non-zero on any mismatch
     #[command(after_help = "Example: spark-bench verify my-run")]
     Verify(verify::Args),
     /// Is one build slower than another? Both run in turn on this machine

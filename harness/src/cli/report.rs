@@ -1,9 +1,9 @@
 //! `spark-bench report`: the page and the table again, from stored runs.
 
 use super::{Verdict, ui};
-use anyhow::Context;
-use spark_results::store;
-use std::path::PathBuf;
+use anyhow::{Context, bail};
+use spark_results::{Run, store, sums};
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -13,14 +13,39 @@ pub(super) struct Args {
     /// Where the page goes [default: report.html in the first run folder]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write one picture to share in place of the page: how fast, how close to the limit, how efficient, against what
+    #[arg(long, value_name = "FILE.svg", conflicts_with_all = ["out", "site"])]
+    card: Option<PathBuf>,
+    /// Write a static site of all the runs in place of the page: an index and one page a machine
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    site: Option<PathBuf>,
     /// Print the summary on stdout, too
     #[arg(long)]
     text: bool,
 }
 
 pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
+    if let Some(file) = &args.card
+        && file.extension().is_none_or(|end| end != "svg")
+    {
+        bail!(
+            "{}: a card is written as SVG alone; name a file that ends in .svg, which any browser opens and prints",
+            file.display()
+        );
+    }
     let runs = args.runs.iter().map(|f| store::read(f)).collect::<Result<Vec<_>, _>>()?;
-    let [first, ..] = &runs[..] else { anyhow::bail!("name at least one run folder") };
+    let [first, ..] = &runs[..] else { bail!("name at least one run folder; spark-bench all makes one") };
+    if args.text {
+        ui::data(&spark_reports::text(first, ui::coloured()));
+    }
+    if let Some(folder) = &args.site {
+        return site(folder, &runs);
+    }
+    if let Some(file) = &args.card {
+        store::replace(file, spark_reports::card(first).as_bytes())?;
+        ui::line(file.display());
+        return Ok(Verdict::Fine);
+    }
     let page = match &args.out {
         Some(file) => {
             store::replace(file, spark_reports::html(&runs).as_bytes())?;
@@ -32,12 +57,29 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
             if runs.len() > 1 {
                 store::replace(&page, spark_reports::html(&runs).as_bytes())?;
             }
+            sums::renew(&args.runs[0], &[store::TABLE, store::REPORT])?;
             page
         }
     };
-    if args.text {
-        ui::data(&spark_reports::text(first, ui::coloured()));
-    }
     ui::line(page.display());
+    Ok(Verdict::Fine)
+}
+
+/// A static site of all runs in `folder`.
+fn site(folder: &Path, runs: &[Run]) -> anyhow::Result<Verdict> {
+    let (files, refused) = spark_reports::site(runs);
+    let voice = ui::Voice { quiet: false, no_progress: true };
+    for id in refused {
+        voice.warn(format!(
+            "{}: left out, because a test double stood in for a device",
+            spark_results::machine::clean(&id)
+        ));
+    }
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{}: choose a folder you can write to with --site", folder.display()))?;
+    for (name, text) in files {
+        store::replace(&folder.join(name), text.as_bytes())?;
+    }
+    ui::line(folder.join("index.html").display());
     Ok(Verdict::Fine)
 }

@@ -7,7 +7,8 @@ use spark_results::machine::{Absent, PowerSource, clean};
 use spark_results::telemetry::{Channel, Reading, Status};
 
 use crate::os::SysRoot;
-use crate::telemetry::{self, Shares, Ticks};
+use crate::pace::Pace;
+use crate::telemetry::{self, Look, Shares, Ticks};
 
 use super::known;
 
@@ -40,6 +41,9 @@ pub struct State {
     pub power_sensors: Vec<String>,
     /// Sensors that were asked for power or energy and refused, with the reason.
     pub power_refused: Vec<Absent>,
+    /// Sensors that were asked and did not answer.
+    #[serde(default)]
+    pub silent: Vec<String>,
     /// Whether this program was built for finding its own errors instead of for speed.
     pub debug_build: bool,
     /// What could not be found out, and why.
@@ -138,21 +142,20 @@ fn processes(root: &SysRoot, interval: Duration) -> Result<Vec<Busy>, String> {
 
 /// Temperatures, and who gives power.
 fn sensors(root: &SysRoot, s: &mut State) {
-    for mut sensor in telemetry::sensors(root) {
-        let channels = sensor.probe();
+    for Look { name, channels, readings, silent } in telemetry::look(telemetry::sensors(root), Pace::from_env()) {
+        s.silent.extend(silent.then(|| name.to_owned()));
         for c in &channels {
             let power = matches!(c.quantity.as_deref(), Some("power" | "energy"));
             match c.status {
                 Status::Ok if power => s.power_sensors.push(named(c)),
                 // A refusal as a whole counts for the sensors that would have had power.
-                Status::Refused if power || (c.quantity.is_none() && matches!(sensor.name(), "nvml" | "hwmon")) => {
+                Status::Refused if power || (c.quantity.is_none() && matches!(name, "nvml" | "hwmon")) => {
                     s.power_refused.push(Absent::new(named(c), c.reason.as_deref().unwrap_or_default()));
                 }
                 _ => {}
             }
         }
-        let readings = sensor.read();
-        if sensor.name() == "thermal" {
+        if name == "thermal" {
             s.zones = readings.iter().map(|r| Zone { name: r.scope.clone(), celsius: r.value }).collect();
         }
         let told = |r: &Reading| r.scope.starts_with("gpu") || matches!(r.quantity.as_str(), "power" | "temperature");

@@ -61,6 +61,7 @@ const CHECKS: &[Check] = &[
     surroundings::battery,
     surroundings::virtual_machine,
     surroundings::smt,
+    surroundings::silent,
     surroundings::no_power,
 ];
 

@@ -77,6 +77,16 @@ pub(super) fn smt(machine: &Machine, _: &State) -> Option<Finding> {
     )
 }
 
+pub(super) fn silent(_: &Machine, state: &State) -> Option<Finding> {
+    (!state.silent.is_empty()).then_some(())?;
+    finding(
+        Severity::Warning,
+        format!("asked what it says, {} does not answer", state.silent.join(" and ")),
+        "a driver that hangs gives no power, clock or temperature, and may hang the work on its device, too",
+        "load the driver anew or restart the machine, then ask again",
+    )
+}
+
 pub(super) fn no_power(_: &Machine, state: &State) -> Option<Finding> {
     if !state.power_sensors.is_empty() {
         return None;

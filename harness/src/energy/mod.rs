@@ -98,6 +98,10 @@ pub fn over_windows(header: &Header, samples: &[Sample], device: &str, windows: 
     }
     let mut reasons: Vec<String> = invalid.iter().map(|i| format!("{}: {}", i.source, i.reason)).collect();
     if found.is_empty() {
+        let powers = |quantity: Option<&str>| matches!(quantity, Some("power" | "energy"));
+        let spoke = header.sensors.iter().filter(|s| s.status == Status::Ok && powers(s.quantity.as_deref()));
+        reasons
+            .extend(spoke.map(|s| format!("{}: it said nothing in this time", s.source.as_deref().unwrap_or(&s.name))));
         for s in header.sensors.iter().filter(|s| s.status == Status::Refused && gives_energy(s)) {
             let what = s.scope.as_deref().map_or_else(String::new, |scope| format!(" {scope} refused"));
             let reason = format!("{}{what}: {}", s.name, s.reason.as_deref().unwrap_or("refused"));

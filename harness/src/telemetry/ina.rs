@@ -1,14 +1,10 @@
 //! The current monitors of a Jetson board: INA3221 (Orin and before) and INA238 (Thor), rail by rail.
 
-use std::time::Duration;
-
-use spark_results::telemetry::{Channel, Reading};
-
 use crate::os::SysRoot;
 
+use super::OFTEN;
 use super::hwmon::{FOLDER, chips, inputs};
-use super::probe::{Probe, Probes};
-use super::{OFTEN, Sensor};
+use super::probe::{Files, Probe, Probes};
 
 /// Where JetPack before version 5 shows them.
 const OLD: &str = "/sys/bus/i2c/drivers/ina3221x";
@@ -25,111 +21,72 @@ fn scope(label: &str) -> String {
     if TOTALS.contains(&label) { "sys_total".to_owned() } else { format!("rail {label}") }
 }
 
-pub(super) struct Monitors {
-    root: SysRoot,
-    probes: Probes,
-}
-
-impl Monitors {
-    pub(super) fn new(root: &SysRoot) -> Self {
-        Self { root: root.clone(), probes: Probes::default() }
-    }
-
-    /// An INA3221 gives millivolts and milliamperes of each of its three rails, which are to be multiplied.
-    fn rails(&self, folder: &str) -> Vec<Probe> {
-        let mut probes = Vec::new();
-        for (n, current) in inputs(&self.root, folder, "curr", &["input"]) {
-            let Ok(label) = self.root.line(format!("{folder}/in{n}_label")) else { continue };
-            if label == "NC" || label.starts_with("sum of shunt") {
-                continue;
-            }
-            probes.push(Probe {
-                quantity: "power",
-                scope: scope(&label),
-                path: format!("{folder}/{current}"),
-                times: Some(format!("{folder}/in{n}_input")),
-                unit: "W",
-                scale: 1e-6,
-                ..Probe::default()
-            });
-        }
-        probes
-    }
-
-    /// An INA238 gives microwatts.
-    fn power(&self, folder: &str) -> Vec<Probe> {
-        let one = |(n, file): (u32, String)| {
-            let named = ["power", "in", "curr"].map(|p| self.root.line(format!("{folder}/{p}{n}_label")).ok());
-            let label = named.into_iter().flatten().next();
-            let label = label.or_else(|| self.root.line(format!("{folder}/device/of_node/label")).ok());
-            Probe {
-                quantity: "power",
-                scope: scope(&label.map_or_else(|| format!("ina238 {n}"), |l| l.trim_end_matches('\0').to_owned())),
-                path: format!("{folder}/{file}"),
-                unit: "W",
-                scale: 1e-6,
-                ..Probe::default()
-            }
-        };
-        inputs(&self.root, folder, "power", &["input"]).into_iter().map(one).collect()
-    }
-
-    /// `rail_name_N` beside `in_powerN_input` in milliwatts.
-    fn old(&self) -> Vec<Probe> {
-        let mut probes = Vec::new();
-        for device in self.root.names(OLD) {
-            for iio in self.root.names(format!("{OLD}/{device}")).into_iter().filter(|n| n.starts_with("iio:device")) {
-                let folder = format!("{OLD}/{device}/{iio}");
-                for (n, name) in self.root.numbered(&folder, "rail_name_") {
-                    let Ok(label) = self.root.line(format!("{folder}/{name}")) else { continue };
-                    probes.push(Probe {
-                        quantity: "power",
-                        scope: scope(&label),
-                        path: format!("{folder}/in_power{n}_input"),
-                        unit: "W",
-                        scale: 1e-3,
-                        ..Probe::default()
-                    });
-                }
-            }
-        }
-        probes
+/// The sensor.
+pub(super) fn monitors(root: &SysRoot) -> Files {
+    Files {
+        name: "ina",
+        root: root.clone(),
+        period: OFTEN,
+        quantity: "power",
+        folder: FOLDER,
+        none: "no INA3221 or INA238 is listed: not a Jetson board",
+        walk,
+        probes: Probes::default(),
     }
 }
 
-impl Sensor for Monitors {
-    fn name(&self) -> &'static str {
-        "ina"
-    }
+fn walk(root: &SysRoot) -> Vec<Probe> {
+    let of_chip = |(folder, chip): (String, String)| match chip.as_str() {
+        "ina3221" => rails(root, &folder),
+        "ina238" => powers(root, &folder),
+        _ => Vec::new(),
+    };
+    let probes: Vec<Probe> = chips(root).into_iter().flat_map(of_chip).collect();
+    if probes.is_empty() { old(root) } else { probes }
+}
 
-    fn probe(&mut self) -> Vec<Channel> {
-        let mut probes = Vec::new();
-        for (folder, chip) in chips(&self.root) {
-            match chip.as_str() {
-                "ina3221" => probes.extend(self.rails(&folder)),
-                "ina238" => probes.extend(self.power(&folder)),
-                _ => {}
+/// A rail's power in a file.
+fn watts(label: &str, path: String, scale: f64) -> Probe {
+    Probe { quantity: "power", scope: scope(label), path, unit: "W", scale, ..Probe::default() }
+}
+
+/// An INA3221 gives millivolts and milliamperes of each of its three rails, which are to be multiplied.
+fn rails(root: &SysRoot, folder: &str) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    for (n, current) in inputs(root, folder, "curr", &["input"]) {
+        let Ok(label) = root.line(format!("{folder}/in{n}_label")) else { continue };
+        if label == "NC" || label.starts_with("sum of shunt") {
+            continue;
+        }
+        let times = Some(format!("{folder}/in{n}_input"));
+        probes.push(Probe { times, ..watts(&label, format!("{folder}/{current}"), 1e-6) });
+    }
+    probes
+}
+
+/// An INA238 gives microwatts.
+fn powers(root: &SysRoot, folder: &str) -> Vec<Probe> {
+    let one = |(n, file): (u32, String)| {
+        let named = ["power", "in", "curr"].map(|p| root.line(format!("{folder}/{p}{n}_label")).ok());
+        let label = named.into_iter().flatten().next();
+        let label = label.or_else(|| root.line(format!("{folder}/device/of_node/label")).ok());
+        let label = label.map_or_else(|| format!("ina238 {n}"), |l| l.trim_end_matches('\0').to_owned());
+        watts(&label, format!("{folder}/{file}"), 1e-6)
+    };
+    inputs(root, folder, "power", &["input"]).into_iter().map(one).collect()
+}
+
+/// `rail_name_N` beside `in_powerN_input` in milliwatts.
+fn old(root: &SysRoot) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    for device in root.names(OLD) {
+        for iio in root.names(format!("{OLD}/{device}")).into_iter().filter(|n| n.starts_with("iio:device")) {
+            let folder = format!("{OLD}/{device}/{iio}");
+            for (n, name) in root.numbered(&folder, "rail_name_") {
+                let Ok(label) = root.line(format!("{folder}/{name}")) else { continue };
+                probes.push(watts(&label, format!("{folder}/in_power{n}_input"), 1e-3));
             }
         }
-        if probes.is_empty() {
-            probes = self.old();
-        }
-        if probes.is_empty() {
-            let why = "no INA3221 or INA238 is listed: not a Jetson board";
-            return vec![Channel::refused(self.name(), Some("power"), Some(FOLDER), why)];
-        }
-        self.probes.ask(&self.root, "ina", self.period(), probes)
     }
-
-    fn read(&mut self) -> Vec<Reading> {
-        self.probes.read(&self.root)
-    }
-
-    fn period(&self) -> Duration {
-        OFTEN
-    }
-
-    fn trouble(&mut self) -> Option<String> {
-        self.probes.trouble()
-    }
+    probes
 }

@@ -11,9 +11,10 @@ use spark_results::telemetry::{Channel, Event, Status};
 
 use super::Sensor;
 use super::history::History;
+use crate::pace::Pace;
 
 /// How long a sensor may take to find out what it can give; the slowest ones load a driver.
-const PROBING: Duration = Duration::from_secs(10);
+pub(super) const PROBING: Duration = Duration::from_secs(10);
 /// How long one reading may take; a board controller that is asked over a slow bus takes a tenth of it.
 const READING: Duration = Duration::from_secs(3);
 /// A sensor gets at most this share of one processor: reading it is spaced out until that holds. There are a dozen of them.
@@ -22,6 +23,8 @@ const SHARE: f64 = 0.002;
 const RAREST: Duration = Duration::from_secs(1);
 /// So many different troubles of one sensor are told.
 const TROUBLES: usize = 8;
+/// What is said of a sensor whose thread died while it was asked what it has.
+pub(super) const PANICKED: &str = "asking it what it has panicked; please report this";
 /// A reading that took longer belongs to its end: it waited, and looked last.
 const QUICK: Duration = Duration::from_millis(50);
 
@@ -33,6 +36,8 @@ pub(super) struct Shared {
     pub(super) start: Instant,
     /// The processors that the threads may use: those that no kernel needs, or all.
     pub(super) cpus: Arc<[usize]>,
+    /// How fast sensors are asked, and how soon one that hangs is given up.
+    pub(super) pace: Pace,
 }
 
 impl Shared {
@@ -71,7 +76,7 @@ pub(super) struct Keeper {
 
 /// Starts a thread for `sensor`; what it has is then to be waited for with [`Beginning::wait`].
 pub(super) fn begin(mut sensor: Box<dyn Sensor>, shared: &Shared) -> io::Result<Beginning> {
-    let (name, shared) = (sensor.name(), shared.clone());
+    let (name, shared, pace) = (sensor.name(), shared.clone(), shared.pace);
     let (stop, stopped) = channel();
     let (tell, told) = channel();
     let (end, ended) = channel();
@@ -93,27 +98,33 @@ pub(super) fn begin(mut sensor: Box<dyn Sensor>, shared: &Shared) -> io::Result<
         let _ = end.send(cpu);
     })?;
     let keeper = Keeper { name, stop: Some(stop), ended, since_ns, abandoned };
-    Ok(Beginning { keeper, told })
+    Ok(Beginning { keeper, told, patience: pace.of(PROBING) })
 }
 
 /// A sensor that is finding out what it has.
 pub(super) struct Beginning {
     keeper: Keeper,
     told: Receiver<Told>,
+    patience: Duration,
+}
+
+/// What is said of a sensor that was asked what it has and does not answer.
+pub(super) fn silent(patience: Duration) -> String {
+    format!("it did not answer within {} s and is left alone; a driver hangs", patience.as_secs_f64())
 }
 
 impl Beginning {
-    /// What it has; one that does not say within ten seconds after `began` is refused and left alone.
+    /// What it has; one that does not say in time, counted from `began`, is refused and left alone.
     pub(super) fn wait(self, began: Instant) -> (Told, Option<Keeper>) {
-        match self.told.recv_timeout((began + PROBING).saturating_duration_since(Instant::now())) {
+        match self.told.recv_timeout((began + self.patience).saturating_duration_since(Instant::now())) {
             Ok(told) => {
                 let keeper = told.channels.iter().any(|c| c.status == Status::Ok).then_some(self.keeper);
                 (told, keeper)
             }
             Err(why) => {
                 let why = match why {
-                    RecvTimeoutError::Timeout => "it did not answer within 10 s and is left alone; a driver hangs",
-                    RecvTimeoutError::Disconnected => "asking it what it has panicked; please report this",
+                    RecvTimeoutError::Timeout => silent(self.patience),
+                    RecvTimeoutError::Disconnected => PANICKED.to_owned(),
                 };
                 (Told { channels: vec![Channel::refused(self.keeper.name, None, None, why)], facts: Vec::new() }, None)
             }
@@ -125,9 +136,11 @@ impl Keeper {
     /// Whether the reading under way has taken too long; the sensor is then named as absent, once, and left alone.
     pub(super) fn watch(&self, shared: &Shared) {
         let since = self.since_ns.load(Ordering::Acquire);
-        let late = since > 0 && shared.now_ns().saturating_sub(since) > READING.as_nanos() as u64;
+        let patience = shared.pace.of(READING);
+        let late = since > 0 && shared.now_ns().saturating_sub(since) > patience.as_nanos() as u64;
         if late && !self.abandoned.swap(true, Ordering::AcqRel) {
-            let what = "it did not answer within 3 s and is absent from here on; a driver hangs".to_owned();
+            let seconds = patience.as_secs_f64();
+            let what = format!("it did not answer within {seconds} s and is absent from here on; a driver hangs");
             shared.event(self.name, what);
         }
     }
@@ -162,7 +175,8 @@ struct Thread {
 impl Thread {
     fn run(&mut self, stopped: &Receiver<()>) -> Result<Duration, String> {
         let mut due = Instant::now();
-        let mut period = self.sensor.period();
+        let own = self.shared.pace.of(self.sensor.period());
+        let mut period = own;
         let (mut reads, mut cpu) = (0u32, crate::os::thread_cpu_time().ok());
         loop {
             let wait = due.saturating_duration_since(Instant::now());
@@ -181,7 +195,7 @@ impl Thread {
                 let now = crate::os::thread_cpu_time().ok();
                 if let (Some(before), Some(now)) = (cpu, now) {
                     let each = now.saturating_sub(before) / 16;
-                    period = each.div_f64(SHARE).clamp(self.sensor.period(), self.sensor.period().max(RAREST));
+                    period = each.div_f64(SHARE).clamp(own, own.max(RAREST));
                 }
                 cpu = now;
             }

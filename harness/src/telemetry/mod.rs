@@ -9,6 +9,7 @@ mod history;
 mod hwmon;
 mod ina;
 mod keeper;
+mod look;
 mod memory;
 mod nvml;
 mod nvml_gpu;
@@ -26,6 +27,7 @@ mod throttle;
 pub mod wall;
 
 pub use cpu::{Shares, Ticks};
+pub use look::{Look, look};
 pub use nvml::LIBRARY;
 pub use sampler::{Cost, Sampler};
 pub(crate) use throttle::counters as throttle_counters;
@@ -77,13 +79,13 @@ pub fn sensors_and(root: &SysRoot, meter: Option<&Meter>) -> Vec<Box<dyn Sensor>
     let mut sensors: Vec<Box<dyn Sensor>> = vec![
         Box::new(cpu::Load::new(root)),
         Box::new(memory::Available::new(root)),
-        Box::new(cpufreq::Clocks::new(root)),
-        Box::new(thermal::Zones::new(root)),
+        Box::new(cpufreq::clocks(root)),
+        Box::new(thermal::zones(root)),
         Box::new(throttle::Events::new(root)),
         Box::new(hwmon::Chips::new(root)),
         Box::new(spbm::Rails::new(root)),
-        Box::new(grace::Sockets::new(root)),
-        Box::new(ina::Monitors::new(root)),
+        Box::new(grace::sockets(root)),
+        Box::new(ina::monitors(root)),
         Box::new(rapl::Energy::new(root)),
         Box::new(battery::Batteries::new(root)),
         Box::new(soc::Meter::new(root)),

@@ -7,7 +7,7 @@ use spark_results::telemetry::{Channel, Reading, Status};
 use crate::os::SysRoot;
 
 use super::counter::Counter;
-use super::{channel, reading};
+use super::{Sensor, channel, reading};
 
 /// A number to be read again and again: what it is of, where it is, how it is scaled.
 #[derive(Debug, Clone, Default)]
@@ -120,5 +120,45 @@ impl Probes {
     /// Why a number was left out of the last reading.
     pub(super) fn trouble(&mut self) -> Option<String> {
         self.trouble.take()
+    }
+}
+
+/// A sensor that is nothing but numbers in files, which one walk through the kernel's folders finds.
+pub(super) struct Files {
+    pub(super) name: &'static str,
+    pub(super) root: SysRoot,
+    pub(super) period: Duration,
+    /// The quantity and the folder that are named where there is none.
+    pub(super) quantity: &'static str,
+    pub(super) folder: &'static str,
+    /// Why there is none then.
+    pub(super) none: &'static str,
+    pub(super) walk: fn(&SysRoot) -> Vec<Probe>,
+    pub(super) probes: Probes,
+}
+
+impl Sensor for Files {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn probe(&mut self) -> Vec<Channel> {
+        let found = (self.walk)(&self.root);
+        if found.is_empty() {
+            return vec![Channel::refused(self.name, Some(self.quantity), Some(self.folder), self.none)];
+        }
+        self.probes.ask(&self.root, self.name, self.period, found)
+    }
+
+    fn read(&mut self) -> Vec<Reading> {
+        self.probes.read(&self.root)
+    }
+
+    fn period(&self) -> Duration {
+        self.period
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        self.probes.trouble()
     }
 }

@@ -11,6 +11,7 @@ use spark_results::telemetry::{Event, Header, Line, Sample, Status};
 use super::Sensor;
 use super::history::History;
 use super::keeper::{self, Keeper, Shared};
+use crate::pace::Pace;
 
 /// Lines wait this long, so that they can be written in order and at one go.
 const BATCH: Duration = Duration::from_millis(250);
@@ -58,21 +59,22 @@ impl Sampler {
     /// # Errors
     /// When the header cannot be written or no thread can be started.
     pub fn start(out: Box<dyn Write + Send>, sensors: Vec<Box<dyn Sensor>>, start: Instant) -> io::Result<Self> {
-        Self::start_on(&[], out, sensors, start)
+        Self::start_on(&[], Pace::OWN, out, sensors, start)
     }
 
-    /// The same on certain processors only, such as those that no kernel needs; on any where `cpus` is empty.
+    /// The same on certain processors only, such as those that no kernel needs, or on any where `cpus` is empty; and at a pace.
     ///
     /// # Errors
     /// As [`Sampler::start`].
     pub fn start_on(
         cpus: &[usize],
+        pace: Pace,
         mut out: Box<dyn Write + Send>,
         sensors: Vec<Box<dyn Sensor>>,
         start: Instant,
     ) -> io::Result<Self> {
         let cpus = if cpus.is_empty() { spark_kernels::cpu::pool::allowed_cpus() } else { cpus.to_vec() };
-        let shared = Shared { history: Arc::default(), start, cpus: cpus.into() };
+        let shared = Shared { history: Arc::default(), start, cpus: cpus.into(), pace };
         let began = Instant::now();
         // All of them at once: the slowest sets how long it takes, not their sum.
         let asked: Vec<_> = sensors.into_iter().map(|s| keeper::begin(s, &shared)).collect::<io::Result<_>>()?;
@@ -109,10 +111,17 @@ impl Sampler {
         self.shared.history().between(from_ns, to_ns)
     }
 
+    /// What went wrong with sensors so far.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.shared.history().events().to_vec()
+    }
+
     /// Waits until every sensor of power or energy has spoken again after `to_ns`, so that the end of a window that ended there can
     /// be told from what came behind it; a second and a half at most.
     pub fn settle(&self, to_ns: u64) {
-        let until = Instant::now() + Duration::from_millis(1_500);
+        let pace = self.shared.pace;
+        let until = Instant::now() + pace.of(Duration::from_millis(1_500));
         let open = |history: &History| {
             let speaks = self.header.sensors.iter().filter(|c| c.status == Status::Ok);
             let mut energies = speaks.filter(|c| matches!(c.quantity.as_deref(), Some("power" | "energy")));
@@ -120,12 +129,12 @@ impl Sampler {
                 // Two updates of the sensor, the first of which may have been under way.
                 // A mean over the last moments is of their middle, and comes that much later.
                 let mean_ms = c.averages_ms.unwrap_or(0.0).clamp(0.0, 1000.0) as u64;
-                let after = to_ns + 1_000_000 * (2 * c.period_ms.unwrap_or(50).clamp(100, 500) + mean_ms / 2);
+                let after = to_ns + 1_000_000 * pace.ms(2 * c.period_ms.unwrap_or(50).clamp(100, 500) + mean_ms / 2);
                 c.source.as_deref().and_then(|s| history.last_of(s)).is_some_and(|last| last < after)
             })
         };
         while Instant::now() < until && open(&self.shared.history()) {
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(pace.of(Duration::from_millis(20)));
         }
     }
 
@@ -149,7 +158,7 @@ impl Sampler {
         }
         drop(self.stop.take());
         let written = self.writer.take().and_then(|w| w.join().ok());
-        let events = self.shared.history().events().to_vec();
+        let events = self.events();
         match written {
             Some(w) => {
                 Cost { samples: w.samples, wall, cpu: cpu.and_then(|sum| Ok(sum + w.cpu?)), error: w.error, events }
@@ -188,7 +197,7 @@ impl Writer {
             spark_kernels::cpu::pool::unpin(&self.shared.cpus);
         }
         // Nothing is ever sent: the other end is dropped to stop.
-        while stopped.recv_timeout(BATCH) == Err(RecvTimeoutError::Timeout) {
+        while stopped.recv_timeout(self.shared.pace.of(BATCH)) == Err(RecvTimeoutError::Timeout) {
             for keeper in self.keepers.iter() {
                 // Whoever holds it asks it for a reading and is soon done.
                 if let Ok(keeper) = keeper.try_lock() {

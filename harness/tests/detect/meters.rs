@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::fixture::{file, tree};
 use spark_bench::os::SysRoot;
+use spark_bench::pace::Pace;
 use spark_bench::telemetry::{self, Sampler, Sensor};
 use spark_results::telemetry::{Channel, Reading, Status};
 
@@ -211,12 +212,30 @@ impl Sensor for Hung {
 fn a_sensor_that_hangs_is_named_and_holds_up_nobody() {
     let sensors: Vec<Box<dyn Sensor>> =
         vec![Box::new(Hung { at_once: true, reads: 0 }), Box::new(Hung { at_once: false, reads: 0 })];
-    let sampler = Sampler::start(Box::new(std::io::sink()), sensors, Instant::now()).unwrap();
+    let quick = Pace::hurried(10.0);
+    let sampler = Sampler::start_on(&[], quick, Box::new(std::io::sink()), sensors, Instant::now()).unwrap();
     let channels = &sampler.header().sensors;
-    assert!(channels[0].reason.as_deref().unwrap().contains("did not answer within 10 s"), "{channels:?}");
+    assert!(channels[0].reason.as_deref().unwrap().contains("did not answer within 1 s"), "{channels:?}");
     assert_eq!(channels[1].status, Status::Ok);
-    std::thread::sleep(Duration::from_millis(4_500));
+    let began = Instant::now();
+    // Three tenths of a second after its last reading, and a look at it every fortieth.
+    while sampler.events().is_empty() && began.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let cost = sampler.stop();
     assert_eq!(cost.samples, 3, "{cost:?}");
-    assert!(cost.events.len() == 1 && cost.events[0].what.contains("did not answer within 3 s"), "{cost:?}");
+    assert!(cost.events.len() == 1 && cost.events[0].what.contains("did not answer within 0.3 s"), "{cost:?}");
+}
+
+#[test]
+fn a_look_waits_for_no_sensor_that_hangs() {
+    let sensors: Vec<Box<dyn Sensor>> = vec![
+        Box::new(Hung { at_once: true, reads: 0 }),
+        Box::new(Hung { at_once: false, reads: 3 }),
+        Box::new(Hung { at_once: false, reads: 0 }),
+    ];
+    let looks = telemetry::look(sensors, Pace::hurried(10.0));
+    let told: Vec<_> = looks.iter().map(|l| (l.silent, l.readings.len(), l.channels[0].status)).collect();
+    assert_eq!(told, [(true, 0, Status::Refused), (true, 0, Status::Refused), (false, 1, Status::Ok)]);
+    assert!(looks[1].channels[0].reason.as_deref().unwrap().contains("did not answer within 1 s"), "{looks:?}");
 }

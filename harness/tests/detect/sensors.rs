@@ -155,3 +155,42 @@ fn a_full_disk_is_reported_and_ends_nothing() {
     let cost = sampler.stop();
     assert!(cost.error.is_some() && cost.samples >= 1, "{cost:?}");
 }
+
+#[test]
+fn reading_every_sensor_and_writing_it_takes_less_than_a_hundredth_of_a_processor() {
+    // As long as an average task, of which every sensor is read as often as it asks for; what is counted is CPU time alone.
+    const SECONDS: f64 = 60.0;
+    let at = |f: &str| format!("/sys/class/hwmon/hwmon4/{f}");
+    let mut files = gb10();
+    files.push(crate::fixture::file(at("name"), "spbm\n"));
+    for (n, label) in ["sys_total", "soc_pkg", "cpu_p", "cpu_e", "gpu"].iter().enumerate() {
+        for (quantity, value) in [("power", "28500000\n"), ("energy", "900000000\n")] {
+            files.push(crate::fixture::file(at(&format!("{quantity}{}_label", n + 1)), format!("{label}\n")));
+            files.push(crate::fixture::file(at(&format!("{quantity}{}_input", n + 1)), value));
+        }
+    }
+    let dir = tree(&files);
+    for root in [SysRoot::at(dir.path()), SysRoot::live()] {
+        let mut spoke = 0;
+        let mut spent = Duration::ZERO;
+        for mut sensor in telemetry::sensors(&root) {
+            if sensor.probe().iter().all(|c| c.status == Status::Refused) {
+                continue;
+            }
+            spoke += 1;
+            let times = (SECONDS / sensor.period().as_secs_f64()) as u32;
+            // A tenth of them: they are all alike.
+            let times = times.div_ceil(10);
+            let before = spark_bench::os::thread_cpu_time();
+            for t_ns in 0..u64::from(times) {
+                let readings = sensor.read();
+                let line = Line::Sample(spark_results::telemetry::Sample { t_ns, readings });
+                std::hint::black_box(serde_json::to_string(&line).unwrap());
+            }
+            let (Ok(before), Ok(after)) = (before, spark_bench::os::thread_cpu_time()) else { return };
+            spent += after - before;
+        }
+        let share = 10.0 * spent.as_secs_f64() / SECONDS;
+        assert!(spoke >= 2 && share <= 0.01, "{spoke} sensors take {:.2} % of one processor", 100.0 * share);
+    }
+}

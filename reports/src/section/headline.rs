@@ -2,8 +2,9 @@
 
 use super::Section;
 use super::energy::refusals;
+use crate::others::{Other, glyph};
 use crate::page::Page;
-use crate::shown::Shown;
+use crate::shown::{Shown, Status, Unit};
 use crate::told::{self, Amount};
 use maud::{Markup, html};
 use spark_results::Entry;
@@ -45,7 +46,7 @@ pub(crate) fn first_decode<'p>(page: &'p Page) -> Option<&'p Entry> {
 }
 
 /// The prefill that stands for the machine: of the same model where there is one, then the most work.
-fn first_prefill<'p>(page: &'p Page) -> Option<&'p Entry> {
+pub(crate) fn first_prefill<'p>(page: &'p Page) -> Option<&'p Entry> {
     let model = first_decode(page).map(told::model);
     lead(
         page,
@@ -169,15 +170,15 @@ fn cards(page: &Page) -> Vec<Markup> {
     let mut cards = Vec::new();
     let decode = first_decode(page);
     if let Some(e) = decode {
-        cards.push(card("Decode", &told::rate(e, Amount::Items), &html! { (told::model(e)) br; (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
+        cards.push(card("How fast: decode", &told::rate(e, Amount::Items), &html! { (told::model(e)) br; (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
     }
     if let Some(e) = first_prefill(page) {
-        cards.push(card("Prefill", &told::rate(e, Amount::Items), &html! { (told::model(e)) br; (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
+        cards.push(card("How fast: prefill", &told::rate(e, Amount::Items), &html! { (told::model(e)) br; (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
     }
     if let Some(e) = memory_roof(page) {
         cards.push(html! {
             article.card {
-                h3 { "Memory read" }
+                h3 { "The limit: memory read" }
                 (told::rate(e, Amount::Bytes).large())
                 p.what { (told::shape(e)) br; (e.implementation) }
             }
@@ -187,13 +188,54 @@ fn cards(page: &Page) -> Vec<Markup> {
     if !peaks.is_empty() {
         cards.push(html! {
             article.card {
-                h3 { "Arithmetic peak" }
+                h3 { "The limit: arithmetic" }
                 dl.peaks { @for e in peaks { dt { (told::shape(e)) } dd { (told::rate(e, Amount::Operations).inline()) } } }
             }
         });
     }
     cards.push(energy(page, decode));
+    cards.push(against(page, decode));
     cards
+}
+
+/// So many others stand on the first screen.
+const AGAINST: usize = 4;
+
+/// The others of the work that leads, one figure a system, the fastest of each; and of the first work that has any, where that has none.
+pub(crate) fn rivals<'p>(page: &'p Page, lead: Option<&Entry>) -> Vec<&'p Other> {
+    let of = |id: &str| page.published.iter().filter(|o| o.row.a.id == id).collect::<Vec<_>>();
+    let led = lead.map(|e| of(&e.id)).filter(|all| !all.is_empty());
+    let mut all = led.or_else(|| Some(of(&page.published.first()?.row.a.id))).unwrap_or_default();
+    all.sort_by(|a, b| b.row.b.value.total_cmp(&a.row.b.value));
+    let mut seen = std::collections::BTreeSet::new();
+    all.retain(|other| seen.insert(other.figure.system));
+    all
+}
+
+fn against(page: &Page, lead: Option<&Entry>) -> Markup {
+    let all = rivals(page, lead);
+    let work =
+        all.first().map(|o| page.real().find(|e| e.id == o.row.a.id).map_or_else(|| o.row.work.clone(), told::label));
+    html! {
+        article.card {
+            h3 { "Against what" }
+            @if let Some(work) = work {
+                ul.rivals {
+                    @for other in all.iter().take(AGAINST) {
+                        li title=(other.source()) {
+                            span.key aria-hidden="true" { (glyph(other.figure.kind)) }
+                            (other.figure.name) " "
+                            span.ratio { (Shown::new(other.row.ratio.ratio, Unit::Plain("×"), Status::Derived).inline()) }
+                        }
+                    }
+                }
+                p.what { (work) ": others as they report it ÷ this machine. " a href="#beside-published-machines" { "Sources" } }
+            } @else {
+                p.why { "Nothing: this run holds no work that a published figure is of." }
+                p.what { "spark-bench all --suite full runs such work, as far as it fits." }
+            }
+        }
+    }
 }
 
 fn card(name: &str, rate: &Shown, what: &Markup, e: &Entry) -> Markup {
@@ -212,7 +254,7 @@ fn energy(page: &Page, decode: Option<&Entry>) -> Markup {
     let spoken = decode.into_iter().chain(page.real()).find_map(|e| Some((e, told::per_joule(e)?)));
     html! {
         article.card {
-            h3 { "Energy" }
+            h3 { "How efficient" }
             @if let Some((e, shown)) = spoken {
                 (shown.large())
                 p.what { (told::label(e)) }

@@ -1,11 +1,13 @@
 //! The sections of a report, in order: one file each.
 
+mod batch;
 mod beside;
 mod claims;
 mod conditions;
 mod energy;
+mod fits;
 mod gemm;
-mod headline;
+pub(crate) mod headline;
 mod llm;
 mod machine;
 mod memory;
@@ -35,6 +37,7 @@ pub(crate) trait Section: Sync {
 pub(crate) static SECTIONS: &[&dyn Section] = &[
     &headline::Headline,
     &llm::Llm,
+    &batch::Batch,
     &roofline::Roofline,
     &memory::Memory,
     &gemm::Gemm,
@@ -44,6 +47,7 @@ pub(crate) static SECTIONS: &[&dyn Section] = &[
     &timeline::Timeline,
     &beside::Beside,
     &published::Published,
+    &fits::Fits,
     &claims::Claims,
     &missing::Missing,
     &machine::TheMachine,

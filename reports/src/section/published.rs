@@ -1,20 +1,28 @@
-//! This machine beside what others published of theirs: the same work only.
+//! This machine beside what others published of theirs: the same work only, solid what is measured, hollow what is reported.
 
 use super::Section;
+use crate::others::{Other, glyph};
 use crate::page::Page;
 use crate::shown::{Shown, Status, Unit};
+use crate::strips::{self, Mark, Strip};
 use crate::table::Table;
+use crate::told;
 use maud::{Markup, html};
-use spark_results::compare::{Side, Sides, beside, sides_of};
-use spark_results::published::{self, Figure};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Published machines.
 #[derive(Debug)]
 pub(crate) struct Published;
 
-/// A figure with its side.
-type Row = (&'static Figure, Side);
+/// Charts, in order: the workloads on one axis, and what it is called.
+const CHARTS: [(&[&str], &str); 4] = [
+    (&["decode"], "Tokens generated a second"),
+    (&["prefill"], "Tokens of a prompt read a second"),
+    (&["read", "write", "copy", "triad"], "Bytes a second of memory"),
+    (&["gemm"], "Operations a second of matrix products"),
+];
+/// Pieces of work drawn on one axis; the table has them all.
+const DRAWN: usize = 24;
 
 impl Section for Published {
     fn title(&self) -> &'static str {
@@ -22,42 +30,90 @@ impl Section for Published {
     }
 
     fn render(&self, page: &Page) -> Option<Markup> {
-        let rows: Vec<Row> = published::all().ok()?.iter().filter_map(|f| Some((f, f.side()?))).collect();
-        let own = sides_of(page.subject.run).sides;
-        let here = Sides { sides: own.iter().filter_map(Side::as_published).collect(), none: Vec::new() };
-        let mut table =
-            Table::new(&["the same work", "this machine", "the other", "other ÷ this", "which, and who says so"]);
-        let mut systems = BTreeSet::new();
-        // One figure at a time: several of one system are several rows, each with its build.
-        for (figure, side) in &rows {
-            let there = Sides { sides: vec![side.clone()], none: Vec::new() };
-            if !here.sides.iter().any(|own| own.must == side.must) {
-                continue;
-            }
-            let (compared, _) = beside(&here, &there);
-            for row in compared {
-                systems.insert(figure.name);
-                table.row([
-                    html! { (row.work) },
-                    html! { "● " (Shown::new(row.a.value, Unit::Si(&row.a.unit), Status::Measured).within(row.a.interval).inline()) },
-                    html! { "○ " (Shown::new(row.b.value, Unit::Si(&row.b.unit), Status::Reported).inline()) },
-                    Shown::new(row.ratio.ratio, Unit::Plain("×"), Status::Derived).inline(),
-                    html! {
-                        span title=(format!("{}, {}", figure.source, figure.reference)) { (figure.machine) }
-                        " " span.of { (figure.software) "; " (figure.source) ", " (figure.date) "; " (figure.confidence.words()) }
-                    },
-                ]);
-            }
+        if page.published.is_empty() {
+            return None;
+        }
+        let systems: BTreeSet<_> = page.published.iter().map(|other| other.figure.name).collect();
+        // Each source once, in the order in which the table names them.
+        let mut sources: Vec<String> = Vec::new();
+        let mut table = Table::new(&["the same work", "this machine", "the other", "other ÷ this", "which"]);
+        for other in &page.published {
+            let (row, source) = (&other.row, other.source());
+            let number = sources.iter().position(|s| *s == source).unwrap_or_else(|| {
+                sources.push(source.clone());
+                sources.len() - 1
+            });
+            table.row([
+                html! { (row.work) },
+                html! { "●\u{a0}" (Shown::new(row.a.value, Unit::Si(&row.a.unit), Status::Measured).within(row.a.interval).inline()) },
+                html! { (glyph(other.figure.kind)) "\u{a0}" (Shown::new(row.b.value, Unit::Si(&row.b.unit), Status::Reported).inline()) },
+                Shown::new(row.ratio.ratio, Unit::Plain("×"), Status::Derived).inline(),
+                html! { span title=(source) { (other.figure.machine) } " " a href=(format!("#source-{}", number + 1)) { "[" (number + 1) "]" } },
+            ]);
         }
         let table = table.render()?;
         Some(html! {
             p {
-                "● measured in this run, on synthetic weights where its row says so. ○ reported by others: not measured here, with other engines "
-                "and settings, which stand beside each. Only the same model, weight format, prompt or answer, depth and batch are laid side by "
-                "side: " (systems.len()) " systems have such a figure. Powers and prices of others are in "
-                code { "spark-bench list published" } "."
+                "● measured in this run, on synthetic weights where its row says so; hollow marks are reported by others: not measured here, with "
+                "other engines and settings. Only the same model, weight format, prompt or answer, depth and batch are laid side by side: "
+                (systems.len()) " systems have such a figure. Powers and prices of others are in " code { "spark-bench list published" } "."
             }
-            (table)
+            @for (workloads, title) in CHARTS { @if let Some(chart) = chart(page, workloads, title) { (chart) } }
+            details { summary { "The same in numbers, each with who says so" } (table) }
+            h3 { "Who says so" }
+            ol.sources { @for (i, source) in sources.iter().enumerate() { li id=(format!("source-{}", i + 1)) { (source) } } }
         })
     }
+}
+
+/// The marks of one piece of work: this machine's, and each other's.
+pub(crate) fn strip(page: &Page, id: &str, others: &[&Other]) -> Strip {
+    let entry = page.real().find(|e| e.id == id);
+    let own = others.first().map(|other| Mark {
+        value: other.row.a.value,
+        kind: None,
+        title: format!("this machine: {}, measured", text(other.row.a.value, &other.row.a.unit)),
+    });
+    let marks = others.iter().map(|other| Mark {
+        value: other.row.b.value,
+        kind: Some(other.figure.kind),
+        title: format!(
+            "{}: {}, reported: {}",
+            other.figure.machine,
+            text(other.row.b.value, &other.row.b.unit),
+            other.source()
+        ),
+    });
+    let work = entry.map_or_else(|| others.first().map(|o| o.row.work.clone()).unwrap_or_default(), told::label);
+    Strip { work, marks: own.into_iter().chain(marks).collect() }
+}
+
+fn text(value: f64, unit: &str) -> String {
+    Shown::new(value, Unit::Si(unit), Status::Reported).text()
+}
+
+fn chart(page: &Page, workloads: &[&str], title: &str) -> Option<Markup> {
+    let of = |other: &&Other| workloads.contains(&other.row.a.workload());
+    let mut by_id: BTreeMap<&str, Vec<&Other>> = BTreeMap::new();
+    let mut order: Vec<&str> = Vec::new();
+    for other in page.published.iter().filter(of) {
+        let id = other.row.a.id.as_str();
+        let all = by_id.entry(id).or_default();
+        if all.is_empty() {
+            order.push(id);
+        }
+        all.push(other);
+    }
+    let unit = page.published.iter().find(of)?.row.a.unit.clone();
+    let left_out = order.len().saturating_sub(DRAWN);
+    let all: Vec<Strip> = order.iter().take(DRAWN).map(|id| strip(page, id, &by_id[id])).collect();
+    let about =
+        format!("{title}: {} pieces of work by this machine and by others; the table below has the numbers", all.len());
+    let drawn = strips::strips(&about, &unit, &all)?;
+    Some(html! {
+        h3 { (title) }
+        (drawn)
+        (strips::legend(&all))
+        @if left_out > 0 { p.of { (left_out) " further pieces of work are in the table." } }
+    })
 }

@@ -24,6 +24,9 @@ const FAMILIES: [(&str, Ink, Shape); 5] = [
     ("other operations", Ink::E, Shape::Triangle),
 ];
 
+/// More kernels than this have no name on hover: the table has them.
+const NAMED: usize = 200;
+
 fn family(e: &Entry) -> usize {
     match e.workload.as_str() {
         "gemm" => 0,
@@ -77,8 +80,10 @@ impl Section for Roofline {
 }
 
 fn chart(page: &Page) -> Option<Markup> {
-    let points: Vec<(usize, (f64, f64))> =
-        page.real().filter(|e| e.workload != "peak").filter_map(|e| Some((family(e), point(e)?))).collect();
+    let kernels = || page.real().filter(|e| e.workload != "peak").filter_map(|e| Some((e, point(e)?)));
+    let points: Vec<(usize, (f64, f64))> = kernels().map(|(e, point)| (family(e), point)).collect();
+    let names: Vec<(usize, String)> =
+        kernels().map(|(e, _)| (family(e), format!("{}: {}", told::label(e), told::headline_rate(e).text()))).collect();
     let peaks: Vec<(&Entry, f64)> = peaks(page).into_iter().filter_map(|e| Some((e, e.rates?.flops_per_s?))).collect();
     let memory = memory_roof(page).and_then(|e| Some((e, e.rates?.bytes_per_s?)));
     if points.is_empty() || (peaks.is_empty() && memory.is_none()) {
@@ -115,7 +120,13 @@ fn chart(page: &Page) -> Option<Markup> {
     let dots = FAMILIES.iter().enumerate().map(|(i, (_, ink, shape))| Dots {
         ink: *ink,
         shape: *shape,
+        hollow: false,
         points: points.iter().filter(|(f, _)| *f == i).map(|(_, p)| *p).collect(),
+        titles: if points.len() <= NAMED {
+            names.iter().filter(|(f, _)| *f == i).map(|(_, n)| n.clone()).collect()
+        } else {
+            Vec::new()
+        },
     });
     let chart = Chart {
         about: format!("Roofline: {} measured kernels below {} measured roofs", points.len(), lines.len()),
@@ -159,7 +170,8 @@ fn shares(page: &Page) -> Option<Markup> {
         let share = |e: &Entry| e.roof.as_ref().map_or(0.0, |r| r.fraction);
         share(b).total_cmp(&share(a))
     });
-    let mut table = Table::new(&["kernel", "share of roof", "rate", "operations a byte", "roof before → after", "how"]);
+    let mut table =
+        Table::brief(&["kernel", "share of roof", "rate", "operations a byte", "roof before → after", "how"]);
     for e in entries {
         let Some(roof) = &e.roof else { continue };
         let unit = match roof.bound {

@@ -71,7 +71,8 @@ impl Section for Timeline {
     }
 }
 
-/// The time of each task. Of thousands only what the eye can part matters: neighbours of a kind closer than a pixel are one band.
+/// The time of each task. Of thousands only what the eye can part matters: neighbours of a kind closer than a pixel are one band, and of
+/// several kinds within some pixels the first is drawn.
 fn bands(records: &[Record], end: f64) -> Vec<Band> {
     let mut bands: Vec<Band> = Vec::new();
     for record in records {
@@ -81,6 +82,7 @@ fn bands(records: &[Record], end: f64) -> Vec<Band> {
             Some(last) if last.ink == ink && from - last.to < end / 400.0 && from >= last.from => {
                 last.to = last.to.max(to);
             }
+            Some(last) if from >= last.from && to - last.from < end / 250.0 => {}
             _ => bands.push(Band { ink, from, to }),
         }
     }
@@ -142,7 +144,7 @@ fn throttled(page: &Page) -> Markup {
 
 /// What the panels show, for those who read rather than look.
 fn table(page: &Page, curves: &Curves) -> Option<Markup> {
-    let mut table = Table::new(&["task", "began", "took", "power", "clock", "hottest", "load"]);
+    let mut table = Table::brief(&["task", "began", "took", "power", "clock", "hottest", "load"]);
     let records = page.subject.run.records.iter().zip(&page.subject.document.records);
     for (record, entry) in records.filter(|(_, e)| told::real(e)) {
         let (from, to) = (record.began_ns as f64 * 1e-9, record.ended_ns as f64 * 1e-9);

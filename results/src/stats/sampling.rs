@@ -1,8 +1,9 @@
 //! What samples say about themselves: what they are worth, what stands apart from them, whether they drift.
 
-use super::{Drift, FEWEST, Outliers, autocorrelation, drift, independent, outliers};
+use super::{Drift, FEWEST, Outliers, autocorrelation, drift, independent, median, outliers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// What samples say about trusting them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +34,16 @@ impl Sampling {
             outliers: outliers(values),
             drift: drift(values),
         }
+    }
+    /// The same of `values` that stand at several levels, `spans` of them each: a level is what was found, so that a sample is far
+    /// from the rest, and the rest drifts, only where they do so within it.
+    pub fn of_levels(values: &[f64], spans: &[Range<usize>]) -> Self {
+        let mut relative = values.to_vec();
+        for span in spans {
+            let Some(level) = values.get(span.clone()).map(median).filter(|level| *level > 0.0) else { continue };
+            relative[span.clone()].iter_mut().for_each(|v| *v /= level);
+        }
+        Self { outliers: outliers(&relative), drift: drift(&relative), ..Self::of(values) }
     }
     /// Whether the 95 % interval may cover less than it says: `samples` are worth too few, or are too few to know and give a hint.
     pub fn doubtful(&self, samples: usize) -> bool {
@@ -78,5 +89,32 @@ impl Sampling {
             ));
         }
         remarks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_no_outlier_and_no_drift_and_what_is_far_within_it_is() {
+        // Forty windows of half a second, then forty of 0.7 s: a machine that grew warm.
+        let jitter = |i: u32| 1.0 + 0.002 * f64::from(i * 7 % 5);
+        let mut values: Vec<f64> = (0..40).map(|i| 0.5 * jitter(i)).chain((0..40).map(|i| 0.7 * jitter(i))).collect();
+        let whole = Sampling::of(&values);
+        assert!(whole.drift.is_some_and(|d| d.change > 0.3), "what it would be without levels: {whole:?}");
+        let spans = [0..40, 40..80];
+        let sampling = Sampling::of_levels(&values, &spans);
+        assert!(sampling.outliers.count == 0 && sampling.drift.is_some_and(|d| d.change.abs() < 0.01), "{sampling:?}");
+        assert_eq!(sampling.independent, whole.independent, "the interval counts so many");
+        values[60] = 1.4;
+        let disturbed = Sampling::of_levels(&values, &spans).outliers;
+        assert!(disturbed.count == 1 && disturbed.furthest.is_some_and(|f| (f - 2.0).abs() < 0.02), "{disturbed:?}");
+        // One short level among long ones is where `of` calls its samples far.
+        let short: Vec<f64> = (0..60).map(|i| if i < 55 { 0.5 } else { 0.9 } * jitter(i)).collect();
+        assert!(
+            Sampling::of(&short).outliers.count == 5
+                && Sampling::of_levels(&short, &[0..55, 55..60]).outliers.count == 0
+        );
     }
 }

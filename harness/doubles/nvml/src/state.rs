@@ -19,6 +19,8 @@ const PERIOD_S: f64 = 0.1;
 
 pub(crate) struct Double {
     start: Instant,
+    /// So many times sooner its counter ticks, its sensor looks and its means forget.
+    speed: f64,
     pub(crate) profile: Profile,
     faults: Vec<Fault>,
     log: Option<Mutex<File>>,
@@ -30,6 +32,7 @@ pub(crate) fn double() -> &'static Double {
     let text = |name: &str| std::env::var(name).unwrap_or_default();
     DOUBLE.get_or_init(|| Double {
         start: Instant::now(),
+        speed: text("SPARK_NVML_DOUBLE_SPEED").parse().ok().filter(|speed| *speed >= 1.0).unwrap_or(1.0),
         profile: Profile::named(&text("SPARK_NVML_DOUBLE_PROFILE")).unwrap_or(ALL[0]),
         faults: fault::parse(&text("SPARK_NVML_DOUBLE_FAULTS")),
         log: Some(text("SPARK_NVML_DOUBLE_LOG"))
@@ -55,31 +58,32 @@ impl Double {
         !self.faults.iter().any(|f| matches!(f, Fault::Lost(at) if now >= *at))
     }
     /// What the look of the sensor's period before `t` saw.
-    fn seen(t: f64) -> f64 {
-        let began = ((t / PERIOD_S).floor() - 1.0).max(0.0) * PERIOD_S;
-        mean(began, began + LOOK_S)
+    fn seen(&self, t: f64) -> f64 {
+        let (period, look) = (PERIOD_S / self.speed, LOOK_S / self.speed);
+        let began = ((t / period).floor() - 1.0).max(0.0) * period;
+        mean(began, began + look)
     }
     /// Watts of the GPU at this moment.
     pub(crate) fn watts(&self) -> f64 {
         match self.now() {
             _ if self.has(Fault::StuckPower) => 45.0,
-            t if self.has(Fault::Duty) => Self::seen(t),
+            t if self.has(Fault::Duty) => self.seen(t),
             t => watts(t),
         }
     }
     /// The mean watts of the last second.
     pub(crate) fn mean(&self) -> f64 {
         let now = self.now();
-        if now < 0.01 { self.watts() } else { mean((now - 1.0).max(0.0), now) }
+        if now < 0.01 { self.watts() } else { mean((now - 1.0 / self.speed).max(0.0), now) }
     }
     /// The counter, in millijoules, as it was at its last tick.
     pub(crate) fn counter(&self) -> Option<u64> {
-        let (tick, now) = (self.profile.tick_s?, self.now());
+        let (tick, period, now) = (self.profile.tick_s? / self.speed, PERIOD_S / self.speed, self.now());
         let rest = if self.profile.module { REST_OF_MODULE_W } else { 0.0 };
         let at = if self.has(Fault::StuckEnergy) { 0.0 } else { (now / tick).floor() * tick };
         let counted = |t: f64| {
             let own = if self.has(Fault::Duty) {
-                (1..=(t / PERIOD_S).floor() as u32).map(|i| Self::seen(f64::from(i) * PERIOD_S + 1e-6) * PERIOD_S).sum()
+                (1..=(t / period).floor() as u32).map(|i| self.seen(f64::from(i) * period + 1e-6) * period).sum()
             } else {
                 joules(t)
             };
@@ -88,7 +92,9 @@ impl Double {
         let reset = self.faults.iter().find_map(|f| if let Fault::Reset(s) = f { Some(*s) } else { None });
         let said = match reset.map(|every| (now / every).floor() * every).filter(|last| *last > 0.0) {
             Some(last) => counted(at.max(last)) - counted(last),
-            None if self.has(Fault::Wrap) => (4_294_967_296.0 - BEFORE_WRAP_MJ + counted(at)) % 4_294_967_296.0,
+            None if self.has(Fault::Wrap) => {
+                (4_294_967_296.0 - BEFORE_WRAP_MJ / self.speed + counted(at)) % 4_294_967_296.0
+            }
             None => COUNTED_MJ + counted(at),
         };
         if let Some(mut log) = self.log.as_ref().and_then(|l| l.lock().ok()) {

@@ -33,7 +33,10 @@ impl Meter {
     /// # Errors
     /// What it is not, with the mend.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.starts_with("http://") {
+        if let Some(rest) = text.strip_prefix("http://") {
+            if rest.is_empty() || rest.starts_with(['/', '#', '?']) {
+                return Err(format!("{}: no host in it; write http://plug.local/…", clean(text)));
+            }
             let (url, path) = text.split_once('#').map_or((text, None), |(url, path)| (url, Some(path.to_owned())));
             return Ok(Self::Url(url.to_owned(), path));
         }
@@ -167,7 +170,14 @@ mod tests {
             Meter::parse("http://me:secret@plug.local/cm?cmnd=Status%208&password=x#StatusSNS.ENERGY.Power").unwrap();
         assert_eq!(meter.source(), "http://plug.local/cm");
         assert!(matches!(&meter, Meter::Url(_, Some(path)) if path == "StatusSNS.ENERGY.Power"));
-        for (bad, why) in [("https://plug/", "http://"), ("/no/such/meter.csv", "CSV"), (".", "not a file")] {
+        for (bad, why) in [
+            ("https://plug/", "http://"),
+            ("http://", "no host"),
+            ("http:///cm", "no host"),
+            ("http://#a.b", "no host"),
+            ("/no/such/meter.csv", "CSV"),
+            (".", "not a file"),
+        ] {
             assert!(Meter::parse(bad).unwrap_err().contains(why), "{bad}");
         }
     }

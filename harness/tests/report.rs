@@ -1,0 +1,44 @@
+//! A stored run's pictures, sites and checksums as a stranger meets them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod program;
+
+use program::Place;
+use std::fs;
+
+#[test]
+fn a_run_becomes_a_card_and_a_site_and_a_changed_file_is_found() {
+    let place = Place::new();
+    place.fine(&["run", "rmsnorm", "--width", "64", "--suite", "smoke", "--no-roofs", "--out", "d", "--quiet"]);
+    let card = place.fine(&["report", "d", "--card", "card.svg"]);
+    assert_eq!(card.out.trim(), "card.svg");
+    let svg = fs::read_to_string(place.at("card.svg")).unwrap();
+    assert!(
+        svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>") && svg.contains("How close to the limit"),
+        "{svg}"
+    );
+    let said = place.refused(&["report", "d", "--card", "card.png"]);
+    assert!(said.contains("SVG alone") && !place.at("card.png").exists(), "{said}");
+    place.refused(&["report", "d", "--card", "a.svg", "--site", "s"]);
+
+    place.fine(&["report", "d", "d", "--site", "site"]);
+    let index = fs::read_to_string(place.at("site/index.html")).unwrap();
+    let pages: Vec<_> = fs::read_dir(place.at("site")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(pages.len() == 2 && index.contains("Machines, measured"), "one machine is one page: {pages:?}");
+
+    // Written anew, the page is summed up anew; what was measured is not.
+    assert!(place.fine(&["verify", "d"]).out.contains("5 files by their SHA-256"));
+    place.fine(&["report", "d"]);
+    place.fine(&["verify", "d"]);
+    let telemetry = place.at("d/telemetry.jsonl");
+    let text = fs::read_to_string(&telemetry).unwrap();
+    let (whole, last) = text.trim_end().rsplit_once('\n').unwrap();
+    fs::write(&telemetry, format!("{whole}\n")).unwrap();
+    place.fine(&["report", "d"]);
+    let done = place.run(&["verify", "d"]);
+    assert!(done.code == Some(1) && done.out.contains("telemetry.jsonl was changed"), "{done:?}");
+    fs::write(&telemetry, format!("{whole}\n{last}\n")).unwrap();
+    place.fine(&["verify", "d"]);
+    fs::remove_file(place.at("d/SHA256SUMS")).unwrap();
+    assert!(place.fine(&["verify", "d"]).out.contains("no SHA256SUMS"));
+}
