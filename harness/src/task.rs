@@ -130,6 +130,7 @@ fn measured(
         work: step.work(),
         phases: Vec::new(),
         metrics: Vec::new(),
+        requests: Vec::new(),
         roofs,
         conditions,
         check,

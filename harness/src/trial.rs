@@ -73,6 +73,7 @@ pub(crate) fn measured(
         work: trial.work(),
         phases,
         metrics: seen.metrics,
+        requests: seen.requests,
         roofs: Vec::new(),
         conditions,
         check,

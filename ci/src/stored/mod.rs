@@ -58,6 +58,10 @@ fn row(same: &[&Run], record: &Record, policy: &Policy, states: &[String]) -> Ro
     let now = match &record.outcome {
         Outcome::Failed { error } => return Row::bare(&id, Verdict::Broken(error.clone()), policy),
         Outcome::Skipped { .. } => return Row::bare(&id, Verdict::Missing, policy),
+        Outcome::Reported(_) => {
+            let why = "another program reported it: it was not measured here and is not judged".to_owned();
+            return Row::bare(&id, Verdict::Inconclusive(why), policy);
+        }
         Outcome::Measured(_) => median_ns(record),
     };
     let Some(now) = now else { return Row::bare(&id, Verdict::Inconclusive("it has no time".to_owned()), policy) };

@@ -17,6 +17,7 @@ use spark_results::Record;
 use spark_workloads::suite::Policy;
 
 pub(super) use argv::long_forms;
+pub(super) use write::Output;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -113,6 +114,15 @@ impl Meaningless {
         .filter(|(given, _)| !given.is_empty())
         .map(|(_, said)| said)
     }
+}
+
+/// The rows of `run` that llama-bench has a form for, as it writes them, and how many records have none.
+pub(super) fn rows_of(run: &spark_results::Run, output: Output) -> anyhow::Result<(String, usize)> {
+    let is_ours = |r: &&Record| matches!(r.id.workload.as_str(), "prefill" | "decode") && r.measured().is_some();
+    let real = |r: &&Record| is_ours(r) && !run.simulated(&r.id.device);
+    let rows: Vec<Row> =
+        run.records.iter().filter(real).map(|r| Row::of(r, &run.manifest)).collect::<anyhow::Result<_>>()?;
+    Ok((write::text(output, &rows, false), run.records.len() - rows.len()))
 }
 
 /// A test has as many repetitions as were asked for, however long they take: this only ends what would outlast a week.

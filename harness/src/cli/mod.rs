@@ -11,6 +11,7 @@ mod drift;
 mod export;
 mod fit;
 mod gate;
+mod import;
 mod list;
 mod llm;
 mod monitor;
@@ -103,6 +104,9 @@ enum Verb {
     /// A stored run in other words
     #[command(after_help = "Example: spark-bench export my-run --format json > run.json")]
     Export(export::Args),
+    /// Other programs' results into a run, every number marked as reported (llama-bench, nvbandwidth, vLLM, AIPerf …)
+    #[command(after_help = "Example: spark-bench import llama-bench.json --out theirs")]
+    Import(import::Args),
     /// Recompute every summary of a stored run from its raw samples; non-zero on any mismatch
     #[command(after_help = "Example: spark-bench verify my-run")]
     Verify(verify::Args),
@@ -178,6 +182,7 @@ fn act(verb: Verb) -> anyhow::Result<Verdict> {
         Verb::Report(args) => report::act(&args),
         Verb::Compare(args) => compare::act(&args),
         Verb::Export(args) => export::act(&args),
+        Verb::Import(args) => import::act(&args),
         Verb::Verify(args) => verify::act(&args),
         Verb::Gate(args) => gate::act(&args),
         Verb::Worker(args) => worker::act(&args),
