@@ -5,6 +5,7 @@ pub mod devices;
 pub mod llm;
 pub mod micro;
 pub mod ops;
+pub mod peer;
 pub mod soak;
 pub mod suite;
 pub mod trial;

@@ -4,7 +4,7 @@ mod argv;
 mod asked;
 mod fields;
 mod markdown;
-mod numbers;
+pub(super) mod numbers;
 mod row;
 mod write;
 

@@ -8,6 +8,8 @@ mod common;
 mod compare;
 mod doctor;
 mod drift;
+mod elsewhere;
+mod endpoint;
 mod export;
 mod fit;
 mod gate;
@@ -77,6 +79,9 @@ enum Verb {
     /// Minutes at full load: how fast at first, how fast for good, when it falls, what brings it back
     #[command(after_help = "Example: spark-bench soak --load both --minutes 10")]
     Soak(Box<soak::Args>),
+    /// Any OpenAI-compatible server: time to the first token, between tokens, tokens a second, answers within limits
+    #[command(after_help = "Example: spark-bench endpoint http://localhost:8080 -p 512 -n 128 --concurrency 1,4,16")]
+    Endpoint(Box<endpoint::Args>),
     /// What `all` would run, how long, how much memory; runs nothing
     #[command(after_help = "Example: spark-bench plan --suite full --filter 'gemm/*m=1&*'")]
     Plan(plan::Args),
@@ -173,6 +178,7 @@ fn act(verb: Verb) -> anyhow::Result<Verdict> {
         Verb::Run(args) => run::act(&args),
         Verb::Llm(args) => llm::act(&args),
         Verb::Soak(args) => soak::act(&args),
+        Verb::Endpoint(args) => endpoint::act(&args),
         Verb::Plan(args) => plan::act(&args),
         Verb::Fit(args) => fit::act(&args),
         Verb::Claims(args) => claims::act(&args),

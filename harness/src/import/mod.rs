@@ -21,7 +21,7 @@ use spark_results::machine::clean;
 use spark_results::record::Metric;
 use spark_results::reported::{Origin, Reported};
 use spark_results::{AxisValue, BenchmarkId, Outcome, Record};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A format that can be read.
 pub struct Format {
@@ -91,12 +91,12 @@ pub fn read(source: &Source, from: Option<&str>, hash: &str) -> Result<Vec<Recor
     if rows.is_empty() {
         return Err(wrong("there is no number in it".to_owned()));
     }
-    let mut taken = HashSet::new();
+    let mut taken = BTreeSet::new();
     Ok(rows.into_iter().map(|row| record(row, format.name, source, hash, &mut taken)).collect())
 }
 
 /// A row as a record of its own id: two that are the same work are told apart by a number.
-fn record(row: Row, tool: &str, source: &Source, hash: &str, taken: &mut HashSet<BenchmarkId>) -> Record {
+fn record(row: Row, tool: &str, source: &Source, hash: &str, taken: &mut BTreeSet<BenchmarkId>) -> Record {
     let or = |text: &Option<String>| text.as_deref().filter(|t| !t.is_empty()).map_or_else(|| "unstated".into(), short);
     let mut id = BenchmarkId::new(tool, &or(&row.device), &or(&row.version));
     id.axes.clone_from(&row.axes);
