@@ -5,6 +5,7 @@ pub mod cli;
 pub mod detect;
 pub mod devices;
 pub mod doctor;
+pub mod duel;
 pub mod energy;
 pub mod gate;
 pub mod handicap;

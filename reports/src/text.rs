@@ -1,6 +1,7 @@
 //! The run as a table for a terminal, at most 100 columns wide.
 
 use crate::section::serving;
+use crate::shown::Status;
 use crate::told::{self, headline_rate, label, share_text};
 use spark_results::machine::clean;
 use spark_results::{Document, Entry, Run};
@@ -106,6 +107,11 @@ fn row(out: &mut String, e: &Entry, paint: Paint) {
     }
     if let Some(origin) = &e.origin {
         wrapped(out, &format!("○ not measured here: {}", origin.words()), 4, Paint::dim, paint);
+    }
+    if e.workload == "agent" && told::real(e) {
+        let told: Vec<_> =
+            e.metrics.iter().map(|m| format!("{} {}", m.name, told::stated(m, Status::Measured).text())).collect();
+        wrapped(out, &told.join(", "), 4, Paint::plain, paint);
     }
     for line in e.serving.iter().filter(|_| told::real(e)).flat_map(serving::lines) {
         wrapped(out, &line, 4, Paint::plain, paint);

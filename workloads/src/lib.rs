@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod agent;
 pub mod axis;
 pub mod devices;
 pub mod llm;
@@ -37,6 +38,7 @@ pub static ALL: &[&dyn Workload] = &[
     &llm::PREFILL,
     &llm::DECODE,
     &soak::SOAK,
+    &agent::AGENT,
 ];
 
 /// The workload of that name.

@@ -5,6 +5,7 @@ mod asked;
 mod fields;
 mod markdown;
 pub(super) mod numbers;
+mod peer;
 mod row;
 mod write;
 
@@ -69,6 +70,8 @@ pub(super) struct Args {
     /// Add what llama-bench's fields do not hold: energy, clock, interval, share of the roof, bytes a token
     #[arg(long)]
     extended: bool,
+    #[command(flatten)]
+    peer: peer::Peer,
     #[command(flatten)]
     meaningless: Meaningless,
     #[command(flatten)]
@@ -151,6 +154,9 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
         interval: 0.005,
         time_ms: DAY_MS,
     };
+    if let Some(path) = &args.peer.peer {
+        return peer::act(args, path, &asked, policy, place);
+    }
     let (verdict, run, folder) = common::measured(&args.common, None, policy, place, &tasks)?;
     // A run that was resumed may hold more than was asked for now.
     let records: Vec<&Record> = tasks.iter().filter_map(|t| run.records.iter().find(|r| r.id == t.id)).collect();

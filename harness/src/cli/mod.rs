@@ -1,5 +1,6 @@
 //! The command line: one file a verb.
 
+mod agent;
 mod all;
 mod axes;
 mod calibrate;
@@ -79,6 +80,9 @@ enum Verb {
     /// Minutes at full load: how fast at first, how fast for good, when it falls, what brings it back
     #[command(after_help = "Example: spark-bench soak --load both --minutes 10")]
     Soak(Box<soak::Args>),
+    /// A deterministic loop of a model and its tools: how long a task takes, a turn, and what for
+    #[command(after_help = "Example: spark-bench agent -m llama-3.2-1b --turns 8 --cache on,off")]
+    Agent(Box<agent::Args>),
     /// Any OpenAI-compatible server: time to the first token, between tokens, tokens a second, answers within limits
     #[command(after_help = "Example: spark-bench endpoint http://localhost:8080 -p 512 -n 128 --concurrency 1,4,16")]
     Endpoint(Box<endpoint::Args>),
@@ -178,6 +182,7 @@ fn act(verb: Verb) -> anyhow::Result<Verdict> {
         Verb::Run(args) => run::act(&args),
         Verb::Llm(args) => llm::act(&args),
         Verb::Soak(args) => soak::act(&args),
+        Verb::Agent(args) => agent::act(&args),
         Verb::Endpoint(args) => endpoint::act(&args),
         Verb::Plan(args) => plan::act(&args),
         Verb::Fit(args) => fit::act(&args),

@@ -68,13 +68,21 @@ impl LlamaBench {
         let shown = self.program.display();
         let mut command = Command::new(&self.program);
         command.arg("-m").arg(&self.model);
-        for (flag, number) in
-            [("-p", test.n_prompt), ("-n", test.n_gen), ("-d", test.depth), ("-t", test.threads), ("-r", test.repetitions)]
-        {
+        // A prompt and an answer in one test have a flag of their own; each alone would be a test more.
+        let both = test.n_prompt > 0 && test.n_gen > 0;
+        let alone = |tokens: u64| if both { 0 } else { tokens };
+        let numbers = [
+            ("-p", alone(test.n_prompt)),
+            ("-n", alone(test.n_gen)),
+            ("-d", test.depth),
+            ("-t", test.threads),
+            ("-r", test.repetitions),
+        ];
+        for (flag, number) in numbers {
             command.arg(flag).arg(number.to_string());
         }
-        if test.n_prompt > 0 && test.n_gen > 0 {
-            command.args(["-p", "0", "-n", "0", "-pg", &format!("{},{}", test.n_prompt, test.n_gen)]);
+        if both {
+            command.args(["-pg", &format!("{},{}", test.n_prompt, test.n_gen)]);
         }
         command.args(["-o", "jsonl"]).args(&self.more);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
