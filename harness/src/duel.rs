@@ -92,7 +92,8 @@ pub fn records(session: &mut Session, pair: &Pair, stop: &dyn Fn() -> bool) -> O
             }
         }
     }
-    let mine = Told { work: step.work(), iterations: iterations(&*step), cache: step.cache(), check, facts: step.facts() };
+    let mine =
+        Told { work: step.work(), iterations: iterations(&*step), cache: step.cache(), check, facts: step.facts() };
     let other = Told {
         work: Work { items: pair.test.n_prompt + pair.test.n_gen, item: "token".into(), ..Work::default() },
         iterations: 1,
@@ -239,7 +240,17 @@ fn facts(said: &Said, bench: &LlamaBench) -> BTreeMap<String, String> {
         serde_json::Value::Null => None,
         other => Some(other.to_string()),
     };
-    let known = ["backends", "cpu_info", "gpu_info", "model_type", "model_size", "model_n_params", "type_k", "type_v", "flash_attn"];
+    let known = [
+        "backends",
+        "cpu_info",
+        "gpu_info",
+        "model_type",
+        "model_size",
+        "model_n_params",
+        "type_k",
+        "type_v",
+        "flash_attn",
+    ];
     let mut facts: BTreeMap<String, String> =
         known.iter().filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect();
     let build = [text("build_commit"), text("build_number").map(|n| format!("({n})"))];

@@ -52,7 +52,11 @@ fn each_format_comes_to_what_is_kept_of_it() {
     for (file, tool) in FILES {
         let records = imported(&place, file, file);
         for record in records.as_array().unwrap() {
-            assert_eq!((&record["status"], &record["workload"]), (&Value::from("reported"), &Value::from(*tool)), "{file}");
+            assert_eq!(
+                (&record["status"], &record["workload"]),
+                (&Value::from("reported"), &Value::from(*tool)),
+                "{file}"
+            );
             assert_eq!(record["origin"]["file"], *file);
             assert!(record["roof"].is_null() && record["time"].is_null() && record["rates"].is_null(), "{record}");
         }
@@ -76,7 +80,10 @@ fn llama_benchs_five_outputs_say_the_same() {
         assert_eq!(records.as_array().unwrap().len(), 2, "{records}");
         for at in [0, 1] {
             // Each output is of a run of its own: the rates are near each other, not equal.
-            assert!(value(records, at, "avg_ts").unwrap() > 0.0 && value(records, at, "stddev_ts").is_some(), "{records}");
+            assert!(
+                value(records, at, "avg_ts").unwrap() > 0.0 && value(records, at, "stddev_ts").is_some(),
+                "{records}"
+            );
         }
     }
     let axes = |records: &Value, at: usize| records[at]["axes"]["n_prompt"].clone();

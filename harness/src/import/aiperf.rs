@@ -8,7 +8,8 @@ use spark_results::record::Better;
 pub(super) const FORMAT: Format =
     Format { name: "aiperf", about: "AIPerf's profile_export_aiperf.json or profile_export.jsonl", looks, read };
 
-const STATISTICS: [&str; 13] = ["avg", "min", "max", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std"];
+const STATISTICS: [&str; 13] =
+    ["avg", "min", "max", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std"];
 
 /// `{unit, avg, …}`.
 fn is_metric(value: &Value) -> bool {

@@ -53,7 +53,8 @@ fn name(source: &Source) -> String {
     let folders: Vec<String> =
         source.path.parent().into_iter().flat_map(|p| p.iter()).map(|p| p.to_string_lossy().into_owned()).collect();
     let known = folders.iter().rposition(|part| part == "criterion").map(|at| &folders[at + 1..]);
-    let from_path = known.map(|parts| parts.iter().filter(|p| *p != "new" && *p != "base").cloned().collect::<Vec<_>>().join("/"));
+    let from_path =
+        known.map(|parts| parts.iter().filter(|p| *p != "new" && *p != "base").cloned().collect::<Vec<_>>().join("/"));
     let named = if small { told() } else { None };
     named.or(from_path).filter(|name| !name.is_empty()).unwrap_or_else(|| source.name.clone())
 }

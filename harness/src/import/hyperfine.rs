@@ -13,7 +13,9 @@ fn results(source: &Source) -> Option<&Vec<Value>> {
 }
 
 fn looks(source: &Source) -> bool {
-    results(source).and_then(|list| list.first()).is_some_and(|one| one.get("command").is_some() && one.get("mean").is_some())
+    results(source)
+        .and_then(|list| list.first())
+        .is_some_and(|one| one.get("command").is_some() && one.get("mean").is_some())
 }
 
 fn read(source: &Source) -> Result<Vec<Row>, String> {

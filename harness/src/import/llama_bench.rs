@@ -37,6 +37,8 @@ const FIELDS: &[Field] = &[
     ("use_mmap", Use::Fact),
     ("use_direct_io", Use::Fact),
     ("load_mode", Use::Fact),
+    ("lazy_mode", Use::Fact),
+    ("repack", Use::Fact),
     ("embeddings", Use::Fact),
     ("no_op_offload", Use::Fact),
     ("no_host", Use::Fact),

@@ -7,8 +7,12 @@ use spark_results::record::Better;
 
 pub(super) const FORMAT: Format = Format { name: "mlx-lm", about: "mlx_lm.benchmark, its text", looks, read };
 
-const NUMBERS: [(&str, &str, Better); 4] =
-    [("prompt_tps", "tok/s", UP), ("generation_tps", "tok/s", UP), ("peak_memory", "GB", TOLD), ("total_time", "s", DOWN)];
+const NUMBERS: [(&str, &str, Better); 4] = [
+    ("prompt_tps", "tok/s", UP),
+    ("generation_tps", "tok/s", UP),
+    ("peak_memory", "GB", TOLD),
+    ("total_time", "s", DOWN),
+];
 const AXES: [&str; 3] = ["prompt_tokens", "generation_tokens", "batch_size"];
 
 fn looks(source: &Source) -> bool {

@@ -85,7 +85,9 @@ pub fn read(source: &Source, from: Option<&str>, hash: &str) -> Result<Vec<Recor
             format!("{}: no format that is known; name it with --from: {}", clean(&source.name), names())
         })?,
     };
-    let wrong = |what: String| format!("{}: no results of {}: {what}; give the file as it wrote it", clean(&source.name), format.name);
+    let wrong = |what: String| {
+        format!("{}: no results of {}: {what}; give the file as it wrote it", clean(&source.name), format.name)
+    };
     let rows = (format.read)(source).map_err(wrong)?;
     let rows: Vec<Row> = rows.into_iter().filter(|row| !row.metrics.is_empty() || !row.notes.is_empty()).collect();
     if rows.is_empty() {

@@ -40,10 +40,13 @@ fn one(name: &str, case: &Map<String, Value>, whole: &Map<String, Value>) -> Row
         .filter(|(key, _)| !matches!(key.as_str(), "testcases" | "version"))
         .map(|(key, value)| (key.clone(), text(value)))
         .collect();
-    row.facts.extend(["status", "bandwidth_description", "error"].iter().filter_map(|key| {
-        Some(((*key).to_owned(), said(case, key)?))
-    }));
-    let latency = said(case, "bandwidth_description").is_some_and(|text| text.contains("ns")) || name.contains("latency");
+    row.facts.extend(
+        ["status", "bandwidth_description", "error"]
+            .iter()
+            .filter_map(|key| Some(((*key).to_owned(), said(case, key)?))),
+    );
+    let latency =
+        said(case, "bandwidth_description").is_some_and(|text| text.contains("ns")) || name.contains("latency");
     let (unit, better) = if latency { ("ns", DOWN) } else { ("GB/s", UP) };
     let status = said(case, "status").unwrap_or_else(|| "not stated".to_owned());
     if status != "Passed" {

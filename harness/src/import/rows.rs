@@ -82,7 +82,8 @@ fn markdown(text: &str) -> Vec<Row> {
         let line = line.trim().strip_prefix('|')?.strip_suffix('|')?.replace("\\|", "\u{0}");
         Some(line.split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect())
     };
-    let is_rule = |row: &[String]| row.iter().all(|cell| !cell.is_empty() && cell.chars().all(|c| matches!(c, '-' | ':')));
+    let is_rule =
+        |row: &[String]| row.iter().all(|cell| !cell.is_empty() && cell.chars().all(|c| matches!(c, '-' | ':')));
     let lines: Vec<Option<Vec<String>>> = text.lines().map(cells).collect();
     let (mut header, mut rows): (Option<&Vec<String>>, Vec<Row>) = (None, Vec::new());
     for (at, line) in lines.iter().enumerate() {

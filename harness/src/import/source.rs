@@ -26,8 +26,9 @@ impl Source {
     /// From the bytes of the file at `path`. Errors: no text.
     pub fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, String> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = String::from_utf8(bytes)
-            .map_err(|_| format!("{}: no text; give a file of results, not a database", spark_results::machine::clean(&name)))?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            format!("{}: no text; give a file of results, not a database", spark_results::machine::clean(&name))
+        })?;
         let text = text.trim_start_matches('\u{feff}').to_owned();
         let json = serde_json::from_str(&text).ok();
         let rows = rows::of(&text, json.as_ref());

@@ -3,8 +3,7 @@
 use super::fields::{self, Field, Use, rate, time, told};
 use super::{Format, Row, Source};
 
-pub(super) const FORMAT: Format =
-    Format { name: "vllm", about: "vllm bench serve --save-result", looks, read };
+pub(super) const FORMAT: Format = Format { name: "vllm", about: "vllm bench serve --save-result", looks, read };
 
 const FIELDS: &[Field] = &[
     ("date", Use::When),
@@ -51,7 +50,8 @@ fn read(source: &Source) -> Result<Vec<Row>, String> {
         .iter()
         .map(|from| {
             // Percentiles are chosen by who runs it: p99_ttft_ms, p50_itl_ms …
-            let is_time = |name: &str| name.ends_with("_ms") && ["ttft", "tpot", "itl", "e2el"].iter().any(|t| name.contains(t));
+            let is_time =
+                |name: &str| name.ends_with("_ms") && ["ttft", "tpot", "itl", "e2el"].iter().any(|t| name.contains(t));
             let (times, others): (Vec<_>, Vec<_>) = from.clone().into_iter().partition(|(name, _)| is_time(name));
             let mut row = fields::row(FIELDS, &others.into_iter().collect());
             for (name, value) in times {

@@ -132,7 +132,11 @@ fn serve(
             return;
         }
         if path.ends_with("/models") {
-            let _ = whole(stream.get_mut(), 200, "{\"object\":\"list\",\"data\":[{\"id\":\"small-model\"},{\"id\":\"other\"}]}");
+            let _ = whole(
+                stream.get_mut(),
+                200,
+                "{\"object\":\"list\",\"data\":[{\"id\":\"small-model\"},{\"id\":\"other\"}]}",
+            );
             continue;
         }
         let body: serde_json::Value = serde_json::from_slice(&body).expect("a request is JSON");
@@ -146,7 +150,11 @@ fn serve(
 }
 
 fn whole(out: &mut dyn Write, status: u16, body: &str) -> std::io::Result<()> {
-    write!(out, "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
+    write!(
+        out,
+        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
     out.flush()
 }
 
@@ -168,11 +176,15 @@ fn answer(out: &mut dyn Write, how: Behaviour, body: &serde_json::Value, chat: b
     };
     let tokens = body["max_tokens"].as_u64().unwrap_or(1);
     let text = |word: &str| match chat {
-        true => format!("{{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{word}\"}},\"finish_reason\":null}}]}}"),
+        true => {
+            format!("{{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{word}\"}},\"finish_reason\":null}}]}}")
+        }
         false => format!("{{\"choices\":[{{\"index\":0,\"text\":\"{word}\",\"finish_reason\":null}}]}}"),
     };
     if chat || how == Behaviour::Thoughtful {
-        event("{\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}")?;
+        event(
+            "{\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}",
+        )?;
     }
     if how == Behaviour::Thoughtful {
         event("{\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"hm\"}}]}")?;
@@ -200,7 +212,9 @@ fn answer(out: &mut dyn Write, how: Behaviour, body: &serde_json::Value, chat: b
     if how != Behaviour::Uncounted {
         let prompt = body["prompt"].as_str().or(body["messages"][0]["content"].as_str()).unwrap_or_default();
         let count = prompt.split(' ').count() + 1;
-        event(&format!("{{\"choices\":[],\"usage\":{{\"prompt_tokens\":{count},\"completion_tokens\":{tokens},\"prompt_tokens_details\":{{\"cached_tokens\":1}}}}}}"))?;
+        event(&format!(
+            "{{\"choices\":[],\"usage\":{{\"prompt_tokens\":{count},\"completion_tokens\":{tokens},\"prompt_tokens_details\":{{\"cached_tokens\":1}}}}}}"
+        ))?;
     }
     event("[DONE]")?;
     write!(out, "0\r\n\r\n").ok()?;

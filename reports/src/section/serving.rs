@@ -95,7 +95,8 @@ pub(crate) fn lines(serving: &Serving) -> Vec<String> {
         digits(serving.seconds),
         si(serving.output_tokens_per_s, "tok/s")
     )];
-    lines.extend(serving.spreads().map(|(name, s)| format!("{name}: {}, {}", shown("p50", s.p50), shown("p99", s.p99))));
+    lines
+        .extend(serving.spreads().map(|(name, s)| format!("{name}: {}, {}", shown("p50", s.p50), shown("p99", s.p99))));
     lines.extend(serving.goodput.as_ref().map(|good| {
         format!("within the limits: {} of {}, {} answers/s", percent(good.share), serving.sent, digits(good.per_s))
     }));

@@ -107,7 +107,8 @@ mod tests {
         let spread = Spread::of(&values[..50]).expect("values");
         assert!(spread.p99.high.is_none() && spread.p50.high.is_some() && spread.p99.low.is_some());
         let spread = Spread::of(&values).expect("values");
-        let inside = |p: Percentile| p.low.is_some_and(|low| low <= p.value) && p.high.is_none_or(|high| p.value <= high);
+        let inside =
+            |p: Percentile| p.low.is_some_and(|low| low <= p.value) && p.high.is_none_or(|high| p.value <= high);
         assert!([spread.p50, spread.p90, spread.p95, spread.p99].into_iter().all(inside), "{spread:?}");
         assert_eq!(Spread::of(&[]), None);
         let one = Spread::of(&[3.0]).expect("a value");

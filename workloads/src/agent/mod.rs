@@ -21,8 +21,16 @@ pub struct Agent;
 
 const AXES: &[Axis] = &[
     arguments::ACTIVATIONS,
-    Axis { name: "cache", about: "on: only what is new of the history is read each turn; off: all of it", default: "on" },
-    Axis { name: "format", about: "weights of the layers: mxfp4, nvfp4, q8_0, q4_0, fp8, bf16 or f32", default: "mxfp4" },
+    Axis {
+        name: "cache",
+        about: "on: only what is new of the history is read each turn; off: all of it",
+        default: "on",
+    },
+    Axis {
+        name: "format",
+        about: "weights of the layers: mxfp4, nvfp4, q8_0, q4_0, fp8, bf16 or f32",
+        default: "mxfp4",
+    },
     arguments::HEAD,
     arguments::KV,
     Axis { name: "model", about: "a preset, a config.json or a folder with one", default: "tiny" },
@@ -100,10 +108,12 @@ impl Workload for Agent {
             }
             inner.axes.insert("n_prompt".to_owned(), vec![(shape.history() as u64).into()]);
             for of in DECODE.cases(&inner, device)? {
-                let id = axes.iter().filter(|(axis, value)| !arguments::left_out(axis, value)).fold(
-                    BenchmarkId::new(self.name(), device.id(), &of.implementation),
-                    |id, (axis, value)| id.with(axis, value.clone()),
-                );
+                let id = axes
+                    .iter()
+                    .filter(|(axis, value)| !arguments::left_out(axis, value))
+                    .fold(BenchmarkId::new(self.name(), device.id(), &of.implementation), |id, (axis, value)| {
+                        id.with(axis, value.clone())
+                    });
                 if !ids.contains(&id) {
                     ids.push(id);
                 }

@@ -138,12 +138,18 @@ impl Trial for Loop {
                 self.said.clone_from(&said);
             }
             if said != self.said {
-                return Err(Fault::Device(format!("task {number} was answered otherwise than the first: a defect of the engine")));
+                return Err(Fault::Device(format!(
+                    "task {number} was answered otherwise than the first: a defect of the engine"
+                )));
             }
             lab.phase(&format!("task {number}"), began, self.work());
             seen.at_ns.push(began.as_nanos() as u64);
             seen.samples_ns.push(((ended - began).as_nanos() as u64).max(1));
-            lab.tell(&Beat { doing: format!("task {number} of {}", self.shape.tasks), elapsed: ended, ..Beat::default() });
+            lab.tell(&Beat {
+                doing: format!("task {number} of {}", self.shape.tasks),
+                elapsed: ended,
+                ..Beat::default()
+            });
         }
         if seen.samples_ns.is_empty() {
             return Ok(None);

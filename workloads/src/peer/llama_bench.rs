@@ -1,6 +1,7 @@
 //! `llama-bench` as a child: one test of it, with its own times and the window in which they were taken.
 
 use serde_json::Value;
+use spark_kernels::cpu::pool::unpin;
 use spark_results::machine::clean;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
@@ -17,6 +18,8 @@ pub struct LlamaBench {
     pub model: PathBuf,
     /// Further arguments, as `-ngl 99`.
     pub more: Vec<OsString>,
+    /// The processors that it may use: a child inherits the one that this engine's thread is pinned to.
+    pub cpus: Vec<usize>,
 }
 
 /// One test of it.
@@ -54,7 +57,9 @@ impl LlamaBench {
         if let Some(path) = path {
             return match path.is_file() {
                 true => Ok(path.to_owned()),
-                false => Err(format!("--peer {}: no such program; give the path of a built llama-bench", path.display())),
+                false => {
+                    Err(format!("--peer {}: no such program; give the path of a built llama-bench", path.display()))
+                }
             };
         }
         let name = if cfg!(windows) { "llama-bench.exe" } else { "llama-bench" };
@@ -85,13 +90,16 @@ impl LlamaBench {
             command.args(["-pg", &format!("{},{}", test.n_prompt, test.n_gen)]);
         }
         command.args(["-o", "jsonl"]).args(&self.more);
+        unpin(&self.cpus);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = Killed(command.spawn().map_err(|e| format!("{shown}: {e}; give the path of a built llama-bench"))?);
+        let mut child =
+            Killed(command.spawn().map_err(|e| format!("{shown}: {e}; give the path of a built llama-bench"))?);
         let (Some(out), Some(err)) = (child.0.stdout.take(), child.0.stderr.take()) else {
             return Err(format!("{shown}: it has no output"));
         };
         // Its log is long; the last line says what went wrong.
-        let talk = std::thread::spawn(move || BufReader::new(err).lines().map_while(Result::ok).last().unwrap_or_default());
+        let talk =
+            std::thread::spawn(move || BufReader::new(err).lines().map_while(Result::ok).last().unwrap_or_default());
         let mut said = None;
         let mut lines = BufReader::new(out);
         loop {
@@ -117,7 +125,8 @@ fn row(line: &str, test: Test) -> Option<(Vec<u64>, serde_json::Map<String, Valu
     let Value::Object(row) = serde_json::from_str(line).ok()? else { return None };
     let is = |name: &str, number: u64| row.get(name).and_then(Value::as_u64) == Some(number);
     let samples: Vec<u64> = row.get("samples_ns")?.as_array()?.iter().filter_map(Value::as_u64).collect();
-    let of_this = is("n_prompt", test.n_prompt) && is("n_gen", test.n_gen) && (is("n_depth", test.depth) || test.depth == 0);
+    let of_this =
+        is("n_prompt", test.n_prompt) && is("n_gen", test.n_gen) && (is("n_depth", test.depth) || test.depth == 0);
     (of_this && !samples.is_empty() && samples.iter().all(|ns| *ns > 0)).then_some((samples, row))
 }
 
@@ -138,9 +147,12 @@ mod tests {
     #[test]
     fn a_row_is_of_its_test_or_none() {
         let test = Test { n_prompt: 8, n_gen: 0, depth: 0, threads: 1, repetitions: 2 };
-        let line = |prompt: u64, samples: &str| format!(r#"{{"n_prompt":{prompt},"n_gen":0,"samples_ns":{samples},"new":1}}"#);
+        let line =
+            |prompt: u64, samples: &str| format!(r#"{{"n_prompt":{prompt},"n_gen":0,"samples_ns":{samples},"new":1}}"#);
         assert_eq!(row(&line(8, "[5,6]"), test).unwrap().0, [5, 6]);
-        for none in [line(9, "[5,6]"), line(8, "[]"), line(8, "[0]"), "log".to_owned(), "[]".to_owned(), "{}".to_owned()] {
+        for none in
+            [line(9, "[5,6]"), line(8, "[]"), line(8, "[0]"), "log".to_owned(), "[]".to_owned(), "{}".to_owned()]
+        {
             assert_eq!(row(&none, test), None, "{none}");
         }
     }

@@ -39,7 +39,10 @@ mod tests {
     #[test]
     fn limits_are_times_by_name() {
         let limits = parse("ttft=500, tpot=50ms").unwrap().0;
-        assert_eq!(limits.into_iter().collect::<Vec<_>>(), [("slo_tpot_ms".into(), 50.0), ("slo_ttft_ms".into(), 500.0)]);
+        assert_eq!(
+            limits.into_iter().collect::<Vec<_>>(),
+            [("slo_tpot_ms".into(), 50.0), ("slo_ttft_ms".into(), 500.0)]
+        );
         for bad in ["", "ttft", "ttft=", "ttft=-1", "ttft=NaN", "ttft=inf", "speed=1", "ttft=0"] {
             assert!(parse(bad).unwrap_err().contains("milliseconds"), "{bad}");
         }

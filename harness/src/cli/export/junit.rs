@@ -10,11 +10,12 @@ pub(super) fn text(run: &Run, document: &Document) -> String {
     let numbers = numbers::of(run);
     let unfinished = run.unfinished();
     let count = |status: &[&str]| document.records.iter().filter(|e| status.contains(&e.status.as_str())).count();
+    let simulated = document.records.iter().filter(|e| e.simulated && e.status == "measured").count();
     let totals = format!(
         "tests=\"{}\" failures=\"0\" errors=\"{}\" skipped=\"{}\"",
         document.records.len() + unfinished.len(),
         count(&["failed"]),
-        count(&["skipped", "reported"]) + unfinished.len()
+        count(&["skipped", "reported"]) + simulated + unfinished.len()
     );
     let manifest = &run.manifest;
     let mut out = format!(

@@ -6,7 +6,19 @@ use spark_results::{Document, Entry, Run};
 
 /// The columns, in order.
 pub(super) const COLUMNS: [&str; 13] = [
-    "id", "workload", "device", "implementation", "status", "reason", "quantity", "scope", "unit", "better", "value", "low", "high",
+    "id",
+    "workload",
+    "device",
+    "implementation",
+    "status",
+    "reason",
+    "quantity",
+    "scope",
+    "unit",
+    "better",
+    "value",
+    "low",
+    "high",
 ];
 /// The first so many hold text, the others numbers.
 pub(super) const TEXTS: usize = 10;
@@ -44,7 +56,8 @@ fn texts(e: &Entry, number: [&str; 4]) -> [String; TEXTS] {
     let status = if e.simulated { "simulated" } else { &e.status };
     let reason = e.reason.clone().or_else(|| e.origin.as_ref().map(|origin| origin.words())).unwrap_or_default();
     let [quantity, scope, unit, better] = number;
-    [&e.id, &e.workload, &e.device, &e.implementation, status, &reason, quantity, scope, unit, better].map(str::to_owned)
+    [&e.id, &e.workload, &e.device, &e.implementation, status, &reason, quantity, scope, unit, better]
+        .map(str::to_owned)
 }
 
 fn direction(better: Better) -> &'static str {

@@ -8,6 +8,7 @@ use crate::cli::elsewhere::{self, Experiment};
 use crate::cli::{Verdict, ui};
 use crate::duel::{self, Pair};
 use anyhow::{bail, ensure};
+use spark_kernels::cpu::pool::allowed_cpus;
 use spark_results::machine::clean;
 use spark_results::{BenchmarkId, Record, Run, stats};
 use spark_workloads::peer::llama_bench::{LlamaBench, Test};
@@ -44,8 +45,13 @@ pub(super) fn act(args: &Args, path: &Path, asked: &Asked, policy: Policy, place
     let mut head = [0; 4];
     let opened = std::fs::File::open(&model).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head));
     if opened.is_err() || &head != b"GGUF" {
-        bail!("--peer-model {}: no GGUF file that can be read; give the model that llama-bench is to run", model.display());
+        bail!(
+            "--peer-model {}: no GGUF file that can be read; give the model that llama-bench is to run",
+            model.display()
+        );
     }
+    // Asked before this thread is pinned.
+    let cpus = allowed_cpus();
     let tasks = asked.tasks(&place.devices, &args.common.filter)?;
     let threads = place.devices.get("cpu").map_or(1, |device| device.threads() as u64);
     let (mut experiments, mut pairs): (Vec<(Vec<BenchmarkId>, Experiment)>, Vec<_>) = (Vec::new(), Vec::new());
@@ -67,7 +73,7 @@ pub(super) fn act(args: &Args, path: &Path, asked: &Asked, policy: Policy, place
             more.extend(["-ngl", "0", "-dev", "none"].map(Into::into));
         }
         more.extend(args.peer.peer_arg.iter().map(Into::into));
-        let bench = LlamaBench { program: program.clone(), model: model.clone(), more };
+        let bench = LlamaBench { program: program.clone(), model: model.clone(), more, cpus: cpus.clone() };
         let ids = [id.clone(), duel::id(&bench, test, &id.device)];
         pairs.push((ids.clone(), test));
         let pair = Pair { ids: ids.clone(), bench, test, rounds: args.peer.rounds };
@@ -104,7 +110,11 @@ fn table(run: &Run, pairs: &[([BenchmarkId; 2], Test)]) -> String {
                 match (mean(&rates), deviation(&rates)) {
                     (Some(mean), Some(spread)) => format!("{mean:.2} ± {spread:.2}"),
                     (Some(mean), None) => format!("{mean:.2}"),
-                    _ => format!("{}: {}", record.status(), clean(record.reason().unwrap_or_default()).replace('|', "\\|")),
+                    _ => format!(
+                        "{}: {}",
+                        record.status(),
+                        clean(record.reason().unwrap_or_default()).replace('|', "\\|")
+                    ),
                 }
             }
         };

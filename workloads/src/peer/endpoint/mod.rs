@@ -3,12 +3,14 @@
 mod load;
 mod prompt;
 mod sse;
+mod talk;
 mod tls;
 mod trial;
 mod url;
 mod wire;
 
 pub use prompt::Length;
+pub use talk::{Talk, Task};
 pub use trial::Asked;
 pub use url::{Base, Host};
 pub use wire::{Client, Wire};

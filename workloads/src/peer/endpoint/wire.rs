@@ -77,7 +77,19 @@ impl Client {
 
     /// Sends `body` and waits for the whole answer, or until `stop` is set. Times count from `epoch`, the run's start.
     pub(super) fn ask(&self, api: Api, body: &Value, due_ns: u64, epoch: Instant, stop: &AtomicBool) -> Request {
-        let mut seen = Request { due_ns, ..Request::default() };
+        self.talk(api, body, due_ns, epoch, stop).0
+    }
+
+    /// The same with the usable text of the answer.
+    pub(super) fn talk(
+        &self,
+        api: Api,
+        body: &Value,
+        due_ns: u64,
+        epoch: Instant,
+        stop: &AtomicBool,
+    ) -> (Request, String) {
+        let (mut seen, mut said) = (Request { due_ns, ..Request::default() }, String::new());
         let path = match api {
             Api::Completions => "completions",
             Api::Chat => "chat/completions",
@@ -85,17 +97,19 @@ impl Client {
         let bytes = body.to_string();
         let now = || epoch.elapsed().as_nanos() as u64;
         seen.sent_ns = now();
-        let result = self.answer(path, &bytes, &mut seen, &now, stop);
-        seen.ended_ns = seen.ended_ns.max(now());
+        let result = self.answer(path, &bytes, (&mut seen, &mut said), &now, stop);
+        if seen.ended_ns == 0 {
+            seen.ended_ns = now();
+        }
         seen.error = result.err();
-        seen
+        (seen, said)
     }
 
     fn answer(
         &self,
         path: &str,
         body: &str,
-        seen: &mut Request,
+        (seen, said): (&mut Request, &mut String),
         now: &dyn Fn() -> u64,
         stop: &AtomicBool,
     ) -> Result<(), String> {
@@ -129,7 +143,7 @@ impl Client {
                     ended = true;
                     seen.ended_ns = at;
                 } else {
-                    piece(&event, at - seen.sent_ns, seen)?;
+                    piece(&event, at - seen.sent_ns, seen, said)?;
                 }
             }
             if stop.load(Relaxed) {
@@ -147,7 +161,7 @@ impl Client {
 }
 
 /// Takes in one event: text that is usable, a thought, the count of tokens, an error.
-fn piece(event: &str, at_ns: u64, seen: &mut Request) -> Result<(), String> {
+fn piece(event: &str, at_ns: u64, seen: &mut Request, said: &mut String) -> Result<(), String> {
     let event: Value = serde_json::from_str(event).map_err(|_| "an event that is no JSON".to_owned())?;
     if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
         let said = error["message"].as_str().map_or_else(|| error.to_string(), str::to_owned);
@@ -156,8 +170,9 @@ fn piece(event: &str, at_ns: u64, seen: &mut Request) -> Result<(), String> {
     let choice = &event["choices"][0];
     let has = |text: &Value| text.as_str().is_some_and(|text| !text.is_empty());
     let delta = &choice["delta"];
-    if has(&choice["text"]) || has(&delta["content"]) {
+    if let Some(text) = [&choice["text"], &delta["content"]].into_iter().find(|text| has(text)) {
         seen.pieces_ns.push(at_ns);
+        said.push_str(text.as_str().unwrap_or_default());
     } else if has(&delta["reasoning_content"]) || has(&delta["reasoning"]) {
         seen.thought_ns.get_or_insert(at_ns);
     }
@@ -207,9 +222,10 @@ fn io(error: &std::io::Error, begun: bool) -> String {
     }
     match error.kind() {
         ErrorKind::ConnectionRefused => "the connection was refused".to_owned(),
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
-            "the connection was cut".to_owned()
-        }
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::UnexpectedEof => "the connection was cut".to_owned(),
         _ => short(&error.to_string()),
     }
 }
