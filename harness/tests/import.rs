@@ -135,7 +135,7 @@ fn what_is_imported_is_hollow_and_no_baseline() {
     assert_eq!(gate.code, Some(3), "{gate:?}");
     assert!(gate.out.contains("INCONCLUSIVE") && !gate.out.contains("PASS"), "{gate:?}");
     let compared = place.run(&["compare", "theirs", "theirs"]);
-    assert!(compared.out.contains("not measured here"), "{compared:?}");
+    assert!(compared.code == Some(2) && compared.err.contains("neither run has a measurement"), "{compared:?}");
     for format in ["bmf", "llama-bench"] {
         let told = place.fine(&["export", "theirs", "--format", format]);
         assert!(!told.out.contains("avg_ts") && told.err.contains("left out"), "{told:?}");

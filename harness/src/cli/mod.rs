@@ -83,7 +83,7 @@ enum Verb {
     /// A deterministic loop of a model and its tools: how long a task takes, a turn, and what for
     #[command(after_help = "Example: spark-bench agent -m llama-3.2-1b --turns 8 --cache on,off")]
     Agent(Box<agent::Args>),
-    /// Any OpenAI-compatible server: time to the first token, between tokens, tokens a second, answers within limits
+    /// Any OpenAI-compatible server: first token, further tokens, whole answers, answers within limits
     #[command(after_help = "Example: spark-bench endpoint http://localhost:8080 -p 512 -n 128 --concurrency 1,4,16")]
     Endpoint(Box<endpoint::Args>),
     /// What `all` would run, how long, how much memory; runs nothing
@@ -113,7 +113,7 @@ enum Verb {
     /// A stored run in other words
     #[command(after_help = "Example: spark-bench export my-run --format json > run.json")]
     Export(export::Args),
-    /// Other programs' results into a run, every number marked as reported (llama-bench, nvbandwidth, vLLM, AIPerf …)
+    /// Other programs' results as a run, every number marked as reported
     #[command(after_help = "Example: spark-bench import llama-bench.json --out theirs")]
     Import(import::Args),
     /// Recompute every summary of a stored run from its raw samples; non-zero on any mismatch
@@ -256,7 +256,7 @@ mod tests {
             let words: Vec<_> = std::iter::once(&"spark-bench").chain(line).map(|word| (*word).to_owned()).collect();
             refused(&Arguments::try_parse_from(&words).expect_err("wrong").render().to_string(), &words)
         };
-        assert_eq!(told(&["nope"]), "unrecognized subcommand 'nope'; spark-bench --help shows what there is");
+        assert_eq!(told(&["wibble"]), "unrecognized subcommand 'wibble'; spark-bench --help shows what there is");
         let missing = "the following required arguments were not provided: <WHAT>...; \
                        spark-bench run --help shows what there is";
         assert_eq!(told(&["run"]), missing);
