@@ -25,9 +25,18 @@ pub fn record_of(
     id: &BenchmarkId,
     stop: &dyn Fn() -> bool,
 ) -> Option<Record> {
+    recorded(session, id, &mut |session| measured(session, workload, id, stop))
+}
+
+/// What `work` comes to, as the record of `id`. `None`: it was stopped before it was done.
+pub(crate) fn recorded(
+    session: &mut Session,
+    id: &BenchmarkId,
+    work: &mut dyn FnMut(&mut Session) -> Result<Option<Measurement>, Decline>,
+) -> Option<Record> {
     let began_ns = session.now_ns();
     // A kernel that panics is a failed record, not the end of the run.
-    let outcome = match catch_unwind(AssertUnwindSafe(|| measured(session, workload, id, stop))) {
+    let outcome = match catch_unwind(AssertUnwindSafe(|| work(session))) {
         Ok(Ok(Some(measurement))) => Outcome::Measured(Box::new(measurement)),
         Ok(Ok(None)) => return None,
         Ok(Err(Decline::Skip(reason))) => Outcome::Skipped { reason },
@@ -130,6 +139,7 @@ fn measured(
         work: step.work(),
         phases: Vec::new(),
         metrics: Vec::new(),
+        requests: Vec::new(),
         roofs,
         conditions,
         check,

@@ -34,8 +34,20 @@ const RECENT: Duration = Duration::from_secs(2);
 /// Does `trial` on `device` and adds what the machine was like. `None`: `stop` said so before there was anything to tell.
 pub(crate) fn measured(
     session: &mut Session,
+    trial: Box<dyn Trial>,
+    device: &Arc<dyn Device>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Measurement>, Decline> {
+    let charged = device.id().to_owned();
+    measured_elsewhere(session, trial, device, &charged, stop)
+}
+
+/// The same where other programs do the work: `charged` is the device that they work on, and `device` lends its clock.
+pub(crate) fn measured_elsewhere(
+    session: &mut Session,
     mut trial: Box<dyn Trial>,
     device: &Arc<dyn Device>,
+    charged: &str,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Measurement>, Decline> {
     let check = trial.check()?;
@@ -46,12 +58,12 @@ pub(crate) fn measured(
     let now_ns = session.now_ns();
     let before = session.watch.state(session.sampler.as_ref(), now_ns);
     let _ = session.watch.throttling();
-    let mut bench = Bench::of(session, device.clone(), stop);
+    let mut bench = Bench::of(session, device.clone(), charged, stop);
     let Some(seen) = trial.run(&mut bench)? else { return Ok(None) };
     let phases = bench.phases();
     let (from_ns, to_ns) = window(&seen, now_ns);
     let throttling = session.watch.throttling();
-    let energy = energy(session, device.id(), &phases, [from_ns, to_ns]);
+    let energy = energy(session, charged, &phases, [from_ns, to_ns]);
     let (sampler, now_ns) = (session.sampler.as_ref(), session.now_ns());
     let conditions = Conditions {
         energy,
@@ -73,6 +85,7 @@ pub(crate) fn measured(
         work: trial.work(),
         phases,
         metrics: seen.metrics,
+        requests: seen.requests,
         roofs: Vec::new(),
         conditions,
         check,
@@ -100,6 +113,7 @@ fn energy(session: &Session, device: &str, phases: &[Phase], window: [u64; 2]) -
 /// What is lent.
 struct Bench<'a> {
     device: Arc<dyn Device>,
+    charged: &'a str,
     session: &'a Session,
     stop: &'a dyn Fn() -> bool,
     phases: Vec<Phase>,
@@ -108,8 +122,8 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn of(session: &'a Session, device: Arc<dyn Device>, stop: &'a dyn Fn() -> bool) -> Self {
-        Self { device, session, stop, phases: Vec::new(), settled: 0 }
+    fn of(session: &'a Session, device: Arc<dyn Device>, charged: &'a str, stop: &'a dyn Fn() -> bool) -> Self {
+        Self { device, charged, session, stop, phases: Vec::new(), settled: 0 }
     }
 
     /// The parts noted, each with its energy, once the sensors have spoken of all of them.
@@ -122,7 +136,7 @@ impl<'a> Bench<'a> {
     fn settle(&mut self, ago: Duration) {
         let until = self.now().saturating_sub(ago).as_nanos() as u64;
         while let Some(phase) = self.phases.get_mut(self.settled).filter(|p| p.ended_ns <= until) {
-            let energy = self.session.energy(self.device.id(), &[[phase.began_ns, phase.ended_ns]]);
+            let energy = self.session.energy(self.charged, &[[phase.began_ns, phase.ended_ns]]);
             // Why no sensor spoke stands once, beside the whole.
             phase.energy = Some(energy).filter(|e| matches!(e, Energy::Measured { .. }));
             self.settled += 1;

@@ -139,7 +139,7 @@ fn consistent(run: &Run, findings: &mut Findings) {
             findings.mismatches.push(format!("{id} ended before it began"));
         }
         if let Some(m) = record.measured() {
-            if m.samples_ns.is_empty() && m.metrics.is_empty() {
+            if m.samples_ns.is_empty() && m.metrics.is_empty() && m.requests.is_empty() {
                 findings.mismatches.push(format!("{id} is measured and has no sample"));
             }
             if m.check.is_some_and(|check| !check.passed()) {

@@ -1,5 +1,7 @@
 //! The run as a table for a terminal, at most 100 columns wide.
 
+use crate::section::serving;
+use crate::shown::Status;
 use crate::told::{self, headline_rate, label, share_text};
 use spark_results::machine::clean;
 use spark_results::{Document, Entry, Run};
@@ -74,8 +76,10 @@ fn row(out: &mut String, e: &Entry, paint: Paint) {
         ("failed", _) => paint.bad(e.status.clone()),
         (other, _) => paint.dim(other.into()),
     };
-    let (number, spread) =
-        if told::real(e) { (clean(&rate.text()), rate.spread()) } else { (String::from("–"), None) };
+    let (number, spread) = match told::real(e) || e.origin.is_some() {
+        true => (clean(&rate.text()), rate.spread()),
+        false => (String::from("–"), None),
+    };
     let _ = writeln!(
         out,
         "{:<WHAT$} {:<HOW$} {:>RATE$} {:>SPREAD$} {:>SHARE$}  {status}",
@@ -101,6 +105,17 @@ fn row(out: &mut String, e: &Entry, paint: Paint) {
     if let Some(reason) = &e.reason {
         wrapped(out, reason, 4, Paint::dim, paint);
     }
+    if let Some(origin) = &e.origin {
+        wrapped(out, &format!("○ not measured here: {}", origin.words()), 4, Paint::dim, paint);
+    }
+    if e.workload == "agent" && told::real(e) {
+        let told: Vec<_> =
+            e.metrics.iter().map(|m| format!("{} {}", m.name, told::stated(m, Status::Measured).text())).collect();
+        wrapped(out, &told.join(", "), 4, Paint::plain, paint);
+    }
+    for line in e.serving.iter().filter(|_| told::real(e)).flat_map(serving::lines) {
+        wrapped(out, &line, 4, Paint::plain, paint);
+    }
 }
 
 fn tail(out: &mut String, run: &Run, document: &Document, paint: Paint) {
@@ -110,6 +125,10 @@ fn tail(out: &mut String, run: &Run, document: &Document, paint: Paint) {
         format!("\n{} measured, {} skipped, {} failed", count("measured"), count("skipped"), count("failed"));
     if unfinished > 0 {
         let _ = write!(text, ", {unfinished} planned and not done");
+    }
+    let reported = count("reported");
+    if reported > 0 {
+        let _ = write!(text, ", {reported} reported by other programs");
     }
     let _ = writeln!(out, "{text}");
     match &run.manifest.ended {

@@ -3,6 +3,7 @@
 use crate::shown::{Shown, Status, Unit};
 use maud::{Markup, html};
 use spark_results::quantity::{percent, size};
+use spark_results::record::Metric;
 use spark_results::roofline::Bound;
 use spark_results::{BenchmarkId, Entry, stats};
 
@@ -139,10 +140,20 @@ pub(crate) fn headline_rate(e: &Entry) -> Shown {
     let shown = rate(e, of);
     match (&shown.reason(), e.metrics.first()) {
         (Some(_), Some(m)) if e.time.is_none() && !e.simulated => {
-            Shown::new(m.value, Unit::Si(&m.unit), Status::Measured)
+            stated(m, if e.origin.is_some() { Status::Reported } else { Status::Measured })
         }
         _ => shown,
     }
+}
+
+/// A value under the unit that a workload or another program gave it; only units that take prefixes get one.
+pub(crate) fn stated(m: &Metric, status: Status) -> Shown {
+    let unit = match m.unit.as_str() {
+        "ns" => Unit::Time,
+        "" | "ms" | "us" | "s" | "MiB" | "GB" | "kB" | "%" | "W" | "GB/s" | "tok/s/W" => Unit::Plain(&m.unit),
+        unit => Unit::Si(unit),
+    };
+    Shown::new(m.value, unit, status)
 }
 
 /// Time of one dependent load.

@@ -229,6 +229,7 @@ fn hostile_texts_stay_texts() {
                     measurement.work.item = s();
                     measurement.metrics.iter_mut().for_each(|metric| (metric.name, metric.unit) = (s(), s()));
                 }
+                Outcome::Reported(reported) => reported.origin.file = s(),
                 Outcome::Skipped { reason } => *reason = s(),
                 Outcome::Failed { error } => *error = s(),
             }

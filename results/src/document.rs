@@ -3,8 +3,10 @@
 use crate::conditions::{Conditions, Energy};
 use crate::id::{Axes, AxisValue};
 use crate::record::{Better, Cache, Measurement, Metric, Outcome, Phase, Record, Work};
+use crate::reported::{Origin, Reported};
 use crate::roofline::{self, RoofShare};
 use crate::run::{Manifest, Run, SCHEMA};
+use crate::serving::Serving;
 use crate::soak::{self, Soak};
 use crate::stats::{self, Estimate, Sampling};
 use schemars::JsonSchema;
@@ -47,7 +49,7 @@ pub struct Entry {
     pub implementation: String,
     /// The shape.
     pub axes: Axes,
-    /// `measured`, `skipped` or `failed`.
+    /// `measured`, `reported`, `skipped` or `failed`.
     pub status: String,
     /// Why there is no measurement, or null.
     pub reason: Option<String>,
@@ -78,6 +80,12 @@ pub struct Entry {
     /// What minutes at full load showed, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak: Option<Soak>,
+    /// What requests to a server showed, where they were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Serving>,
+    /// Who says so, where these are another program's numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// Samples taken that do not count, as those taken while the machine was held back.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped: usize,
@@ -194,6 +202,8 @@ impl Entry {
             phases: Vec::new(),
             metrics: Vec::new(),
             soak: None,
+            serving: None,
+            origin: None,
             dropped: 0,
             max_error: None,
             tolerance: None,
@@ -202,10 +212,19 @@ impl Entry {
             facts: BTreeMap::new(),
             notes: Vec::new(),
         };
-        if let Outcome::Measured(measurement) = &record.outcome {
-            entry.measured(measurement, rules);
+        match &record.outcome {
+            Outcome::Measured(measurement) => entry.measured(measurement, rules),
+            Outcome::Reported(reported) => entry.reported(reported),
+            Outcome::Skipped { .. } | Outcome::Failed { .. } => {}
         }
         entry
+    }
+    /// Another program's numbers stay its own: nothing is derived from them.
+    fn reported(&mut self, reported: &Reported) {
+        self.origin = Some(reported.origin.clone());
+        self.metrics.clone_from(&reported.metrics);
+        self.facts.clone_from(&reported.facts);
+        self.notes.clone_from(&reported.notes);
     }
     fn measured(&mut self, m: &Measurement, rules: Rules) {
         let each: Vec<f64> = m.samples_ns.iter().map(|&ns| ns as f64 / m.iterations.max(1) as f64).collect();
@@ -242,6 +261,7 @@ impl Entry {
         }
         self.time = time;
         self.soak = (self.workload == "soak").then(|| Soak::of(m)).flatten();
+        self.serving = Serving::of(m);
         self.dropped = m.dropped.len();
         self.energy = Some(m.conditions.energy.clone());
         self.work = Some(m.work.clone());

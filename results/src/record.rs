@@ -2,7 +2,9 @@
 
 use crate::conditions::{Conditions, Energy};
 use crate::id::BenchmarkId;
+use crate::reported::Reported;
 use crate::roofline::RoofReading;
+use crate::serving::Request;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +28,8 @@ pub struct Record {
 pub enum Outcome {
     /// It was found correct and was measured.
     Measured(Box<Measurement>),
+    /// Another program says it was measured, elsewhere or at another time.
+    Reported(Box<Reported>),
     /// It was not run, for a reason that is no fault: no room, not supported here.
     Skipped {
         /// Why.
@@ -63,6 +67,9 @@ pub struct Measurement {
     /// Values a workload timed by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Metric>,
+    /// Every request to a server, where that is what was measured: failed ones, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<Request>,
     /// The roofs over this work, measured right before and right after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roofs: Vec<RoofReading>,
@@ -177,13 +184,21 @@ impl Record {
     pub fn measured(&self) -> Option<&Measurement> {
         match &self.outcome {
             Outcome::Measured(measurement) => Some(measurement),
-            Outcome::Skipped { .. } | Outcome::Failed { .. } => None,
+            Outcome::Reported(_) | Outcome::Skipped { .. } | Outcome::Failed { .. } => None,
         }
     }
-    /// `measured`, `skipped` or `failed`.
+    /// What another program says, if it is that.
+    pub fn reported(&self) -> Option<&Reported> {
+        match &self.outcome {
+            Outcome::Reported(reported) => Some(reported),
+            _ => None,
+        }
+    }
+    /// `measured`, `reported`, `skipped` or `failed`.
     pub fn status(&self) -> &'static str {
         match self.outcome {
             Outcome::Measured(_) => "measured",
+            Outcome::Reported(_) => "reported",
             Outcome::Skipped { .. } => "skipped",
             Outcome::Failed { .. } => "failed",
         }
@@ -191,7 +206,7 @@ impl Record {
     /// Why there is no measurement.
     pub fn reason(&self) -> Option<&str> {
         match &self.outcome {
-            Outcome::Measured(_) => None,
+            Outcome::Measured(_) | Outcome::Reported(_) => None,
             Outcome::Skipped { reason } => Some(reason),
             Outcome::Failed { error } => Some(error),
         }

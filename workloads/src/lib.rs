@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+pub mod agent;
 pub mod axis;
 pub mod devices;
 pub mod llm;
 pub mod micro;
 pub mod ops;
+pub mod peer;
 pub mod soak;
 pub mod suite;
 pub mod trial;
@@ -36,6 +38,7 @@ pub static ALL: &[&dyn Workload] = &[
     &llm::PREFILL,
     &llm::DECODE,
     &soak::SOAK,
+    &agent::AGENT,
 ];
 
 /// The workload of that name.

@@ -4,6 +4,7 @@ use spark_kernels::Fault;
 use spark_results::Work;
 use spark_results::conditions::CoreClock;
 use spark_results::record::{Cache, Check, Metric};
+use spark_results::serving::Request;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub struct Observed {
     pub clocks: Vec<CoreClock>,
     /// Values that are no sums of the samples.
     pub metrics: Vec<Metric>,
+    /// Every request to a server, where there were any.
+    pub requests: Vec<Request>,
     /// What bears on trust.
     pub notes: Vec<String>,
 }

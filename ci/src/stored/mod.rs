@@ -50,6 +50,10 @@ pub fn judge(baselines: &[Run], candidate: &Run, policy: &Policy) -> Gate {
 
 fn row(same: &[&Run], record: &Record, policy: &Policy, states: &[String]) -> Row {
     let id = record.id.to_string();
+    if record.reported().is_some() {
+        let why = "another program reported it: it was not measured here and is not judged".to_owned();
+        return Row::bare(&id, Verdict::Inconclusive(why), policy);
+    }
     let old: Vec<f64> =
         same.iter().filter_map(|run| median_ns(run.records.iter().find(|r| r.id == record.id)?)).collect();
     if old.is_empty() {
@@ -58,6 +62,7 @@ fn row(same: &[&Run], record: &Record, policy: &Policy, states: &[String]) -> Ro
     let now = match &record.outcome {
         Outcome::Failed { error } => return Row::bare(&id, Verdict::Broken(error.clone()), policy),
         Outcome::Skipped { .. } => return Row::bare(&id, Verdict::Missing, policy),
+        Outcome::Reported(_) => None,
         Outcome::Measured(_) => median_ns(record),
     };
     let Some(now) = now else { return Row::bare(&id, Verdict::Inconclusive("it has no time".to_owned()), policy) };

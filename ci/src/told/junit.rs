@@ -16,13 +16,13 @@ pub fn junit(gate: &Gate) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {totals}>\n<testsuite name=\"spark-bench gate\" {totals} hostname=\"{}\">\n\
          <properties><property name=\"baseline\" value=\"{}\"/><property name=\"candidate\" value=\"{}\"/>\
          <property name=\"calibration\" value=\"{}\"/></properties>\n",
-        escaped(&gate.host),
-        escaped(&gate.baseline),
-        escaped(&gate.candidate),
-        escaped(&gate.calibrated())
+        xml_escaped(&gate.host),
+        xml_escaped(&gate.baseline),
+        xml_escaped(&gate.candidate),
+        xml_escaped(&gate.calibrated())
     );
     for row in &gate.rows {
-        out += &format!("<testcase classname=\"spark-bench.gate\" name=\"{}\">", escaped(&row.id));
+        out += &format!("<testcase classname=\"spark-bench.gate\" name=\"{}\">", xml_escaped(&row.id));
         if let Some(effect) = row.effect {
             let property = |name: &str, value: f64| format!("<property name=\"{name}\" value=\"{value:.6}\"/>");
             out += &format!(
@@ -35,30 +35,30 @@ pub fn junit(gate: &Gate) -> String {
         let ratio = row.effect.map_or(String::new(), |e| format!("{:.3} of the baseline's time", e.ratio));
         out += &match &row.verdict {
             Verdict::Regression if !row.watched => {
-                format!("<failure type=\"regression\" message=\"{}\"/>", escaped(&ratio))
+                format!("<failure type=\"regression\" message=\"{}\"/>", xml_escaped(&ratio))
             }
             Verdict::Broken(why) if !row.watched => {
-                format!("<error type=\"broken\" message=\"{}\"/>", escaped(why))
+                format!("<error type=\"broken\" message=\"{}\"/>", xml_escaped(why))
             }
             Verdict::Missing if !row.watched => {
                 "<error type=\"missing\" message=\"the candidate has no such benchmark\"/>".to_owned()
             }
-            Verdict::Inconclusive(why) => format!("<skipped message=\"{}\"/>", escaped(why)),
-            verdict => format!("<system-out>{}</system-out>", escaped(&verdict.to_string())),
+            Verdict::Inconclusive(why) => format!("<skipped message=\"{}\"/>", xml_escaped(why)),
+            verdict => format!("<system-out>{}</system-out>", xml_escaped(&verdict.to_string())),
         };
         out += "</testcase>\n";
     }
     for id in &gate.left_over {
         out += &format!(
             "<testcase classname=\"spark-bench.gate\" name=\"{}\"><skipped message=\"the budget ended before it\"/></testcase>\n",
-            escaped(id)
+            xml_escaped(id)
         );
     }
     out + "</testsuite>\n</testsuites>\n"
 }
 
 /// As XML text and attribute; control characters, which XML has no way to write, are left out.
-fn escaped(text: &str) -> String {
+pub fn xml_escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().filter(|c| !c.is_control()) {
         match c {

@@ -7,10 +7,10 @@ mod junit;
 mod markdown;
 mod text;
 
-pub use bmf::bmf;
+pub use bmf::{bmf, bmf_name};
 pub use github::{annotations, benchmarks};
 pub use json::{calibration, json};
-pub use junit::junit;
+pub use junit::{junit, xml_escaped};
 pub use markdown::markdown;
 pub use text::text;
 

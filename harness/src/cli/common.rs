@@ -200,7 +200,7 @@ pub(super) fn whereabouts(common: &Common, run: &Run, folder: &Path) {
 }
 
 /// A session in a new folder, or in the one to resume.
-fn open(
+pub(super) fn open(
     common: &Common,
     suite: Option<&str>,
     policy: Policy,

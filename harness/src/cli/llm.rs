@@ -4,7 +4,8 @@ mod argv;
 mod asked;
 mod fields;
 mod markdown;
-mod numbers;
+pub(super) mod numbers;
+mod peer;
 mod row;
 mod write;
 
@@ -17,6 +18,7 @@ use spark_results::Record;
 use spark_workloads::suite::Policy;
 
 pub(super) use argv::long_forms;
+pub(super) use write::Output;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -69,6 +71,8 @@ pub(super) struct Args {
     #[arg(long)]
     extended: bool,
     #[command(flatten)]
+    peer: peer::Peer,
+    #[command(flatten)]
     meaningless: Meaningless,
     #[command(flatten)]
     common: Common,
@@ -115,6 +119,15 @@ impl Meaningless {
     }
 }
 
+/// The rows of `run` that llama-bench has a form for, as it writes them, and how many records have none.
+pub(super) fn rows_of(run: &spark_results::Run, output: Output) -> anyhow::Result<(String, usize)> {
+    let is_ours = |r: &&Record| matches!(r.id.workload.as_str(), "prefill" | "decode") && r.measured().is_some();
+    let real = |r: &&Record| is_ours(r) && !run.simulated(&r.id.device);
+    let rows: Vec<Row> =
+        run.records.iter().filter(real).map(|r| Row::of(r, &run.manifest)).collect::<anyhow::Result<_>>()?;
+    Ok((write::text(output, &rows, false), run.records.len() - rows.len()))
+}
+
 /// A test has as many repetitions as were asked for, however long they take: this only ends what would outlast a week.
 const DAY_MS: u64 = 24 * 3600 * 1000;
 
@@ -141,6 +154,9 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
         interval: 0.005,
         time_ms: DAY_MS,
     };
+    if let Some(path) = &args.peer.peer {
+        return peer::act(args, path, &asked, policy, place);
+    }
     let (verdict, run, folder) = common::measured(&args.common, None, policy, place, &tasks)?;
     // A run that was resumed may hold more than was asked for now.
     let records: Vec<&Record> = tasks.iter().filter_map(|t| run.records.iter().find(|r| r.id == t.id)).collect();

@@ -1,5 +1,6 @@
 //! The command line: one file a verb.
 
+mod agent;
 mod all;
 mod axes;
 mod calibrate;
@@ -8,9 +9,12 @@ mod common;
 mod compare;
 mod doctor;
 mod drift;
+mod elsewhere;
+mod endpoint;
 mod export;
 mod fit;
 mod gate;
+mod import;
 mod list;
 mod llm;
 mod monitor;
@@ -76,6 +80,12 @@ enum Verb {
     /// Minutes at full load: how fast at first, how fast for good, when it falls, what brings it back
     #[command(after_help = "Example: spark-bench soak --load both --minutes 10")]
     Soak(Box<soak::Args>),
+    /// A deterministic loop of a model and its tools: how long a task takes, a turn, and what for
+    #[command(after_help = "Example: spark-bench agent -m llama-3.2-1b --turns 8 --cache on,off")]
+    Agent(Box<agent::Args>),
+    /// Any OpenAI-compatible server: first token, further tokens, whole answers, answers within limits
+    #[command(after_help = "Example: spark-bench endpoint http://localhost:8080 -p 512 -n 128 --concurrency 1,4,16")]
+    Endpoint(Box<endpoint::Args>),
     /// What `all` would run, how long, how much memory; runs nothing
     #[command(after_help = "Example: spark-bench plan --suite full --filter 'gemm/*m=1&*'")]
     Plan(plan::Args),
@@ -103,6 +113,9 @@ enum Verb {
     /// A stored run in other words
     #[command(after_help = "Example: spark-bench export my-run --format json > run.json")]
     Export(export::Args),
+    /// Other programs' results as a run, every number marked as reported
+    #[command(after_help = "Example: spark-bench import llama-bench.json --out theirs")]
+    Import(import::Args),
     /// Recompute every summary of a stored run from its raw samples, and check its files; non-zero on any mismatch
     #[command(after_help = "Example: spark-bench verify my-run")]
     Verify(verify::Args),
@@ -169,6 +182,8 @@ fn act(verb: Verb) -> anyhow::Result<Verdict> {
         Verb::Run(args) => run::act(&args),
         Verb::Llm(args) => llm::act(&args),
         Verb::Soak(args) => soak::act(&args),
+        Verb::Agent(args) => agent::act(&args),
+        Verb::Endpoint(args) => endpoint::act(&args),
         Verb::Plan(args) => plan::act(&args),
         Verb::Fit(args) => fit::act(&args),
         Verb::Claims(args) => claims::act(&args),
@@ -178,6 +193,7 @@ fn act(verb: Verb) -> anyhow::Result<Verdict> {
         Verb::Report(args) => report::act(&args),
         Verb::Compare(args) => compare::act(&args),
         Verb::Export(args) => export::act(&args),
+        Verb::Import(args) => import::act(&args),
         Verb::Verify(args) => verify::act(&args),
         Verb::Gate(args) => gate::act(&args),
         Verb::Worker(args) => worker::act(&args),
@@ -240,7 +256,7 @@ mod tests {
             let words: Vec<_> = std::iter::once(&"spark-bench").chain(line).map(|word| (*word).to_owned()).collect();
             refused(&Arguments::try_parse_from(&words).expect_err("wrong").render().to_string(), &words)
         };
-        assert_eq!(told(&["nope"]), "unrecognized subcommand 'nope'; spark-bench --help shows what there is");
+        assert_eq!(told(&["wibble"]), "unrecognized subcommand 'wibble'; spark-bench --help shows what there is");
         let missing = "the following required arguments were not provided: <WHAT>...; \
                        spark-bench run --help shows what there is";
         assert_eq!(told(&["run"]), missing);

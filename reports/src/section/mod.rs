@@ -16,7 +16,9 @@ mod missing;
 mod ops;
 mod provenance;
 mod published;
+mod reported;
 mod roofline;
+pub(crate) mod serving;
 mod soak;
 mod timeline;
 
@@ -43,9 +45,11 @@ pub(crate) static SECTIONS: &[&dyn Section] = &[
     &gemm::Gemm,
     &ops::Ops,
     &soak::Soak,
+    &serving::Servers,
     &energy::Energy,
     &timeline::Timeline,
     &beside::Beside,
+    &reported::Reported,
     &published::Published,
     &fits::Fits,
     &claims::Claims,

@@ -49,12 +49,18 @@ pub fn sides_of(run: &Run) -> Sides {
 fn of_record(run: &Run, record: &Record, to: &mut Sides) {
     let e = Entry::of(record, run.simulated(&record.id.device));
     let base = base(run, &e);
+    if let Some(origin) = &e.origin {
+        let why = format!("not measured here: {}", origin.words());
+        to.none.push(Unmeasured { id: base.id, must: base.must, unit: None, why });
+        return;
+    }
     if e.status != "measured" {
         let why = format!("{}: {}", e.status, clean(e.reason.as_deref().unwrap_or("no reason was recorded")));
         to.none.push(Unmeasured { id: base.id, must: base.must, unit: None, why });
         return;
     }
-    if let Some(speed) = speed(&e) {
+    // The one sample of a load of requests is their number's doing.
+    if let Some(speed) = speed(&e).filter(|_| e.serving.is_none()) {
         to.sides.push(speed.of(&base));
     }
     for metric in record.measured().into_iter().flat_map(|m| &m.metrics).filter(|m| m.better != Better::Neither) {
@@ -67,7 +73,31 @@ fn of_record(run: &Run, record: &Record, to: &mut Sides) {
         };
         to.sides.push(quantity.of(&base));
     }
+    served(&e, &base, to);
     energy(&e, &base, to);
+}
+
+/// What requests to a server showed: medians and tails with their intervals, and what was answered in time.
+fn served(e: &Entry, base: &Side, to: &mut Sides) {
+    let Some(serving) = &e.serving else { return };
+    for (name, spread) in serving.spreads() {
+        for (tail, p) in [("p50", spread.p50), ("p99", spread.p99)] {
+            let quantity = Quantity {
+                name: format!("{name} {tail}"),
+                value: p.value,
+                interval: p.low.zip(p.high).map(|(low, high)| [low, high]),
+                unit: "ns".to_owned(),
+                better: Better::Lower,
+            };
+            to.sides.push(quantity.of(base));
+        }
+    }
+    let good = serving.goodput.as_ref().map(|good| ("good answers a second", good.per_s, "answer/s"));
+    let rates = [Some(("output tokens a second", serving.output_tokens_per_s, "tok/s")), good];
+    for (name, value, unit) in rates.into_iter().flatten() {
+        let (name, unit) = (name.to_owned(), unit.to_owned());
+        to.sides.push(Quantity { name, value, interval: None, unit, better: Better::Higher }.of(base));
+    }
 }
 
 /// A side without a quantity yet.

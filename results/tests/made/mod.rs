@@ -80,6 +80,7 @@ pub(crate) fn measurement() -> Measurement {
         work: Work { flops: 100, bytes: 600, items: 4, item: "token".into() },
         phases: vec![Phase { name: "decode".into(), began_ns: 0, ended_ns: 1, work: Work::default(), energy: None }],
         metrics: vec![Metric { name: "ttft".into(), value: 1.5, unit: "s".into(), better: Better::Lower }],
+        requests: Vec::new(),
         roofs: vec![
             roof("read/cpu/scalar?bytes=800", Bound::Memory, Work { bytes: 800, ..Work::default() }),
             roof("peak/cpu/scalar?type=f32", Bound::Compute, Work { flops: 1000, ..Work::default() }),

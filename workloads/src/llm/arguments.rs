@@ -315,6 +315,7 @@ pub(crate) fn cases(
     Ok(ids)
 }
 
-fn left_out(axis: &str, value: &AxisValue) -> bool {
+/// Whether an id leaves `axis` out where it stands at `value`.
+pub(crate) fn left_out(axis: &str, value: &AxisValue) -> bool {
     LEFT_OUT.iter().any(|a| a.name == axis && AxisValue::from(a.default) == *value)
 }

@@ -1,6 +1,6 @@
 //! A decoder end to end: shapes, synthetic weights, the forward pass, and what of it is measured.
 
-mod arguments;
+pub(crate) mod arguments;
 pub mod blocks;
 mod check;
 pub mod choose;

@@ -8,7 +8,7 @@ const MOST: usize = 4096;
 
 /// Every number that `text` names, in order. `flag` is named in errors: no number, a range that runs backwards, never ends or
 /// is missing a part, or more than 4096 values.
-pub(super) fn list(flag: &str, text: &str) -> anyhow::Result<Vec<u64>> {
+pub(in crate::cli) fn list(flag: &str, text: &str) -> anyhow::Result<Vec<u64>> {
     let mut all = Vec::new();
     for part in text.split(',') {
         range(part.trim(), &mut all).with_context(|| format!("{flag} '{}'", clean(text)))?;
@@ -17,7 +17,7 @@ pub(super) fn list(flag: &str, text: &str) -> anyhow::Result<Vec<u64>> {
 }
 
 /// Every number of every text of a flag that may be repeated; `default` where it is not given.
-pub(super) fn lists(flag: &str, texts: &[String], default: u64) -> anyhow::Result<Vec<u64>> {
+pub(in crate::cli) fn lists(flag: &str, texts: &[String], default: u64) -> anyhow::Result<Vec<u64>> {
     if texts.is_empty() {
         return Ok(vec![default]);
     }

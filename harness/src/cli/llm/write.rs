@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Output {
+pub(in crate::cli) enum Output {
     /// A table in Markdown
     Md,
     /// An array of objects
