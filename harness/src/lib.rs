@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod energy;
 pub mod gate;
 pub mod handicap;
+pub mod headroom;
 pub mod measure;
 pub mod monitor;
 pub mod os;

@@ -2,6 +2,7 @@
 
 use crate::canary;
 use crate::energy::{self, Idle};
+use crate::headroom::Headroom;
 use crate::os::SysRoot;
 use crate::roofs::Roofs;
 use crate::telemetry::wall::Meter;
@@ -37,6 +38,8 @@ pub struct Session {
     pub start: Instant,
     /// Whoever watches an experiment of minutes.
     pub live: Live,
+    /// What is left to the system.
+    pub headroom: Headroom,
     pub(crate) watch: Watch,
     pub(crate) sampler: Option<Sampler>,
     roofs: HashMap<String, Roofs>,
@@ -88,6 +91,7 @@ impl Session {
         };
         store.manifest(&manifest)?;
         let watch = Watch::start(root);
+        let headroom = Headroom::with(manifest.machine.memory.total_bytes, &devices);
         Ok(Self {
             store,
             manifest,
@@ -95,6 +99,7 @@ impl Session {
             policy,
             start,
             live: Live::default(),
+            headroom,
             watch,
             sampler,
             roofs: HashMap::new(),
@@ -128,6 +133,10 @@ impl Session {
         let mut energy = energy::over_windows(sampler.header(), &samples, device, windows);
         self.idle.subtract(&mut energy);
         energy
+    }
+    /// Bytes of memory that tasks may be planned with now.
+    pub fn available(&self) -> u64 {
+        self.headroom.beyond(available())
     }
     /// Nanoseconds since the run's start.
     pub fn now_ns(&self) -> u64 {
@@ -175,7 +184,7 @@ impl Session {
             let roofs = Roofs::of(self.devices.get(device)?, self.manifest.settings.seed);
             self.roofs.insert(device.to_owned(), roofs);
         }
-        let usable = crate::plan::usable(available());
+        let usable = crate::plan::usable(self.available());
         let roofs = self.roofs.get_mut(device)?;
         self.manifest.absent.extend(roofs.prepare(needs, usable));
         Some(roofs)

@@ -4,6 +4,7 @@ mod chart;
 mod comparison;
 mod curves;
 mod embed;
+mod heat;
 mod page;
 mod section;
 mod shown;

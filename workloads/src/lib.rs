@@ -3,16 +3,18 @@
 pub mod axis;
 pub mod devices;
 pub mod llm;
+pub mod memory;
 pub mod micro;
 pub mod ops;
 pub mod soak;
+pub(crate) mod spread;
 pub mod suite;
 pub mod trial;
 pub mod workload;
 
 pub use axis::{Axis, BadRequest, Request};
 pub use devices::Devices;
-pub use trial::{Beat, Lab, Observed, Trial};
+pub use trial::{Beat, Lab, Observed, Ran, Side, Trial};
 pub use workload::{Body, Decline, Footprint, Step, Workload};
 
 /// Every workload, in the order a report tells them.
@@ -22,7 +24,10 @@ pub static ALL: &[&dyn Workload] = &[
     &ops::WRITE,
     &ops::COPY,
     &ops::TRIAD,
+    &ops::LINES,
     &ops::CHASE,
+    &memory::LOADED,
+    &memory::PINGPONG,
     &ops::GEMM,
     &ops::ATTENTION,
     &ops::RMSNORM,
@@ -35,6 +40,10 @@ pub static ALL: &[&dyn Workload] = &[
     &ops::SOFTCAP,
     &llm::PREFILL,
     &llm::DECODE,
+    &memory::CONTENTION,
+    &memory::TRANSFER,
+    &memory::UNIFIED,
+    &memory::COHERENCE,
     &soak::SOAK,
 ];
 

@@ -14,7 +14,10 @@ pub(crate) struct Ops;
 
 fn elsewhere(e: &Entry) -> bool {
     STREAMS.contains(&e.workload.as_str())
-        || matches!(e.workload.as_str(), "peak" | "chase" | "gemm" | "prefill" | "decode" | "soak")
+        || matches!(
+            e.workload.as_str(),
+            "peak" | "lines" | "chase" | "loaded" | "pingpong" | "contention" | "gemm" | "prefill" | "decode" | "soak"
+        )
 }
 
 impl Section for Ops {
