@@ -22,6 +22,7 @@ pub mod roofline;
 pub mod run;
 pub mod soak;
 pub mod stats;
+pub mod storage;
 pub mod store;
 pub mod table;
 pub mod telemetry;

@@ -41,6 +41,7 @@ pub static ALL: &[&dyn Workload] = &[
     &llm::PREFILL,
     &llm::DECODE,
     &memory::CONTENTION,
+    &memory::STORAGE,
     &memory::TRANSFER,
     &memory::UNIFIED,
     &memory::COHERENCE,

@@ -16,7 +16,17 @@ fn elsewhere(e: &Entry) -> bool {
     STREAMS.contains(&e.workload.as_str())
         || matches!(
             e.workload.as_str(),
-            "peak" | "lines" | "chase" | "loaded" | "pingpong" | "contention" | "gemm" | "prefill" | "decode" | "soak"
+            "peak"
+                | "lines"
+                | "chase"
+                | "loaded"
+                | "pingpong"
+                | "contention"
+                | "storage"
+                | "gemm"
+                | "prefill"
+                | "decode"
+                | "soak"
         )
 }
 

@@ -2,17 +2,20 @@
 
 mod cell;
 mod contention;
+mod disk;
 mod gpu;
 mod groups;
 mod load;
 mod loaded;
 mod operands;
 mod pingpong;
+mod storage;
 
 pub use contention::{CONTENTION, Contention};
 pub use gpu::{COHERENCE, NeedsGpu, TRANSFER, UNIFIED};
 pub use loaded::{LOADED, Loaded};
 pub use pingpong::{PINGPONG, PingPongs};
+pub use storage::{STORAGE, Storage};
 
 /// Bytes of an array that two groups walk beside each other: so much that both together are past the last-level cache.
 fn beyond(last_level_cache: u64) -> u64 {

@@ -6,6 +6,7 @@ mod handover;
 mod levels;
 mod loaded;
 mod order;
+mod storage;
 mod threads;
 
 use super::{Section, notes};
@@ -28,7 +29,7 @@ const INKS: [(Ink, Shape); 4] =
     [(Ink::A, Shape::Disc), (Ink::B, Shape::Square), (Ink::C, Shape::Diamond), (Ink::D, Shape::Triangle)];
 
 /// Workloads of this section that are no streams.
-const OTHERS: [&str; 5] = ["lines", "chase", "loaded", "pingpong", "contention"];
+const OTHERS: [&str; 6] = ["lines", "chase", "loaded", "pingpong", "contention", "storage"];
 
 impl Section for Memory {
     fn title(&self) -> &'static str {
@@ -62,6 +63,7 @@ impl Section for Memory {
             loaded::render(page),
             handover::render(page),
             beside::render(page),
+            storage::render(page),
         ]
         .into_iter()
         .flatten()
