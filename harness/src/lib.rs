@@ -9,6 +9,7 @@ pub mod duel;
 pub mod energy;
 pub mod gate;
 pub mod handicap;
+pub mod headroom;
 pub mod import;
 pub mod measure;
 pub mod monitor;

@@ -1,5 +1,6 @@
 //! What a command would run: ids in order, each with its memory and a guess of its time. Pure and printable.
 
+use crate::headroom::MARGIN;
 use spark_results::BenchmarkId;
 use spark_workloads::suite::{Entry, Policy};
 use spark_workloads::{Decline, Devices, Footprint, Request, Workload, axis::BadRequest};
@@ -21,8 +22,6 @@ const ROOFS_S: f64 = 0.3;
 /// Guesses of what a machine moves and computes in a second.
 const BYTES_PER_S: f64 = 20e9;
 const FLOPS_PER_S: f64 = 100e9;
-/// Memory left to the system: a machine that swaps measures its disk.
-const MARGIN: u64 = 768 << 20;
 
 impl Task {
     /// A guess of the time it takes under `policy`.
@@ -31,6 +30,11 @@ impl Task {
         if let ("soak", Ok(_)) = (self.id.workload.as_str(), &self.footprint) {
             let seconds = self.id.int("seconds").filter(|s| *s > 0).unwrap_or(spark_workloads::soak::LONGEST_S);
             return Duration::from_secs_f64(setup + seconds as f64);
+        }
+        if let (Some(lasts), Ok(_)) =
+            (spark_workloads::find(&self.id.workload).and_then(|w| w.lasts(&self.id)), &self.footprint)
+        {
+            return Duration::from_secs_f64(setup) + lasts;
         }
         // Sampling ends at the policy's time or at its count, whatever comes first.
         let by_count = policy.samples_max as f64 * self.sample_s().max(policy.sample_us as f64 * 1e-6);

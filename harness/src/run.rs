@@ -25,6 +25,8 @@ pub enum End {
     Interrupted,
     /// The time was up.
     Budget,
+    /// Memory was about to run out.
+    Memory,
 }
 
 impl End {
@@ -33,6 +35,7 @@ impl End {
             End::Complete => None,
             End::Interrupted => Some("interrupted".into()),
             End::Budget => Some("the time asked for with --budget was up".into()),
+            End::Memory => Some("memory was about to run out".into()),
         }
     }
 }
@@ -64,7 +67,7 @@ pub fn each(
         let pace = if guessed.is_zero() { 1.0 } else { taken.as_secs_f64() / guessed.as_secs_f64() };
         progress.begin(tasks.len() - open.len() + index, tasks.len(), task, ahead.mul_f64(pace.clamp(0.2, 10.0)));
         let started = Instant::now();
-        let record = match task.declined(crate::session::available()) {
+        let record = match task.declined(session.available()) {
             Some(decline) => declined(session, task, decline),
             None => match task::record(session, &task.id, stop) {
                 Some(record) => record,

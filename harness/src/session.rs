@@ -2,6 +2,7 @@
 
 use crate::canary;
 use crate::energy::{self, Idle};
+use crate::headroom::Headroom;
 use crate::os::SysRoot;
 use crate::pace::Pace;
 use crate::roofs::Roofs;
@@ -38,6 +39,8 @@ pub struct Session {
     pub start: Instant,
     /// Whoever watches an experiment of minutes.
     pub live: Live,
+    /// What is left to the system.
+    pub headroom: Headroom,
     pub(crate) watch: Watch,
     pub(crate) sampler: Option<Sampler>,
     roofs: HashMap<String, Roofs>,
@@ -92,6 +95,7 @@ impl Session {
         };
         store.manifest(&manifest)?;
         let watch = Watch::start(root);
+        let headroom = Headroom::with(manifest.machine.memory.total_bytes, &devices);
         Ok(Self {
             store,
             manifest,
@@ -99,6 +103,7 @@ impl Session {
             policy,
             start,
             live: Live::default(),
+            headroom,
             watch,
             sampler,
             roofs: HashMap::new(),
@@ -133,6 +138,10 @@ impl Session {
         let mut energy = energy::over_windows(sampler.header(), &samples, device, windows);
         self.idle.subtract(&mut energy);
         energy
+    }
+    /// Bytes of memory that tasks may be planned with now.
+    pub fn available(&self) -> u64 {
+        self.headroom.beyond(available())
     }
     /// Nanoseconds since the run's start.
     pub fn now_ns(&self) -> u64 {
@@ -184,7 +193,7 @@ impl Session {
             let roofs = Roofs::of(self.devices.get(device)?, self.manifest.settings.seed);
             self.roofs.insert(device.to_owned(), roofs);
         }
-        let usable = crate::plan::usable(available());
+        let usable = crate::plan::usable(self.available());
         let roofs = self.roofs.get_mut(device)?;
         self.manifest.absent.extend(roofs.prepare(needs, usable));
         Some(roofs)

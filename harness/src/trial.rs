@@ -8,8 +8,10 @@ use spark_results::conditions::{Conditions, Energy, PageUse};
 use spark_results::record::Phase;
 use spark_results::telemetry::Reading;
 use spark_results::{Measurement, Work};
-use spark_workloads::{Beat, Decline, Lab, Observed, Trial};
-use std::sync::Arc;
+use spark_workloads::{Beat, Decline, Lab, Observed, Ran, Side, Trial};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Barrier};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 /// Whoever shows how far an experiment is; nobody by default.
@@ -110,6 +112,23 @@ fn energy(session: &Session, device: &str, phases: &[Phase], window: [u64; 2]) -
     Energy::Unavailable { reason: "it stands at each part: the whole is longer than the sampler remembers".into() }
 }
 
+/// A side of [`Lab::both`]: begins with the other, and ends with the first run that ends after `done`.
+fn again_and_again(work: Side<'_>, gate: &Barrier, done: &AtomicBool, start: Instant) -> Result<Vec<Ran>, Fault> {
+    let mut runs = Vec::new();
+    gate.wait();
+    while !done.load(Relaxed) {
+        let at = start.elapsed();
+        work()?;
+        runs.push(Ran { at_ns: at.as_nanos() as u64, ns: (start.elapsed() - at).as_nanos() as u64 });
+    }
+    Ok(runs)
+}
+
+/// What a side's thread returns; its panic goes on here.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 /// What is lent.
 struct Bench<'a> {
     device: Arc<dyn Device>,
@@ -162,6 +181,21 @@ impl Lab for Bench<'_> {
     }
     fn time(&mut self, work: &mut dyn FnMut() -> Result<(), Fault>) -> Result<Duration, Fault> {
         self.device.time(work)
+    }
+    fn both(&mut self, one: Side<'_>, other: Side<'_>, time: Duration) -> Result<[Vec<Ran>; 2], Fault> {
+        let (gate, done, start) = (Barrier::new(2), AtomicBool::new(false), self.session.start);
+        let until = Instant::now() + time;
+        let (one, other) = std::thread::scope(|scope| {
+            let one = scope.spawn(|| again_and_again(one, &gate, &done, start));
+            let other = scope.spawn(|| again_and_again(other, &gate, &done, start));
+            // A side that ends by itself has failed, and the other is not to go on alone.
+            while Instant::now() < until && !self.stopped() && !one.is_finished() && !other.is_finished() {
+                std::thread::sleep(until.saturating_duration_since(Instant::now()).min(LOOK));
+            }
+            done.store(true, Relaxed);
+            (joined(one), joined(other))
+        });
+        Ok(Ran::together([one?, other?]))
     }
     fn clocks(&mut self) -> Vec<f64> {
         self.device.core_clocks()

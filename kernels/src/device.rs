@@ -42,6 +42,10 @@ pub trait Device: Any + Debug + Send + Sync {
     fn download(&self, buffer: &Buffer) -> Result<Host, Fault> {
         Ok(buffer.to_host())
     }
+    /// Whether its memory is a part of the host's, so that what it takes the host lacks.
+    fn integrated(&self) -> bool {
+        false
+    }
     /// Size of the last cache before memory, in bytes: what a cold operand has to exceed.
     fn last_level_cache(&self) -> u64;
     /// The core clock right now, in Hz, one value a worker, measured by work (not asked of the system). Empty where the device cannot.

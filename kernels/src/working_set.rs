@@ -1,13 +1,13 @@
 //! The memory a bandwidth roof moves: its size, who shares it, on which pages.
 
-use crate::cpu::pool::Worker;
-use crate::{AxisValue, Invalid, Placement};
+use crate::cpu::pool::{Pool, Worker};
+use crate::{AxisValue, Invalid, Placement, Unsupported};
 use std::ops::Range;
 
 /// Bytes one run walks over at least, so that a run over a small set lasts far longer than the call of the pool (≈ 1 µs).
 pub(crate) const RUN: usize = 64 << 20;
 /// Shares are cut at multiples of this many bytes.
-const GRAIN: usize = 4096;
+pub(crate) const GRAIN: usize = 4096;
 /// Bytes of a cache line, the unit of every size here.
 pub const LINE: usize = 64;
 
@@ -20,6 +20,12 @@ pub struct WorkingSet {
     pub threads: usize,
     /// The pages the arrays should stand on. Whoever allocates them must ask for this placement.
     pub pages: Placement,
+    /// Which kind of core takes part: 0 all of them, 1 the fastest kind alone, 2 the next. Of one kind, 0 `threads` are all of it.
+    pub cores: usize,
+    /// How often a run is done over: a figure that does not grow with it was not measured.
+    pub times: usize,
+    /// Rounds of idling after each 4 KiB of a `read`, by which it moves less a second than it could; the other ops know no pause.
+    pub pause: u32,
 }
 
 impl WorkingSet {
@@ -28,16 +34,21 @@ impl WorkingSet {
 
     /// `bytes` an array, shared by `threads`, on huge pages where the system grants them.
     pub const fn new(bytes: usize, threads: usize) -> Self {
-        Self { bytes, threads, pages: Placement::Fast }
+        Self { bytes, threads, pages: Placement::Fast, cores: 0, times: 1, pause: 0 }
     }
     /// The same on base pages.
     pub const fn on_small_pages(mut self) -> Self {
         self.pages = Placement::SmallPages;
         self
     }
+    /// The same on the cores of one kind: 1 is the fastest.
+    pub const fn on_cores(mut self, kind: usize) -> Self {
+        self.cores = kind;
+        self
+    }
     /// Times each array is walked in one run: enough to move 64 MiB.
     pub fn passes(&self) -> usize {
-        RUN.div_ceil(self.bytes.max(LINE))
+        RUN.div_ceil(self.bytes.max(LINE)) * self.times
     }
     /// Bytes of one array moved in one run.
     pub(crate) fn moved(&self) -> u64 {
@@ -48,24 +59,41 @@ impl WorkingSet {
         if bytes == 0 || !bytes.is_multiple_of(LINE) {
             return Err(Invalid(format!("bytes = {bytes} is no multiple of 64; round it up")));
         }
-        if threads == 0 {
+        if threads == 0 && self.cores == 0 {
             return Err(Invalid("threads = 0 moves nothing; ask for at least 1".to_owned()));
         }
         Ok(())
     }
     pub(crate) fn axes(&self) -> Vec<(&'static str, AxisValue)> {
         let mut axes = vec![("bytes", self.bytes.into())];
+        axes.extend((self.cores > 0).then(|| ("cores", self.cores.into())));
         axes.extend(pages_axis(self.pages));
-        axes.push(("threads", self.threads.into()));
+        axes.extend((self.pause > 0).then(|| ("pause", AxisValue::Int(self.pause.into()))));
+        axes.extend((self.threads > 0).then(|| ("threads", self.threads.into())));
         axes
+    }
+    /// Whether `pool` has the cores it is for. Errors: both numbers.
+    pub(crate) fn fits(&self, pool: &Pool) -> Result<(), Unsupported> {
+        let kinds = pool.kinds();
+        if self.cores > kinds {
+            let asked = self.cores;
+            return Err(Unsupported(format!("asks for cores of kind {asked}, and the device has {kinds} of them")));
+        }
+        Ok(())
     }
     /// The elements of `size` bytes that `worker` walks; `None` if it has no part in this set.
     pub(crate) fn share(&self, mut worker: Worker<'_>, size: usize) -> Option<Range<usize>> {
-        if worker.index >= self.threads {
-            return None;
-        }
-        worker.count = self.threads;
-        let share = worker.share(self.bytes, GRAIN);
+        let share = if self.cores > 0 {
+            let (index, count) = worker.of_kind(self.cores - 1, self.threads)?;
+            let cut = |i: usize| (self.bytes.div_ceil(GRAIN) * i / count * GRAIN).min(self.bytes);
+            cut(index)..cut(index + 1)
+        } else {
+            if worker.index >= self.threads {
+                return None;
+            }
+            worker.count = self.threads;
+            worker.share(self.bytes, GRAIN)
+        };
         (!share.is_empty()).then(|| share.start / size..share.end / size)
     }
     /// Sizes at which lines, unrolled blocks, grains and shares do not come out even.
@@ -74,6 +102,8 @@ impl WorkingSet {
         let mut sets: Vec<_> =
             sizes.iter().flat_map(|&bytes| (1..=3).map(move |threads| Self::new(bytes, threads))).collect();
         sets.push(Self::new(1 << 20, 2).on_small_pages());
+        // A pool of equal workers has one kind, and declines the second.
+        sets.extend([1, 2].map(|kind| Self { threads: 0, ..Self::new((1 << 18) + 64, 1).on_cores(kind) }));
         sets
     }
 }
@@ -109,5 +139,6 @@ mod tests {
         let names = |set: WorkingSet| set.axes().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(set), ["bytes", "threads"]);
         assert_eq!(names(set.on_small_pages()), ["bytes", "pages", "threads"]);
+        assert_eq!(names(WorkingSet { threads: 0, ..set.on_cores(1) }), ["bytes", "cores"]);
     }
 }

@@ -4,7 +4,9 @@ mod all;
 
 use spark_kernels::chase::Chase;
 use spark_kernels::cpu::Cpu;
+use spark_kernels::lines::{Lines, Order};
 use spark_kernels::peak::Peak;
+use spark_kernels::pingpong::PingPong;
 use spark_kernels::read::Read;
 use spark_kernels::working_set::WorkingSet;
 use spark_kernels::{Arithmetic, Device, Io, Live, Op, Unsupported, best, named};
@@ -39,6 +41,21 @@ fn chase() {
     all::implementations_agree::<Chase>();
 }
 
+#[test]
+fn lines() {
+    all::implementations_agree::<Lines>();
+}
+
+#[test]
+fn pingpong() {
+    if spark_kernels::cpu::pool::allowed_cpus().len() < 2 {
+        // Two workers on one cpu take turns by the scheduler's clock, which is declined.
+        assert!(best(&PingPong { one: 0, other: 1 }, &Cpu::new(Some(2), 0)).is_err());
+        return;
+    }
+    all::implementations_agree::<PingPong>();
+}
+
 /// A name in a list that runs nowhere would be a roof nobody looks at.
 fn all_run_but_for_want_of_an_instruction<O: Op>() {
     let cpu = Cpu::new(Some(3), 0);
@@ -61,6 +78,45 @@ fn every_implementation_runs_but_for_want_of_an_instruction() {
     all_run_but_for_want_of_an_instruction::<spark_kernels::copy::Copy>();
     all_run_but_for_want_of_an_instruction::<spark_kernels::triad::Triad>();
     all_run_but_for_want_of_an_instruction::<Chase>();
+    all_run_but_for_want_of_an_instruction::<Lines>();
+}
+
+#[test]
+fn a_walk_over_lines_goes_on_where_it_stopped() {
+    let cpu = Cpu::new(Some(2), 0);
+    for order in [Order::Random, Order::Stride(4096)] {
+        let op = Lines { set: WorkingSet::new((64 << 20) + 64, 2), order };
+        let mut example = op.example(3);
+        let words = cpu.upload(&example.inputs[0]).unwrap();
+        let (mut sum, mut at) = (cpu.upload(&example.outputs[0]).unwrap(), cpu.upload(&example.outputs[1]).unwrap());
+        let mut prepared = best(&op, &cpu).unwrap().prepare(&op, &[], &cpu).unwrap();
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            prepared
+                .run(&mut Io { inputs: &[&words], outputs: &mut [&mut sum, &mut at], live: &example.live })
+                .unwrap();
+            let indices: Vec<_> = (0..2).map(|at| spark_kernels::Index { output: 0, at }).collect();
+            let expected: Vec<_> = op.reference(&example, &indices).iter().map(|e| e.value).collect();
+            assert_eq!(sum.slice::<u32>().iter().map(|s| f64::from(*s)).collect::<Vec<_>>(), expected);
+            example.outputs[1] = at.to_host();
+            seen.push(expected);
+        }
+        assert!(seen[0] != seen[1], "the second run reads other lines");
+    }
+}
+
+#[test]
+fn the_cores_of_one_kind_read_everything_alone() {
+    let cpu = Cpu::weighted(&[5, 2, 5], 0);
+    for (kind, runs) in [(1, true), (2, true), (3, false)] {
+        let op = Read(WorkingSet { threads: 0, ..WorkingSet::new((1 << 20) + 64, 3).on_cores(kind) });
+        let scalar = named::<Read>("scalar").unwrap();
+        assert_eq!(scalar.supports(&op, &cpu).is_ok(), runs, "kind {kind}");
+        if runs {
+            let check = spark_kernels::parity::check(&op, scalar, &cpu, 1, 16).unwrap();
+            assert!(check.passed(), "kind {kind}: {check:?}");
+        }
+    }
 }
 
 #[test]
@@ -151,4 +207,7 @@ fn ids_are_stable() {
     assert_eq!(axes(Peak::on_some(Arithmetic::F32, 1).axes()), r#"[("threads", Int(1)), ("type", Text("f32"))]"#);
     assert_eq!(axes(Read(WorkingSet::new(4096, 2)).axes()), r#"[("bytes", Int(4096)), ("threads", Int(2))]"#);
     assert_eq!(axes(Chase::new(4096).axes()), r#"[("bytes", Int(4096))]"#);
+    let lines = Lines { set: WorkingSet::new(4096, 2), order: Order::Stride(256) };
+    let expected = r#"[("bytes", Int(4096)), ("threads", Int(2)), ("order", Text("stride:256"))]"#;
+    assert_eq!(axes(lines.axes()), expected);
 }

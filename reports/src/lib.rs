@@ -5,6 +5,7 @@ mod chart;
 mod comparison;
 mod curves;
 mod embed;
+mod heat;
 mod others;
 mod page;
 mod section;

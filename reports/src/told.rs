@@ -20,7 +20,7 @@ pub(crate) fn shape(e: &Entry) -> String {
     let n = |axis: &str| e.int(axis);
     let words = match e.workload.as_str() {
         "peak" => e.axis("type"),
-        "read" | "write" | "copy" | "triad" | "chase" => n("bytes").map(|bytes| {
+        "read" | "write" | "copy" | "triad" | "lines" | "chase" => n("bytes").map(|bytes| {
             let mut text = size(bytes);
             if let Some(t) = n("threads") {
                 text += &format!(", {t} thread{}", if t == 1 { "" } else { "s" });
@@ -129,7 +129,7 @@ pub(crate) fn headline_rate(e: &Entry) -> Shown {
         "prefill" | "decode" => Amount::Items,
         "peak" => Amount::Operations,
         w if STREAMS.contains(&w) => Amount::Bytes,
-        "chase" => return hop(e),
+        "chase" | "loaded" | "pingpong" => return hop(e),
         _ => match (e.work.as_ref(), e.roof.as_ref()) {
             (_, Some(roof)) if roof.bound == Bound::Memory => Amount::Bytes,
             (Some(work), _) if work.flops > 0 => Amount::Operations,

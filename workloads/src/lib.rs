@@ -4,17 +4,19 @@ pub mod agent;
 pub mod axis;
 pub mod devices;
 pub mod llm;
+pub mod memory;
 pub mod micro;
 pub mod ops;
 pub mod peer;
 pub mod soak;
+pub(crate) mod spread;
 pub mod suite;
 pub mod trial;
 pub mod workload;
 
 pub use axis::{Axis, BadRequest, Request};
 pub use devices::Devices;
-pub use trial::{Beat, Lab, Observed, Trial};
+pub use trial::{Beat, Lab, Observed, Ran, Side, Trial};
 pub use workload::{Body, Decline, Footprint, Step, Workload};
 
 /// Every workload, in the order a report tells them.
@@ -24,7 +26,10 @@ pub static ALL: &[&dyn Workload] = &[
     &ops::WRITE,
     &ops::COPY,
     &ops::TRIAD,
+    &ops::LINES,
     &ops::CHASE,
+    &memory::LOADED,
+    &memory::PINGPONG,
     &ops::GEMM,
     &ops::ATTENTION,
     &ops::RMSNORM,
@@ -37,6 +42,11 @@ pub static ALL: &[&dyn Workload] = &[
     &ops::SOFTCAP,
     &llm::PREFILL,
     &llm::DECODE,
+    &memory::CONTENTION,
+    &memory::STORAGE,
+    &memory::TRANSFER,
+    &memory::UNIFIED,
+    &memory::COHERENCE,
     &soak::SOAK,
     &agent::AGENT,
 ];

@@ -111,7 +111,7 @@ impl<O: Op> Workload for Micro<O> {
     }
     fn cases(&self, request: &Request, device: &dyn Device) -> Result<Vec<BenchmarkId>, BadRequest> {
         let mut ids: Vec<BenchmarkId> = Vec::new();
-        for axes in axis::combinations(O::NAME, self.axes, request)? {
+        for axes in axis::combinations(O::NAME, self.axes, &crate::spread::on(request, device))? {
             let op = self.op(&axes, device)?;
             let mut add = |name: &str| {
                 let id = id_of(&op, device, name);

@@ -1,26 +1,23 @@
 //! The rows: every op of the engine as a workload, one line of axes each.
 
+mod memory;
 mod softcap;
 
+pub use memory::{CHASE, COPY, LINES, READ, TRIAD, WRITE};
+
 use crate::axis::{Axis, BadRequest, count, name, size};
-use crate::micro::{Items, Micro};
+use crate::micro::Micro;
+use spark_kernels::Arithmetic;
 use spark_kernels::attention::{Attention, KvType};
-use spark_kernels::chase::Chase;
-use spark_kernels::copy::Copy;
 use spark_kernels::embed::Embed;
 use spark_kernels::format::Format;
 use spark_kernels::gemm::{Activations, Gemm};
 use spark_kernels::moe::{Experts, Route, Routing};
 use spark_kernels::peak::Peak;
-use spark_kernels::read::Read;
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::{Rope, Scaling};
 use spark_kernels::sample::{Method, Sample};
 use spark_kernels::swiglu::{Gate, SwiGlu};
-use spark_kernels::triad::Triad;
-use spark_kernels::working_set::WorkingSet;
-use spark_kernels::write::Write;
-use spark_kernels::{Arithmetic, Placement};
 use spark_results::Axes;
 
 const fn axis(name: &'static str, about: &'static str, default: &'static str) -> Axis {
@@ -33,30 +30,6 @@ where
     T::Err: std::fmt::Display,
 {
     name(axes, axis)?.parse().map_err(|e: T::Err| BadRequest(format!("{axis}: {e}")))
-}
-
-const SET: &[Axis] = &[
-    axis("bytes", "size of each array, in bytes", "1073741824"),
-    axis("pages", "huge or small", "huge"),
-    axis("threads", "workers that share it; 0 for all", "0"),
-];
-
-fn working_set(axes: &Axes, threads: usize) -> Result<WorkingSet, BadRequest> {
-    let asked = match count(axes, "threads")? {
-        0 => threads,
-        asked if asked <= threads => asked,
-        asked => return Err(BadRequest(format!("threads is {asked}; the device has {threads}: raise --threads"))),
-    };
-    let set = WorkingSet::new(size(axes, "bytes")?, asked);
-    Ok(if pages(axes)? == Placement::SmallPages { set.on_small_pages() } else { set })
-}
-
-fn pages(axes: &Axes) -> Result<Placement, BadRequest> {
-    match name(axes, "pages")?.as_str() {
-        "huge" => Ok(Placement::Fast),
-        "small" => Ok(Placement::SmallPages),
-        other => Err(BadRequest(format!("pages is '{other}'; it is huge or small"))),
-    }
 }
 
 /// `peak`.
@@ -81,61 +54,6 @@ pub static PEAK: Micro<Peak> = Micro {
     roof: true,
     instruction: Some(Peak::per_instruction),
     items: None,
-};
-
-/// `read`.
-pub static READ: Micro<Read> = Micro {
-    about: "how fast an array is read, by its size: caches, then memory, the roof of decode",
-    axes: SET,
-    parse: |axes, threads| Ok(Read(working_set(axes, threads)?)),
-    cold: Some(false),
-    roof: true,
-    instruction: None,
-    items: None,
-};
-
-/// `write`.
-pub static WRITE: Micro<Write> = Micro {
-    about: "how fast an array is written",
-    axes: SET,
-    parse: |axes, threads| Ok(Write(working_set(axes, threads)?)),
-    cold: Some(false),
-    roof: true,
-    instruction: None,
-    items: None,
-};
-
-/// `copy`.
-pub static COPY: Micro<Copy> = Micro {
-    about: "how fast one array is copied to another; both directions counted",
-    axes: SET,
-    parse: |axes, threads| Ok(Copy(working_set(axes, threads)?)),
-    cold: Some(false),
-    roof: true,
-    instruction: None,
-    items: None,
-};
-
-/// `triad`.
-pub static TRIAD: Micro<Triad> = Micro {
-    about: "STREAM's triad a = b + s·c; three arrays counted, write-allocate not",
-    axes: SET,
-    parse: |axes, threads| Ok(Triad(working_set(axes, threads)?)),
-    cold: Some(false),
-    roof: true,
-    instruction: None,
-    items: None,
-};
-
-/// `chase`.
-pub static CHASE: Micro<Chase> = Micro {
-    about: "the latency of one dependent read, by the size of the set it wanders through",
-    axes: &[axis("bytes", "size of the set, in bytes", "1073741824"), axis("pages", "huge or small", "huge")],
-    parse: |axes, _| Ok(Chase { bytes: size(axes, "bytes")?, pages: pages(axes)? }),
-    cold: Some(false),
-    roof: true,
-    instruction: None,
-    items: Some(Items { count: |op| op.hops() as u64, item: "hop" }),
 };
 
 /// The type of the KV cache on axis `kv`.

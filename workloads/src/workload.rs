@@ -26,6 +26,10 @@ pub trait Workload: Sync {
     fn needs_memory_roof(&self, _id: &BenchmarkId, _device: &dyn Device) -> bool {
         true
     }
+    /// How long an experiment of its own lasts beside its preparation, as far as that is known before. `None`: as any step does.
+    fn lasts(&self, _id: &BenchmarkId) -> Option<std::time::Duration> {
+        None
+    }
     /// Allocates, packs, uploads: everything that must not be timed.
     fn prepare(&self, id: &BenchmarkId, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Body, Decline>;
 }
@@ -71,14 +75,14 @@ impl From<BadRequest> for Decline {
 /// What was prepared.
 pub enum Body {
     /// The harness repeats it under its clock.
-    Step(Box<dyn Step>),
+    Step(Box<dyn Step + Send>),
     /// It runs an experiment of its own.
     Trial(Box<dyn Trial>),
 }
 
 impl Body {
     /// The step, for what can only repeat one. Errors: an experiment of its own.
-    pub fn step(self) -> Result<Box<dyn Step>, Decline> {
+    pub fn step(self) -> Result<Box<dyn Step + Send>, Decline> {
         match self {
             Body::Step(step) => Ok(step),
             Body::Trial(_) => {

@@ -1,9 +1,10 @@
 //! Flags that several verbs share, and how a run is opened, done and closed with them.
 
 use super::{Verdict, stop, ui};
+use crate::headroom::{Headroom, Watchdog};
 use crate::os::SysRoot;
 use crate::plan::Task;
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::telemetry::wall::Meter;
 use crate::trial::Live;
 use crate::{detect, devices, run};
@@ -104,6 +105,15 @@ pub(super) struct Place {
     pub(super) infos: Vec<DeviceInfo>,
 }
 
+impl Place {
+    /// Bytes of memory that tasks may be planned with; all there is where nobody tells.
+    pub(super) fn available(&self) -> u64 {
+        let memory = &self.machine.memory;
+        let available = memory.available_bytes.or(memory.total_bytes).unwrap_or(u64::MAX);
+        Headroom::with(memory.total_bytes, &self.devices).beyond(available)
+    }
+}
+
 /// Looks at the machine and opens its devices. Errors: a device asked for is not there.
 pub(super) fn place(threads: Option<usize>, wanted: &[String]) -> anyhow::Result<Place> {
     let root = SysRoot::from_env();
@@ -159,11 +169,18 @@ pub(super) fn measured(
     if suite.is_some() {
         session.canary();
     }
-    let end = run::each(&mut session, tasks, &done, common.budget, &mut bar, &stop::asked);
+    let dog = Watchdog::start(session.headroom, session::available, Box::new(ui::end_for_memory));
+    let stop = || stop::asked() || dog.low();
+    let end = run::each(&mut session, tasks, &done, common.budget, &mut bar, &stop);
+    let end = end.map(|end| if end == run::End::Interrupted && !stop::asked() { run::End::Memory } else { end });
     bar.clear();
-    if suite.is_some() && !stop::asked() {
+    if let Some(why) = dog.said() {
+        voice.warn(&why);
+        session.manifest.absent.push(Absent::new("the rest of the run", why));
+    } else if suite.is_some() && !stop() {
         session.canary();
     }
+    drop(dog);
     let run = match end {
         Ok(end) => run::finish(&mut session, end)?,
         Err(e) => {
@@ -173,6 +190,7 @@ pub(super) fn measured(
     };
     let verdict = match end {
         Ok(run::End::Interrupted) => Verdict::Interrupted,
+        Ok(run::End::Memory) => Verdict::Inconclusive,
         _ if run.records.iter().any(|r| r.status() == "failed") => Verdict::Broken,
         _ => Verdict::Fine,
     };

@@ -20,7 +20,7 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     let suite = suite::named(&args.suite)?;
     let place = common::place(args.common.one_thread_count()?, &args.common.device)?;
     let tasks = plan::tasks(&suite.tasks, &place.devices, &args.common.filter)?;
-    let available = place.machine.memory.available_bytes.or(place.machine.memory.total_bytes).unwrap_or(u64::MAX);
+    let available = place.available();
     let total: Duration =
         tasks.iter().filter(|t| t.declined(available).is_none()).map(|t| t.estimate(&suite.measure)).sum();
     if args.common.json {

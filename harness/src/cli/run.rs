@@ -37,7 +37,7 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
         }
         None => asked(args)?,
     };
-    let available = place.machine.memory.available_bytes.unwrap_or(u64::MAX);
+    let available = place.available();
     let declined: Vec<_> = tasks.iter().filter_map(|t| Some((&t.id, t.declined(available)?))).collect();
     if let [(id, why), others @ ..] = &declined[..]
         && declined.len() == tasks.len()

@@ -92,7 +92,7 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
             (place, tasks)
         }
     };
-    let available = place.machine.memory.available_bytes.unwrap_or(u64::MAX);
+    let available = place.available();
     if let [task] = &tasks[..]
         && let Some(why) = task.declined(available)
     {

@@ -36,6 +36,12 @@ impl Voice {
     }
 }
 
+/// Ends the program because memory runs out while the work in flight cannot stop. What was recorded before is on disk.
+pub fn end_for_memory(why: &str) {
+    error(format!("{why}; ended at once: the records made so far are kept, and --resume goes on"));
+    std::process::exit(3);
+}
+
 /// Data: to stdout, whole. A reader that went away is no error; a full disk ends the program, as what it prints is its work.
 pub fn data(text: &str) {
     heard(text);

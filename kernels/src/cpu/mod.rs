@@ -5,6 +5,7 @@ pub mod clock;
 pub(crate) mod cuts;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) mod f32x16;
+pub(crate) mod idle;
 pub mod isa;
 pub mod kernel;
 #[cfg(target_arch = "aarch64")]

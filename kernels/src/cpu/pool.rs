@@ -30,9 +30,19 @@ pub struct Worker<'a> {
     pub count: usize,
     barrier: &'a Barrier,
     shares: &'a Shares,
+    kinds: &'a [usize],
 }
 
 impl Worker<'_> {
+    /// Its index among the workers on cores of the same kind, and how many of those take part, at most `most` (0: all of them).
+    /// `None` if it is on another kind of core, or one too many. Kind 0 is the fastest.
+    pub(crate) fn of_kind(&self, kind: usize, most: usize) -> Option<(usize, usize)> {
+        let of = |kinds: &[usize]| kinds.iter().filter(|k| **k == kind).count();
+        let all = of(self.kinds);
+        let count = if most == 0 { all } else { all.min(most) };
+        let index = of(&self.kinds[..self.index]);
+        (self.kinds[self.index] == kind && index < count).then_some((index, count))
+    }
     /// This worker's part of `0 .. items`, cut at multiples of `grain`.
     pub fn share(&self, items: usize, grain: usize) -> Range<usize> {
         let grains = items.div_ceil(grain);
@@ -58,6 +68,8 @@ struct Shared {
     panic: Mutex<Option<Box<dyn std::any::Any + Send>>>,
     barrier: Barrier,
     shares: Shares,
+    /// The kind of core each worker is on, the fastest 0: those of one kind have one weight.
+    kinds: Vec<usize>,
 }
 
 /// A fixed set of workers. The thread that calls [`Pool::run`] is worker 0 and is pinned at its first call.
@@ -123,6 +135,7 @@ impl Pool {
             panic: Mutex::new(None),
             barrier: Barrier::new(cpus.len()),
             shares: Shares::new(weights),
+            kinds: ranks(weights),
         });
         let handles: Vec<_> = (1..cpus.len())
             .map(|index| {
@@ -147,6 +160,14 @@ impl Pool {
     pub fn cpus(&self) -> &[usize] {
         &self.cpus
     }
+    /// How many kinds of core the workers are on, told apart by speed.
+    pub fn kinds(&self) -> usize {
+        self.shared.kinds.iter().max().map_or(1, |kind| kind + 1)
+    }
+    /// The CPUs of one kind, of which 0 is the fastest.
+    pub fn cpus_of_kind(&self, kind: usize) -> Vec<usize> {
+        self.cpus.iter().zip(&self.shared.kinds).filter(|(_, k)| **k == kind).map(|(cpu, _)| *cpu).collect()
+    }
     /// How work is cut among the workers.
     pub(crate) fn shares(&self) -> &Shares {
         &self.shared.shares
@@ -167,7 +188,7 @@ impl Pool {
         let shared = &*self.shared;
         pin_once(self.cpus[0]);
         if self.threads.is_empty() {
-            return job(Worker { index: 0, count: 1, barrier: &shared.barrier, shares: &shared.shares });
+            return job(shared.worker(0));
         }
         // SAFETY: only the lifetime changes. Workers use the reference between `epoch` moving and `busy` reaching 0, and this
         // call does not return before `busy` is 0, whether or not a job panics.
@@ -193,10 +214,24 @@ impl Pool {
     }
 }
 
+impl Shared {
+    fn worker(&self, index: usize) -> Worker<'_> {
+        let (count, kinds) = (self.parked.len(), &self.kinds[..]);
+        Worker { index, count, barrier: &self.barrier, shares: &self.shares, kinds }
+    }
+}
+
+/// The rank of each weight among the different ones, the largest 0.
+fn ranks(weights: &[u32]) -> Vec<usize> {
+    let mut different = weights.to_vec();
+    different.sort_unstable_by(|a, b| b.cmp(a));
+    different.dedup();
+    weights.iter().map(|weight| different.iter().position(|w| w == weight).unwrap_or(0)).collect()
+}
+
 /// Runs one worker's part; a panic is kept for the caller and frees whoever waits at the barrier.
 fn enter(shared: &Shared, job: &Job<'_>, index: usize) {
-    let worker = Worker { index, count: shared.parked.len(), barrier: &shared.barrier, shares: &shared.shares };
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(worker))) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(shared.worker(index)))) {
         let mut first = shared.panic.lock().unwrap_or_else(PoisonError::into_inner);
         if first.is_none() {
             *first = Some(panic);
@@ -294,7 +329,8 @@ mod tests {
                     let all: u32 = weights[..count].iter().sum();
                     let mut next = 0;
                     for (index, weight) in weights[..count].iter().enumerate() {
-                        let share = Worker { index, count, barrier: &barrier, shares: &shares }.share(items, 16);
+                        let worker = Worker { index, count, barrier: &barrier, shares: &shares, kinds: &[] };
+                        let share = worker.share(items, 16);
                         assert_eq!(share.start, next);
                         assert!(share.end == items || share.end.is_multiple_of(16));
                         let due = items as f64 * f64::from(*weight) / f64::from(all);
@@ -305,6 +341,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn workers_are_told_apart_by_the_kind_of_their_core() {
+        let cpus = allowed_cpus();
+        let pool = Pool::weighted(&[cpus[0]; 5], &[9, 32, 9, 32, 9]);
+        assert_eq!(pool.kinds(), 2);
+        assert_eq!((pool.cpus_of_kind(0).len(), pool.cpus_of_kind(1).len(), pool.cpus_of_kind(2).len()), (2, 3, 0));
+        let found = Mutex::new(vec![None; 5]);
+        pool.run(&|w| found.lock().unwrap()[w.index] = w.of_kind(1, 2));
+        assert_eq!(*found.lock().unwrap(), [Some((0, 2)), None, Some((1, 2)), None, None]);
+        assert_eq!(self::pool(3).kinds(), 1);
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub(crate) trait CpuOp: Op {
     fn threads(&self) -> usize {
         1
     }
+    /// Whether this pool has the cores it asks for. Errors: what is lacking.
+    fn fits(&self, _pool: &Pool) -> Result<(), Unsupported> {
+        Ok(())
+    }
     /// Makes it, for this pool.
     fn ready(&self, weights: &[Buffer], pool: &Pool) -> Result<Self::Ready, Fault>;
     /// Bytes of weights that it holds.
@@ -96,10 +100,12 @@ impl<O: CpuOp> Implementation<O> for Variant<O> {
         Backend::Cpu
     }
     fn supports(&self, op: &O, device: &dyn Device) -> Result<(), Unsupported> {
-        let threads = Cpu::of(device)?.pool().threads();
+        let pool = Cpu::of(device)?.pool();
+        let threads = pool.threads();
         self.entry.here()?;
         op.validate().map_err(|invalid| Unsupported(invalid.0))?;
         (self.accepts)(op)?;
+        op.fits(pool)?;
         if op.threads() > threads {
             let asked = op.threads();
             return Err(Unsupported(format!("asks for {asked} threads, and the device has {threads}")));

@@ -21,12 +21,14 @@ mod neon;
 mod reference;
 mod scalar;
 
+use crate::cpu::idle::idle;
 use crate::cpu::pool::Pool;
 use crate::cpu::split::Split;
 use crate::cpu::variant::{CpuOp, Entry, no_weights};
-use crate::working_set::{RUN, WorkingSet, noise};
+use crate::working_set::{GRAIN, RUN, WorkingSet, noise};
 use crate::{
     Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
+    Unsupported,
 };
 use std::ops::Range;
 
@@ -143,7 +145,8 @@ impl Op for Read {
     }
     fn nasty() -> Vec<Self> {
         let windows = WorkingSet::new(RUN + 4096 + 64, 2);
-        WorkingSet::nasty().into_iter().chain([windows]).map(Self).collect()
+        let paused = WorkingSet { pause: 3, ..WorkingSet::new((1 << 20) + 64, 2) };
+        WorkingSet::nasty().into_iter().chain([windows, paused]).map(Self).collect()
     }
 }
 
@@ -154,8 +157,11 @@ impl CpuOp for Read {
     fn threads(&self) -> usize {
         self.0.threads
     }
-    fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<Vec<u64>, Fault> {
-        no_weights(Self::NAME, weights).map(|()| vec![0; self.0.threads])
+    fn fits(&self, pool: &Pool) -> Result<(), Unsupported> {
+        self.0.fits(pool)
+    }
+    fn ready(&self, weights: &[Buffer], pool: &Pool) -> Result<Vec<u64>, Fault> {
+        no_weights(Self::NAME, weights).map(|()| vec![0; pool.threads()])
     }
     #[expect(unsafe_code, reason = "each worker writes its own sum")]
     fn run(&self, sums: &mut Vec<u64>, pool: &Pool, kernel: Entry<Self>, io: &mut Io<'_>) -> Result<(), Fault> {
@@ -170,11 +176,20 @@ impl CpuOp for Read {
         let each = Split::new(sums);
         pool.run(&|worker| {
             let Some(share) = window.share(worker, 8) else { return };
-            let mut part = Part { words: &words[share], passes, sum: 0 };
-            kernel.call(&mut part);
             // SAFETY: worker indices differ, so no two workers take the same sum.
             let mine = unsafe { each.part(worker.index..worker.index + 1) };
-            mine[0] = part.sum;
+            if window.pause == 0 {
+                let mut part = Part { words: &words[share], passes, sum: 0 };
+                kernel.call(&mut part);
+                mine[0] = part.sum;
+                return;
+            }
+            for words in (0..passes).flat_map(|_| words[share.clone()].chunks(GRAIN / 8)) {
+                let mut part = Part { words, passes: 1, sum: 0 };
+                kernel.call(&mut part);
+                mine[0] = mine[0].wrapping_add(part.sum);
+                idle(window.pause);
+            }
         });
         let sum = sums.iter().fold(0, |sum: u64, &part| sum.wrapping_add(part));
         total.slice_mut::<u32>().copy_from_slice(&[sum as u32, (sum >> 32) as u32]);

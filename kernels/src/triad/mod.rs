@@ -24,6 +24,7 @@ use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::{WorkingSet, noise};
 use crate::{
     Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
+    Unsupported,
 };
 
 /// a = b + s·c over three arrays of the set's size.
@@ -127,6 +128,9 @@ impl CpuOp for Triad {
     type Ready = ();
     fn threads(&self) -> usize {
         self.0.threads
+    }
+    fn fits(&self, pool: &Pool) -> Result<(), Unsupported> {
+        self.0.fits(pool)
     }
     fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<(), Fault> {
         no_weights(Self::NAME, weights)

@@ -14,7 +14,20 @@ pub(crate) struct Ops;
 
 fn elsewhere(e: &Entry) -> bool {
     STREAMS.contains(&e.workload.as_str())
-        || matches!(e.workload.as_str(), "peak" | "chase" | "gemm" | "prefill" | "decode" | "soak")
+        || matches!(
+            e.workload.as_str(),
+            "peak"
+                | "lines"
+                | "chase"
+                | "loaded"
+                | "pingpong"
+                | "contention"
+                | "storage"
+                | "gemm"
+                | "prefill"
+                | "decode"
+                | "soak"
+        )
 }
 
 impl Section for Ops {

@@ -1,0 +1,35 @@
+//! Experiments on memory: what two groups of cores leave each other, latency under load, cores that answer each other.
+
+mod cell;
+mod contention;
+mod disk;
+mod gpu;
+mod groups;
+mod load;
+mod loaded;
+mod operands;
+mod pingpong;
+mod storage;
+
+pub use contention::{CONTENTION, Contention};
+pub use gpu::{COHERENCE, NeedsGpu, TRANSFER, UNIFIED};
+pub use loaded::{LOADED, Loaded};
+pub use pingpong::{PINGPONG, PingPongs};
+pub use storage::{STORAGE, Storage};
+
+/// Bytes of an array that two groups walk beside each other: so much that both together are past the last-level cache.
+fn beyond(last_level_cache: u64) -> u64 {
+    (2 * last_level_cache).next_multiple_of(64 << 20).max(256 << 20)
+}
+
+/// The axes of `id`, those that it leaves out at their first default.
+fn full(
+    id: &spark_results::BenchmarkId,
+    known: &[crate::Axis],
+) -> Result<spark_results::Axes, crate::axis::BadRequest> {
+    let mut axes = id.axes.clone();
+    for axis in known.iter().filter(|axis| !id.axes.contains_key(axis.name)) {
+        axes.insert(axis.name.to_owned(), crate::axis::list(axis.name, axis.default)?.swap_remove(0));
+    }
+    Ok(axes)
+}
