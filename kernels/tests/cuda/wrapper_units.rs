@@ -7,7 +7,7 @@ static SOURCE: Source = Source { path: "tests/cuda/wrappers.cu", text: include_s
 
 /// All that is compiled of the file.
 pub(crate) fn units() -> Vec<Unit> {
-    let of = |what: u32, archs, entries| Unit::plain(&SOURCE, archs, entries).with("WHAT", what).with("N", 8);
+    let of = |what: u32, archs, entries| Unit::plain(&SOURCE, archs, entries).with("WHAT", what).with("COLUMNS", 8);
     let mut units = vec![
         of(0, FROM_SM80, &["decode", "encode", "unpack", "reduce"]),
         of(1, FROM_SM80, &["bf16", "f16", "s8", "loaded"]),
@@ -15,6 +15,6 @@ pub(crate) fn units() -> Vec<Unit> {
         of(1, SM12XA, &["nvfp4", "mxfp4", "mxfp8"]),
     ];
     let tiles: &[&str] = &["bf16", "bf16_registers", "e4m3", "e4m3_registers"];
-    units.extend([8, 16, 32, 64, 128, 256].map(|n| Unit::plain(&SOURCE, SM90A, tiles).with("WHAT", 2).with("N", n)));
+    units.extend([8, 16, 32, 64, 128, 256].map(|n| Unit::plain(&SOURCE, SM90A, tiles).with("WHAT", 2).with("COLUMNS", n)));
     units
 }

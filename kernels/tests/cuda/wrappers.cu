@@ -96,28 +96,28 @@ extern "C" __global__ void __launch_bounds__(32) mxfp4(const u32* a, const u32* 
 extern "C" __global__ void __launch_bounds__(32) mxfp8(const u32* a, const u32* b, const u32* scales, float* c) { scaled(a, b, scales, c, mma_mxfp8); }
 #endif
 #elif WHAT == 2
-// A warpgroup's product of a tile of 64 rows with one of N, 128 bytes deep; the rows come by the bulk engine and are swizzled by hand.
+// A warpgroup's product of a tile of 64 rows with one of COLUMNS, 128 bytes deep; the rows come by the bulk engine and are swizzled by hand.
 template <class F> DEVICE void group(const u8* a, const u8* b, float* c, F product) {
     SHARED_DYNAMIC(bytes);
-    u8 *left = bytes, *right = bytes + 8192, *plain = right + 128 * N;
-    u64* barrier = (u64*)(plain + 128 * (64 + N));
+    u8 *left = bytes, *right = bytes + 8192, *plain = right + 128 * COLUMNS;
+    u64* barrier = (u64*)(plain + 128 * (64 + COLUMNS));
     if (threadIdx.x == 0) {
         barrier_init(barrier, 1);
         barrier_init_fence();
     }
     __syncthreads();
     if (threadIdx.x == 0) {
-        barrier_expect(barrier, 128 * (64 + N));
+        barrier_expect(barrier, 128 * (64 + COLUMNS));
         bulk_load(plain, a, 8192, barrier);
-        bulk_load(plain + 8192, b, 128 * N, barrier);
+        bulk_load(plain + 8192, b, 128 * COLUMNS, barrier);
     }
     barrier_wait(barrier, 0);
     for (u32 i = threadIdx.x; i < 8192; i += 128) left[swizzle128(i / 128, i % 128)] = plain[i];
-    for (u32 i = threadIdx.x; i < 128 * N; i += 128) right[swizzle128(i / 128, i % 128)] = plain[8192 + i];
+    for (u32 i = threadIdx.x; i < 128 * COLUMNS; i += 128) right[swizzle128(i / 128, i % 128)] = plain[8192 + i];
     fence_async_shared();
     __syncthreads();
-    float d[N / 2];
-    for (int i = 0; i < N / 2; i++) d[i] = 0;
+    float d[COLUMNS / 2];
+    for (int i = 0; i < COLUMNS / 2; i++) d[i] = 0;
     u32 g = lane_id() / 4, t = lane_id() % 4, row = 16 * warp_id() + g;
     wgmma_fence();
     for (u32 k_byte = 0; k_byte < 128; k_byte += 32) {
@@ -127,18 +127,18 @@ template <class F> DEVICE void group(const u8* a, const u8* b, float* c, F produ
     }
     wgmma_commit();
     wgmma_wait<0>();
-    for (int i = 0; i < N / 2; i++) c[(row + 8 * (i % 4 / 2)) * N + 8 * (i / 4) + 2 * t + i % 2] = d[i];
+    for (int i = 0; i < COLUMNS / 2; i++) c[(row + 8 * (i % 4 / 2)) * COLUMNS + 8 * (i / 4) + 2 * t + i % 2] = d[i];
 }
 extern "C" __global__ void __launch_bounds__(128) bf16(const u8* a, const u8* b, float* c) {
-    group(a, b, c, [](float (&d)[N / 2], const u8* left, const u32*, const u8* right, u32 k) { wgmma_bf16<N>(d, left, right, k); });
+    group(a, b, c, [](float (&d)[COLUMNS / 2], const u8* left, const u32*, const u8* right, u32 k) { wgmma_bf16<COLUMNS>(d, left, right, k); });
 }
 extern "C" __global__ void __launch_bounds__(128) bf16_registers(const u8* a, const u8* b, float* c) {
-    group(a, b, c, [](float (&d)[N / 2], const u8*, const u32* left, const u8* right, u32 k) { wgmma_bf16_ra<N>(d, left, right, k); });
+    group(a, b, c, [](float (&d)[COLUMNS / 2], const u8*, const u32* left, const u8* right, u32 k) { wgmma_bf16_ra<COLUMNS>(d, left, right, k); });
 }
 extern "C" __global__ void __launch_bounds__(128) e4m3(const u8* a, const u8* b, float* c) {
-    group(a, b, c, [](float (&d)[N / 2], const u8* left, const u32*, const u8* right, u32 k) { wgmma_e4m3<N>(d, left, right, k); });
+    group(a, b, c, [](float (&d)[COLUMNS / 2], const u8* left, const u32*, const u8* right, u32 k) { wgmma_e4m3<COLUMNS>(d, left, right, k); });
 }
 extern "C" __global__ void __launch_bounds__(128) e4m3_registers(const u8* a, const u8* b, float* c) {
-    group(a, b, c, [](float (&d)[N / 2], const u8*, const u32* left, const u8* right, u32 k) { wgmma_e4m3_ra<N>(d, left, right, k); });
+    group(a, b, c, [](float (&d)[COLUMNS / 2], const u8*, const u32* left, const u8* right, u32 k) { wgmma_e4m3_ra<COLUMNS>(d, left, right, k); });
 }
 #endif

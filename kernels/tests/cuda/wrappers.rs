@@ -131,7 +131,7 @@ fn words_of_codes_unpack_in_order() {
 #[test]
 fn a_block_agrees_on_its_sum() {
     on("wrappers::a_block_agrees_on_its_sum", "h200", |gpu| {
-        let x: Vec<f32> = (0..128_u8).map(|i| f32::from(i * 37 % 101) - 50.0).collect();
+        let x: Vec<f32> = (0..128_u16).map(|i| f32::from(i * 37 % 101) - 50.0).collect();
         let (input, mut out) = (upload(gpu, x.clone()), room(gpu, Type::F32, 384));
         launch(gpu, &units()[0], "reduce", 0, Grid::line(1, 128), Args::new().read(&input).write(&mut out));
         let got = floats(gpu, &out);

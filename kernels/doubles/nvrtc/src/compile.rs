@@ -43,11 +43,16 @@ pub fn extra_flags() -> String {
 pub fn compile(source: &Source, options: &Options) -> Result<(Vec<u8>, String), String> {
     let folder = tempfile::tempdir().map_err(|e| format!("the double finds no temporary folder: {e}"))?;
     let file = write_all(folder.path(), source)?;
+    // Behind the headers, whose own names a choice of a source must not change.
+    let defines: String = options.defines.iter().map(|define| define_line(define)).collect();
+    let own = ["all.h", "defines.h"].map(|name| folder.path().join("spark_double").join(name));
+    fs::write(&own[1], defines).map_err(|e| format!("the double cannot write: {e}"))?;
     let flags = extra_flags();
     let mut command = compiler();
     command.args(FLAGS).args(flags.split_whitespace()).arg("-I").arg(folder.path());
-    command.args(options.architecture.macros().iter().chain(&options.defines).map(|define| format!("-D{define}")));
-    command.args(["-E", "-include"]).arg(folder.path().join("spark_double/all.h")).args(["-x", "c++"]).arg(&file);
+    command.args(options.architecture.macros().iter().map(|define| format!("-D{define}")));
+    command.arg("-E").args(own.iter().flat_map(|header| ["-include".as_ref(), header.as_os_str()]));
+    command.args(["-x", "c++"]).arg(&file);
     let (preprocessed, _) = said(&mut command, folder.path())?;
     let preprocessed = String::from_utf8_lossy(&preprocessed);
     let (text, found) = entries::take(&preprocessed);
@@ -62,8 +67,17 @@ pub fn compile(source: &Source, options: &Options) -> Result<(Vec<u8>, String), 
     Ok((bytes, words))
 }
 
+/// What `-D` means, as a line of a header.
+fn define_line(define: &str) -> String {
+    let (name, value) = define.split_once('=').unwrap_or((define, "1"));
+    format!("#define {name} {value}\n")
+}
+
 fn compiler() -> Command {
-    Command::new(std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned()))
+    let mut command = Command::new(std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned()));
+    // Messages in English and plain characters, whatever the user reads otherwise.
+    command.env("LC_ALL", "C");
+    command
 }
 
 /// Puts the source and the headers down; returns where the source is.
