@@ -35,8 +35,9 @@ fn records(place: &Place) -> Vec<Value> {
     document["records"].as_array().unwrap().clone()
 }
 
-const DECODE: &[&str] =
-    &["run", "decode", "--n_gen", "3", "--depth", "5", "--suite", "smoke", "--device", "cuda:0", "--out", "d", "--quiet"];
+const DECODE: &[&str] = &[
+    "run", "decode", "--n_gen", "3", "--depth", "5", "--suite", "smoke", "--device", "cuda:0", "--out", "d", "--quiet",
+];
 
 #[test]
 fn a_double_decodes_and_is_marked_as_one() {
@@ -57,7 +58,19 @@ fn a_double_decodes_and_is_marked_as_one() {
 fn a_prompt_of_two_sequences_is_read_in_passes() {
     let place = Place::new();
     let line = [
-        "run", "prefill", "--n_prompt", "9", "--batch", "2", "--suite", "smoke", "--device", "cuda:0", "--out", "d", "--quiet",
+        "run",
+        "prefill",
+        "--n_prompt",
+        "9",
+        "--batch",
+        "2",
+        "--suite",
+        "smoke",
+        "--device",
+        "cuda:0",
+        "--out",
+        "d",
+        "--quiet",
     ];
     let done = on_gpu(&place, "gb10", "", &line);
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -67,7 +80,10 @@ fn a_prompt_of_two_sequences_is_read_in_passes() {
 #[test]
 fn a_gpu_is_listed_or_its_absence_has_a_reason() {
     let place = Place::new();
-    let devices = |done: Done| -> Vec<Value> { serde_json::from_str(&done.out).unwrap() };
+    let devices = |done: Done| -> Vec<Value> {
+        let all: Value = serde_json::from_str(&done.out).unwrap();
+        all["devices"].as_array().unwrap().clone()
+    };
     let found = devices(on_gpu(&place, "gb10", "", &["list", "devices", "--json"]));
     let gpu = found.iter().find(|device| device["name"] == "cuda:0").unwrap();
     assert_eq!((&gpu["simulated"], &gpu["unavailable"]), (&Value::Bool(true), &Value::Null), "{gpu}");
@@ -75,4 +91,22 @@ fn a_gpu_is_listed_or_its_absence_has_a_reason() {
     assert!(none.iter().all(|device| device["name"] == "cpu" || device["unavailable"].is_string()), "{none:?}");
     let done = on_gpu(&place, "gb10", "", &["run", "gemm", "--device", "cuda:7"]);
     assert!(done.code == Some(2) && done.err.contains("counted from 0"), "{done:?}");
+}
+
+#[test]
+fn an_error_that_takes_the_gpu_away_costs_its_task_and_no_other_is_left() {
+    let place = Place::new();
+    let line =
+        ["run", "rmsnorm", "softcap", "swiglu", "--suite", "smoke", "--device", "cuda:0", "--out", "d", "--quiet"];
+    // The second launch of every process: each task meets it in a process of its own.
+    let done = on_gpu(&place, "gb10", "illegal-address@2", &line);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let records = records(&place);
+    assert_eq!(records.len(), 3, "each task has its record: {records:?}");
+    for record in records {
+        assert!(
+            record["status"] == "failed" && record["reason"].as_str().unwrap().contains("ILLEGAL_ADDRESS"),
+            "{record}"
+        );
+    }
 }

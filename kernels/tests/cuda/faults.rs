@@ -8,7 +8,8 @@ use spark_kernels::cuda::{self, Gpu};
 use spark_kernels::{Device, Fault, Host, Placement, Type};
 
 static MISTAKES: Source = Source { path: "tests/cuda/mistakes.cu", text: include_str!("mistakes.cu") };
-static BROKEN: Source = Source { path: "tests/cuda/broken.cu", text: "extern \"C\" __global__ void f(int* x) { x[0] = y; }\n" };
+static BROKEN: Source =
+    Source { path: "tests/cuda/broken.cu", text: "extern \"C\" __global__ void f(int* x) { x[0] = y; }\n" };
 
 /// What 64 threads of one of the mistakes leave in 32 numbers that began as 1, 2, 3 …, or the fault.
 fn run(gpu: &Gpu, entry: &str, threads: u32) -> Result<Vec<f32>, Fault> {
@@ -66,7 +67,8 @@ fn a_launch_that_no_gpu_takes_is_refused_and_harms_nothing() {
         assert!(run(gpu, "no_such_kernel", 32).is_err_and(|e| e.to_string().contains("no_such_kernel")));
         let other = Unit::plain(&MISTAKES, SM90A, &["waited"]);
         assert!(gpu.module(&other).is_err_and(|e| e.to_string().contains("sm_90a")));
-        let said = gpu.module(&Unit::plain(&BROKEN, FROM_SM80, &["f"])).err().map(|e| e.to_string()).unwrap_or_default();
+        let said =
+            gpu.module(&Unit::plain(&BROKEN, FROM_SM80, &["f"])).err().map(|e| e.to_string()).unwrap_or_default();
         assert!(said.contains("tests/cuda/broken.cu:1") && said.contains("'y'"), "{said}");
         assert!(run(gpu, "waited", 32).is_ok());
     });

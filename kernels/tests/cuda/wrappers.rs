@@ -26,7 +26,8 @@ pub(crate) fn units() -> Vec<Unit> {
 }
 
 fn launch(gpu: &Gpu, unit: &Unit, entry: &str, shared: usize, grid: Grid, args: Args<'_>) {
-    let function = gpu.module(unit).and_then(|module| module.function(entry)).unwrap_or_else(|why| panic!("{entry}: {why}"));
+    let function =
+        gpu.module(unit).and_then(|module| module.function(entry)).unwrap_or_else(|why| panic!("{entry}: {why}"));
     let function = function.with_shared(shared).unwrap_or_else(|why| panic!("{entry}: {why}"));
     gpu.launch(&function, grid, args).unwrap_or_else(|why| panic!("{entry}: {why}"));
 }
@@ -70,7 +71,8 @@ fn every_code_has_its_value() {
 
 /// The ends of each format, midpoints between neighbours, NaN, infinities, subnormals, and a spread of all bit patterns.
 fn inputs() -> Vec<f32> {
-    let mut all = vec![0.0, f32::NAN, f32::INFINITY, 448.0, 464.0, 465.0, 65504.0, 65519.9, 65520.0, 6.0, 5.0, 3.4e38, 1e-45];
+    let mut all =
+        vec![0.0, f32::NAN, f32::INFINITY, 448.0, 464.0, 465.0, 65504.0, 65519.9, 65520.0, 6.0, 5.0, 3.4e38, 1e-45];
     for table in [e2m1::E2M1_VALUES.as_slice(), e4m3::E4M3_VALUES.as_slice(), e8m0::E8M0_VALUES.as_slice()] {
         let mut sorted: Vec<_> = table.iter().copied().filter(|v| v.is_finite()).collect();
         sorted.sort_by(f32::total_cmp);
@@ -202,8 +204,14 @@ fn a_warps_products_are_sums_of_products() {
     on("wrappers::a_warps_products_are_sums_of_products", "gb10", |gpu| {
         let units = units();
         let kinds = [
-            (1, "bf16", "bf16", "", 64), (1, "loaded", "bf16", "", 64), (1, "f16", "f16", "", 64), (1, "s8", "s8", "", 64),
-            (2, "e4m3", "e4m3", "", 64), (3, "nvfp4", "e2m1", "ue4m3", 16), (3, "mxfp4", "e2m1", "ue8m0", 32), (3, "mxfp8", "e4m3", "ue8m0", 32),
+            (1, "bf16", "bf16", "", 64),
+            (1, "loaded", "bf16", "", 64),
+            (1, "f16", "f16", "", 64),
+            (1, "s8", "s8", "", 64),
+            (2, "e4m3", "e4m3", "", 64),
+            (3, "nvfp4", "e2m1", "ue4m3", 16),
+            (3, "mxfp4", "e2m1", "ue8m0", 32),
+            (3, "mxfp8", "e4m3", "ue8m0", 32),
         ];
         for (unit, entry, of, scaled, block) in kinds {
             let (a, b) = (operand(of, 16 * 8, 11), operand(of, 8 * 8, 12));
@@ -223,13 +231,19 @@ fn a_warps_products_are_sums_of_products() {
             let args = Args::new().read(&left).read(&right).read(&by).write(&mut sums);
             launch(gpu, &units[unit], entry, 0, Grid::line(1, 32), args);
             let got = gpu.download(&sums).unwrap_or_else(|why| panic!("{entry}: {why}"));
-            let k = 8 * 32 / match of { "bf16" | "f16" => 16, "s8" | "e4m3" => 8, _ => 4 };
+            let k = 8 * 32
+                / match of {
+                    "bf16" | "f16" => 16,
+                    "s8" | "e4m3" => 8,
+                    _ => 4,
+                };
             let row = |words: &[u32], row: usize, at: usize| -> Vec<f64> {
                 (0..k).map(|i| element(of, &words[8 * row..8 * row + 8], i) * scale(at + row, i)).collect()
             };
             // The sums began at their own number, so that a fragment in a wrong place shows even where products agree.
             let more = |r: usize, c: usize| got.value(8 * r + c) - (8 * r + c) as f64;
-            let (a, b): (Vec<_>, Vec<_>) = ((0..16).map(|r| row(&a, r, 0)).collect(), (0..8).map(|c| row(&b, c, 16)).collect());
+            let (a, b): (Vec<_>, Vec<_>) =
+                ((0..16).map(|r| row(&a, r, 0)).collect(), (0..8).map(|c| row(&b, c, 16)).collect());
             check(entry, 128.0, more, &a, &b);
         }
     });
@@ -242,7 +256,8 @@ fn a_warpgroups_products_are_sums_of_products() {
             for entry in unit.entries {
                 let of = entry.split('_').next().unwrap_or_default();
                 let (a, b) = (operand(of, 64 * 32, 21), operand(of, n * 32, 22));
-                let (left, right, mut sums) = (upload(gpu, a.clone()), upload(gpu, b.clone()), room(gpu, Type::F32, 64 * n));
+                let (left, right, mut sums) =
+                    (upload(gpu, a.clone()), upload(gpu, b.clone()), room(gpu, Type::F32, 64 * n));
                 let args = Args::new().read(&left).read(&right).write(&mut sums);
                 launch(gpu, unit, entry, 2 * 128 * (64 + n) + 8, Grid::line(1, 128), args);
                 let got = floats(gpu, &sums);
@@ -250,7 +265,8 @@ fn a_warpgroups_products_are_sums_of_products() {
                 let row = |words: &[u32], row: usize| -> Vec<f64> {
                     (0..k).map(|i| element(of, &words[32 * row..32 * row + 32], i)).collect()
                 };
-                let (a, b): (Vec<_>, Vec<_>) = ((0..64).map(|r| row(&a, r)).collect(), (0..n).map(|c| row(&b, c)).collect());
+                let (a, b): (Vec<_>, Vec<_>) =
+                    ((0..64).map(|r| row(&a, r)).collect(), (0..n).map(|c| row(&b, c)).collect());
                 check(entry, 0.0, |r, c| f64::from(got[r * n + c]), &a, &b);
             }
         }
