@@ -3,4 +3,5 @@
 mod double;
 mod faults;
 mod parity;
+mod wrapper_units;
 mod wrappers;

@@ -1,29 +1,13 @@
 //! The device wrappers as the doubles carry them out: conversions code for code as `format` has them, products as sums of products.
 
 use crate::double::on;
+use crate::wrapper_units::units;
 use spark_kernels::cuda::Gpu;
-use spark_kernels::cuda::arch::{FROM_SM80, FROM_SM89, SM12XA, SM90A};
 use spark_kernels::cuda::launch::{Args, Grid};
-use spark_kernels::cuda::source::{Source, Unit};
+use spark_kernels::cuda::source::Unit;
 use spark_kernels::format::splitmix::SplitMix64;
 use spark_kernels::format::{bf16, e2m1, e4m3, e8m0, f16};
 use spark_kernels::{Buffer, Device, Host, Placement, Type};
-
-pub(crate) static SOURCE: Source = Source { path: "tests/cuda/wrappers.cu", text: include_str!("wrappers.cu") };
-
-/// All that is compiled of the file.
-pub(crate) fn units() -> Vec<Unit> {
-    let of = |what: u32, archs, entries| Unit::plain(&SOURCE, archs, entries).with("WHAT", what).with("N", 8);
-    let mut units = vec![
-        of(0, FROM_SM80, &["decode", "encode", "unpack", "reduce"]),
-        of(1, FROM_SM80, &["bf16", "f16", "s8", "loaded"]),
-        of(1, FROM_SM89, &["e4m3"]),
-        of(1, SM12XA, &["nvfp4", "mxfp4", "mxfp8"]),
-    ];
-    let tiles: &[&str] = &["bf16", "bf16_registers", "e4m3", "e4m3_registers"];
-    units.extend([8, 16, 32, 64, 128, 256].map(|n| Unit::plain(&SOURCE, SM90A, tiles).with("WHAT", 2).with("N", n)));
-    units
-}
 
 fn launch(gpu: &Gpu, unit: &Unit, entry: &str, shared: usize, grid: Grid, args: Args<'_>) {
     let function =
