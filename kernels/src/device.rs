@@ -67,6 +67,10 @@ pub trait Device: Any + Debug + Send + Sync {
     fn free_memory(&self) -> Option<u64> {
         None
     }
+    /// Why this process cannot use it any more, if so.
+    fn lost(&self) -> Option<String> {
+        None
+    }
     /// Size of the last cache before memory, in bytes: what a cold operand has to exceed.
     fn last_level_cache(&self) -> u64;
     /// The core clock right now, in Hz, one value a worker, measured by work (not asked of the system). Empty where the device cannot.

@@ -10,6 +10,7 @@ mod doctor;
 mod drift;
 mod export;
 mod fit;
+mod fresh;
 mod gate;
 mod list;
 mod llm;

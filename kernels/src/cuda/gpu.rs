@@ -123,10 +123,6 @@ impl Gpu {
     pub fn simulated(&self) -> bool {
         self.0.simulated
     }
-    /// Why it cannot be used any more in this process.
-    pub fn lost(&self) -> Option<&str> {
-        self.0.context.lost()
-    }
     /// The code of `unit` on this GPU: loaded already, or kept on disk, or compiled now. Errors: no architecture of it runs
     /// here, no compiler, or the compiler's words.
     pub fn module(&self, unit: &Unit) -> Result<Arc<Module>, Fault> {
@@ -277,6 +273,9 @@ impl Device for Gpu {
         let captured = captured?;
         let Some(rows) = rows else { return Ok(None) };
         Ok(Some(Box::new(Recorded { captured, rows, count, _step: step })))
+    }
+    fn lost(&self) -> Option<String> {
+        self.0.context.lost().map(str::to_owned)
     }
     fn free_memory(&self) -> Option<u64> {
         // A GPU that was lost has none.

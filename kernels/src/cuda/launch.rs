@@ -147,6 +147,10 @@ pub(crate) fn launch(function: &Function, grid: Grid, mut args: Args<'_>) -> Res
     if let Some(fault) = args.fault.take() {
         return Err(fault);
     }
+    if grid.blocks.contains(&0) {
+        // The driver refuses a launch of nothing.
+        return Ok(());
+    }
     let context = function.context();
     if args.context.is_some_and(|of| of != Arc::as_ptr(context) as usize) {
         return Err(Fault::Device("operands stand on another GPU than the function".to_owned()));

@@ -62,12 +62,12 @@ extern "C" __global__ void gemm(const u8* weights, const float* outer, const flo
     }
 }
 
-// Of each choice of an expert: places are its rows in expert order. Grid: outputs by warps of a block; choices, or to combine
-// tokens, whose choices are summed by their weights.
+// Of each choice of an expert: places are its rows in expert order. Grid: choices, or to combine tokens, whose choices are summed
+// by their weights; outputs by warps of a block.
 extern "C" __global__ void experts(const u8* weights, const float* outer, const float* bias, const i8* codes, const float* floats,
                                    const float* scales, const float* row_scales, float* y, const u32* ids, const u32* places,
                                    const float* parts, int n, int k, int active, u32 count) {
-    const int output = blockIdx.x * (blockDim.x / 32) + warp_id(), at = blockIdx.y, group = GROUP ? GROUP : 1;
+    const int output = blockIdx.y * (blockDim.x / 32) + warp_id(), at = blockIdx.x, group = GROUP ? GROUP : 1;
     if (output >= n) return;
     const size_t row_bytes = (size_t)(k / Stored<WEIGHTS>::ELEMENTS) * Stored<WEIGHTS>::BYTES;
     const int first = parts ? at * active : at, choices = parts ? active : 1;

@@ -192,6 +192,6 @@ impl CudaOp<Experts> for Naive {
             .int(op.active)
             .int(op.experts);
         let rows = if op.combine { tokens } else { choices };
-        gpu.launch(&ready.multiply, Grid::of([op.n.div_ceil(WARPS), rows, 1], 32 * WARPS as u32), args)
+        gpu.launch(&ready.multiply, Grid::of([rows, op.n.div_ceil(WARPS), 1], 32 * WARPS as u32), args)
     }
 }

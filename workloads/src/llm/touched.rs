@@ -15,7 +15,7 @@ impl Touched {
     }
     /// Experts an iteration, over all layers and passes; `None` without experts, before the first, or of a device that was lost.
     pub(crate) fn mean(&self, model: &Model) -> Option<u64> {
-        Some(model.touched().ok()??.checked_div(self.iterations)?)
+        model.touched().ok()??.checked_div(self.iterations)
     }
     /// A sentence of how many of a layer's experts a pass touched, of `passes` an iteration.
     pub(crate) fn fact(&self, model: &Model, passes: u64) -> Option<(String, String)> {
