@@ -1,5 +1,6 @@
 //! Operations, their implementations, and the rule that nothing runs unchecked.
 
+use crate::cuda::source::Unit;
 use crate::{Backend, Buffer, Device, Host, Placement, Type};
 use std::fmt::{self, Debug};
 
@@ -156,6 +157,10 @@ pub trait Implementation<O: Op>: Debug + Sync {
     fn backend(&self) -> Backend;
     /// Whether it can compute `op` on `device`; the reason is the value.
     fn supports(&self, op: &O, device: &dyn Device) -> Result<(), Unsupported>;
+    /// What NVRTC compiles for `op`, where it comes from a `.cu` file.
+    fn units(&self, _op: &O) -> Vec<Unit> {
+        Vec::new()
+    }
     /// Packs the weights (canonical layout, see the op) into what `run` reads, and allocates all that `run` needs.
     fn prepare(&self, op: &O, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault>;
 }
@@ -219,6 +224,9 @@ pub enum Fault {
     /// The device refused or broke.
     #[error("{0}")]
     Device(String),
+    /// The device is of no use any more in this process, whatever it is asked for.
+    #[error("{0}")]
+    Lost(String),
 }
 
 impl From<Unsupported> for Fault {
@@ -230,7 +238,7 @@ impl From<Unsupported> for Fault {
 /// The first implementation in the list that can compute `op` on `device`. Errors: every name with its reason.
 pub fn best<O: Op>(op: &O, device: &dyn Device) -> Result<&'static dyn Implementation<O>, Unsupported> {
     let mut reasons = Vec::new();
-    for &candidate in O::implementations() {
+    for &candidate in O::implementations().iter().filter(|i| i.backend() == device.backend()) {
         match candidate.supports(op, device) {
             Ok(()) => return Ok(candidate),
             Err(reason) => reasons.push(format!("{}: {reason}", candidate.name())),
