@@ -85,11 +85,7 @@ DEVICE void multiply(const Fragment& f, const u8* codes, u32 row_codes, u32 rows
 #else
             const u32 right[2] = {x[tile][2 * b], x[tile][2 * b + 1]};
 #endif
-#if OFFSET > 0
-            mma_u8s8(c, a, right);
-#else
             mma_s8(c, a, right);
-#endif
 #if GROUPED
             const float2 of_x = __ldg((const float2*)(scales + at));
             sums[tile][0] = fmaf(sum_of(c[0]) * scale0, of_x.x, sums[tile][0]);

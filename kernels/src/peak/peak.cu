@@ -10,6 +10,7 @@
 #include "memory.cuh"
 #include "mma.cuh"
 #include "mma_scaled.cuh"
+#include "mma_sparse.cuh"
 #include "types.cuh"
 
 #define TILES_AN_SM 256
@@ -21,8 +22,6 @@ typedef float Sum;
 #endif
 // Bytes of a column of B.
 #define COLUMN (SPARSE ? 64 : 32)
-// Elements 0 and 1 of every four.
-#define FIRST_TWO 0x44444444u
 
 struct Operands {
     u32 a[4], b[4], scale_a, scale_b;
@@ -35,21 +34,21 @@ DEVICE void multiply(Sum c[4], const Operands& of) {
     c[2] = fmaf(__uint_as_float(of.a[1]), __uint_as_float(of.b[0]), c[2]);
     c[3] = fmaf(__uint_as_float(of.a[1]), __uint_as_float(of.b[1]), c[3]);
 #elif TYPE == 1 && SPARSE
-    mma_sp_bf16(c, of.a, of.b, FIRST_TWO);
+    mma_sp_bf16(c, of.a, of.b);
 #elif TYPE == 1
     mma_bf16(c, of.a, of.b);
 #elif TYPE == 2 && SPARSE
-    mma_sp_s8(c, of.a, of.b, FIRST_TWO);
+    mma_sp_s8(c, of.a, of.b);
 #elif TYPE == 2
     mma_s8(c, of.a, of.b);
 #elif TYPE == 3 && SPARSE
-    mma_sp_e4m3(c, of.a, of.b, FIRST_TWO);
+    mma_sp_e4m3(c, of.a, of.b);
 #elif TYPE == 3
     mma_e4m3(c, of.a, of.b);
 #elif TYPE == 4
     mma_mxfp4(c, of.a, of.b, of.scale_a, of.scale_b);
 #elif TYPE == 5 && SPARSE
-    mma_sp_nvfp4(c, of.a, of.b, FIRST_TWO, of.scale_a, of.scale_b);
+    mma_sp_nvfp4(c, of.a, of.b, SPARSE_FIRST_TWO, of.scale_a, of.scale_b);
 #else
     mma_nvfp4(c, of.a, of.b, of.scale_a, of.scale_b);
 #endif

@@ -104,7 +104,7 @@ DEVICE u32 q4x4_less_8(u32 codes) { return ((codes & 0x0f0f0f0fu) + 0x78787878u)
 #define SUM_BITS 0x4b400000
 #define SUM_BASE 12582912.0f
 
-// What is added to each code so that it is unsigned; its part of a sum, OFFSET · Σ of the block's activations, is taken off at the start.
+// What is added to each code instead of spreading its sign over a byte (they stay below 128); its part of a sum, OFFSET · Σ of the block's activations, is taken off at the start.
 #if FORMAT == MXFP4 || FORMAT == NVFP4
 #define OFFSET 12
 #elif FORMAT == Q4_0
