@@ -4,6 +4,7 @@ mod append;
 mod check;
 mod kv;
 mod layout;
+mod naive_cuda;
 mod nasty;
 mod reference;
 mod scalar;
@@ -132,6 +133,7 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[
     #[cfg(target_arch = "aarch64")]
     &neon::Neon,
     &scalar::Scalar,
+    &naive_cuda::NAIVE,
 ];
 
 impl Op for Attention {

@@ -61,10 +61,6 @@ impl Context {
     pub(crate) fn stream(&self) -> sys::CUstream {
         self.stream
     }
-    /// The driver's handle of the device.
-    pub(crate) fn device(&self) -> sys::CUdevice {
-        self.device
-    }
     /// Waits for all submitted work. Errors: what went wrong in it.
     pub(crate) fn synchronize(&self) -> Result<(), Fault> {
         self.enter()?;

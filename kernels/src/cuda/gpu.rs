@@ -194,10 +194,10 @@ impl Gpu {
     /// Bytes of memory that can be allocated now. On a GPU that shares the host's memory what the host has available, less what
     /// it needs itself: the driver counts no page cache there. Errors: the driver's words.
     pub fn free_memory(&self) -> Result<u64, Fault> {
-        if self.0.properties.integrated {
-            if let Some(available) = crate::os::available_memory() {
-                return Ok(available.saturating_sub(HOST_SHARE));
-            }
+        if self.0.properties.integrated
+            && let Some(available) = crate::os::available_memory()
+        {
+            return Ok(available.saturating_sub(HOST_SHARE));
         }
         self.0.context.enter()?;
         let (mut free, mut total) = (0, 0);
@@ -276,7 +276,7 @@ impl Device for Gpu {
         let rows = lock(&self.0.tables).recording.take();
         let captured = captured?;
         let Some(rows) = rows else { return Ok(None) };
-        Ok(Some(Box::new(Recorded { captured, rows, count, step })))
+        Ok(Some(Box::new(Recorded { captured, rows, count, _step: step })))
     }
     fn last_level_cache(&self) -> u64 {
         self.0.properties.l2_bytes

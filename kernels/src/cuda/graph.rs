@@ -76,7 +76,7 @@ pub(crate) struct Recorded {
     pub(crate) rows: Rows,
     pub(crate) count: usize,
     /// Held, so that its code stays loaded.
-    pub(crate) step: super::module::Function,
+    pub(crate) _step: super::module::Function,
 }
 
 impl Replay for Recorded {

@@ -3,9 +3,10 @@
 
 use super::module::Function;
 use crate::{Buffer, Fault};
-use cudarc::driver::{result, sys};
+use cudarc::driver::result;
 use std::ffi::c_void;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// Blocks of a launch and threads of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Args<'a> {
     starts: [usize; ARGUMENTS],
     len: usize,
     used: usize,
+    /// The context of the operands so far, by address.
+    context: Option<usize>,
     fault: Option<Fault>,
     operands: PhantomData<&'a Buffer>,
 }
@@ -50,7 +53,15 @@ impl<'a> Args<'a> {
     /// None.
     #[expect(clippy::new_without_default, reason = "a launch without arguments is written as one")]
     pub fn new() -> Self {
-        Self { words: [0; WORDS], starts: [0; ARGUMENTS], len: 0, used: 0, fault: None, operands: PhantomData }
+        Self {
+            words: [0; WORDS],
+            starts: [0; ARGUMENTS],
+            len: 0,
+            used: 0,
+            context: None,
+            fault: None,
+            operands: PhantomData,
+        }
     }
     fn push(mut self, words: &[u64]) -> Self {
         if self.len == ARGUMENTS || self.used + words.len() > WORDS {
@@ -65,7 +76,13 @@ impl<'a> Args<'a> {
     }
     fn operand(mut self, buffer: &Buffer) -> Self {
         match buffer.gpu() {
-            Some(memory) => self.push(&[memory.address()]),
+            Some(memory) => {
+                let context = Arc::as_ptr(memory.context()) as usize;
+                if *self.context.get_or_insert(context) != context {
+                    self.fault.get_or_insert(Fault::Device("operands stand on different GPUs".to_owned()));
+                }
+                self.push(&[memory.address()])
+            }
             None => {
                 self.fault.get_or_insert(Fault::Device("an operand stands on the host: upload it".to_owned()));
                 self
@@ -131,6 +148,9 @@ pub(crate) fn launch(function: &Function, grid: Grid, mut args: Args<'_>) -> Res
         return Err(fault);
     }
     let context = function.context();
+    if args.context.is_some_and(|of| of != Arc::as_ptr(context) as usize) {
+        return Err(Fault::Device("operands stand on another GPU than the function".to_owned()));
+    }
     context.enter()?;
     let base = args.words.as_mut_ptr();
     let mut pointers = [std::ptr::null_mut::<c_void>(); ARGUMENTS];
@@ -151,9 +171,4 @@ pub(crate) fn launch(function: &Function, grid: Grid, mut args: Args<'_>) -> Res
         )
     };
     context.check("cuLaunchKernel", answer)
-}
-
-/// The stream that all launches of a context go through, for libraries that submit work of their own.
-pub(crate) fn stream(context: &super::context::Context) -> sys::CUstream {
-    context.stream()
 }

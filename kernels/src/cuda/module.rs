@@ -86,7 +86,11 @@ impl Function {
         self.module.context.enter()?;
         // SAFETY: the function's module is loaded.
         let blocks = unsafe {
-            result::function::max_active_block_per_multiprocessor(self.raw, threads.cast_signed(), self.shared as usize)
+            result::occupancy::max_active_block_per_multiprocessor(
+                self.raw,
+                threads.cast_signed(),
+                self.shared as usize,
+            )
         };
         let blocks = self.module.context.check("cuOccupancyMaxActiveBlocksPerMultiprocessor", blocks)?;
         Ok(u32::try_from(blocks).unwrap_or(0))

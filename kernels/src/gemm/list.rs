@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::grouped::x86;
-use super::{Gemm, scalar};
+use super::{Gemm, naive_cuda, scalar};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni};
 #[cfg(target_arch = "aarch64")]
@@ -18,6 +18,7 @@ static BF16_FIRST: &[&dyn Implementation<Gemm>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &naive_cuda::NAIVE,
 ];
 
 #[cfg(target_arch = "x86_64")]
@@ -28,15 +29,30 @@ static F32_FIRST: &[&dyn Implementation<Gemm>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &naive_cuda::NAIVE,
 ];
 
 #[cfg(target_arch = "x86_64")]
-static EXPERTS_BF16_FIRST: &[&dyn Implementation<Experts>] =
-    &[&x86::AVX512_VNNI, &x86::AVX512_BF16, &x86::AVX512, &x86::AVX2_VNNI, &x86::AVX2, &scalar::Scalar];
+static EXPERTS_BF16_FIRST: &[&dyn Implementation<Experts>] = &[
+    &x86::AVX512_VNNI,
+    &x86::AVX512_BF16,
+    &x86::AVX512,
+    &x86::AVX2_VNNI,
+    &x86::AVX2,
+    &scalar::Scalar,
+    &naive_cuda::EXPERTS,
+];
 
 #[cfg(target_arch = "x86_64")]
-static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] =
-    &[&x86::AVX512_VNNI, &x86::AVX512, &x86::AVX512_BF16, &x86::AVX2_VNNI, &x86::AVX2, &scalar::Scalar];
+static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] = &[
+    &x86::AVX512_VNNI,
+    &x86::AVX512,
+    &x86::AVX512_BF16,
+    &x86::AVX2_VNNI,
+    &x86::AVX2,
+    &scalar::Scalar,
+    &naive_cuda::EXPERTS,
+];
 
 /// Where `vpdpbusd` has a whole port pair and `vdpbf16ps` a quarter of one, bf16 gemms are faster in f32.
 ///
@@ -64,28 +80,34 @@ pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
 #[cfg(target_arch = "aarch64")]
 pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
     static ARM: &[&dyn Implementation<Experts>] =
-        &[&arm::NEON_I8MM, &arm::NEON_BF16, &arm::NEON_DOTPROD, &arm::NEON, &scalar::Scalar];
+        &[&arm::NEON_I8MM, &arm::NEON_BF16, &arm::NEON_DOTPROD, &arm::NEON, &scalar::Scalar, &naive_cuda::EXPERTS];
     ARM
 }
 
 /// Plain Rust alone, until this architecture has kernels.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
-    static PLAIN: &[&dyn Implementation<Experts>] = &[&scalar::Scalar];
+    static PLAIN: &[&dyn Implementation<Experts>] = &[&scalar::Scalar, &naive_cuda::EXPERTS];
     PLAIN
 }
 
 /// Matrix products before dot products: they do twice the work in one instruction.
 #[cfg(target_arch = "aarch64")]
 pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] {
-    static ARM: &[&dyn Implementation<Gemm>] =
-        &[&neon::i8mm::NeonI8mm, &neon::bf16::NeonBf16, &neon::dotprod::NeonDotprod, &neon::Neon, &scalar::Scalar];
+    static ARM: &[&dyn Implementation<Gemm>] = &[
+        &neon::i8mm::NeonI8mm,
+        &neon::bf16::NeonBf16,
+        &neon::dotprod::NeonDotprod,
+        &neon::Neon,
+        &scalar::Scalar,
+        &naive_cuda::NAIVE,
+    ];
     ARM
 }
 
 /// Plain Rust alone, until this architecture has kernels.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] {
-    static PLAIN: &[&dyn Implementation<Gemm>] = &[&scalar::Scalar];
+    static PLAIN: &[&dyn Implementation<Gemm>] = &[&scalar::Scalar, &naive_cuda::NAIVE];
     PLAIN
 }

@@ -12,7 +12,7 @@ fn of_meminfo(text: &str) -> Option<u64> {
         line.split_ascii_whitespace().nth(1)?.parse().ok()
     };
     match value("HugePages_Total") {
-        Some(total) if total > 0 => Some(value("HugePages_Free")? * value("Hugepagesize")? << 10),
+        Some(total) if total > 0 => Some((value("HugePages_Free")? * value("Hugepagesize")?) << 10),
         _ => value("MemAvailable").map(|kib| kib << 10),
     }
 }

@@ -2,12 +2,13 @@
 
 use super::RmsNorm;
 use crate::cpu::variant::{operands, rows_in_use};
+use crate::cuda::Gpu;
 use crate::cuda::arch::FROM_SM80;
+use crate::cuda::hold;
 use crate::cuda::kernel::{Cuda, CudaOp};
 use crate::cuda::launch::{Args, Grid};
 use crate::cuda::module::{Function, Module};
 use crate::cuda::source::{Source, Unit};
-use crate::cuda::{Gpu, hold};
 use crate::{Buffer, Fault, Io, Op};
 use std::sync::Arc;
 

@@ -1,24 +1,14 @@
 // RMS normalisation of rows, alone or with the residual addition before it: one block a row.
 //
 // A row is read once from memory and then from L1/L2 (at most 64 KB of it), so bytes are those of the op: x, y, and delta and x
-// again with a residual. 256 threads × up to 2048/256 = 8 blocks fill an SM; a row of 4096 gives each thread 16 elements, four
-// loads of 16 bytes wide where the compiler sees them, and one block reduction of 8 warps. Bound by launch below ~100 rows.
-
-// Σ over the block, the same in every thread: five shuffles a warp, then the warps' sums by every thread.
-__device__ float block_sum(float value, float* warps) {
-    for (int offset = 16; offset > 0; offset >>= 1) value += __shfl_xor_sync(0xffffffffu, value, offset);
-    __syncthreads();
-    if ((threadIdx.x & 31) == 0) warps[threadIdx.x >> 5] = value;
-    __syncthreads();
-    float total = 0.0f;
-    for (int warp = 0; warp < (int)(blockDim.x >> 5); warp++) total += warps[warp];
-    return total;
-}
+// again with a residual. 256 threads × 8 blocks fill an SM; a row of 4096 gives each thread 16 elements and one or two block
+// reductions. Bound by the launch below ~100 rows.
+#include "reduce.cuh"
 
 // input: x, or with `state` delta; state: x that delta is added to, or null; delta_gain: of delta, or null.
-extern "C" __global__ void rmsnorm(
-    const float* input, float* state, float* y, const float* gain, const float* delta_gain, int width, float multiplier, float eps) {
-    __shared__ float warps[32];
+extern "C" __global__ void rmsnorm(const float* input, float* state, float* y, const float* gain, const float* delta_gain,
+                                   int width, float multiplier, float eps) {
+    __shared__ float scratch[32];
     const size_t row = (size_t)blockIdx.x * width;
     const float* x = input + row;
     if (state) {
@@ -27,18 +17,14 @@ extern "C" __global__ void rmsnorm(
         if (delta_gain) {
             float sum = 0.0f;
             for (int i = threadIdx.x; i < width; i += blockDim.x) sum += x[i] * x[i];
-            scale = multiplier / sqrtf(block_sum(sum, warps) / (float)width + eps);
+            scale = multiplier / sqrtf(block_sum(sum, scratch) / (float)width + eps);
         }
-        for (int i = threadIdx.x; i < width; i += blockDim.x) {
-            float delta = x[i] * scale;
-            if (delta_gain) delta *= delta_gain[i];
-            s[i] += delta;
-        }
+        for (int i = threadIdx.x; i < width; i += blockDim.x) s[i] += delta_gain ? x[i] * scale * delta_gain[i] : x[i] * scale;
         // Each thread reads below only what it wrote itself.
         x = s;
     }
     float sum = 0.0f;
     for (int i = threadIdx.x; i < width; i += blockDim.x) sum += x[i] * x[i];
-    const float inverse = 1.0f / sqrtf(block_sum(sum, warps) / (float)width + eps);
+    const float inverse = 1.0f / sqrtf(block_sum(sum, scratch) / (float)width + eps);
     for (int i = threadIdx.x; i < width; i += blockDim.x) y[row + i] = x[i] * inverse * gain[i];
 }
