@@ -52,6 +52,7 @@ DEVICE void left(const Fragment& f, u32 b, u32 a[4]) {
 // Words of activations of one lane, row and tile.
 #define X_WORDS (K_TILE / 16)
 
+template <int COLUMN_TILES>
 DEVICE void multiply(const Fragment& f, const u8* codes, u32 row_codes, u32 rows, const i32* starts, const float* scales, u32 columns,
                      u32 k_tile, float sums[COLUMN_TILES][4]) {
     const u32 g = lane_id() / 4, t = lane_id() % 4;
@@ -103,10 +104,10 @@ DEVICE void multiply(const Fragment& f, const u8* codes, u32 row_codes, u32 rows
 }
 
 // y[rows, n] = x · Wᵀ: one block for each 16 outputs. `factors` are the outputs' scales, `bias` may be null.
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
-    gemv_integer(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors, const float* __restrict__ bias,
-                 const u8* __restrict__ codes, const float* __restrict__ row_scales, const i32* __restrict__ starts, const float* __restrict__ scales,
-                 u32 columns, float* y, u32 rows, u32 n, u32 k) {
+template <int COLUMN_TILES>
+DEVICE void gemv(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
+            const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
+            const i32* __restrict__ starts, const float* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
     __shared__ float parts[WARPS][COLUMN_TILES * 4][32];
     const u32 lane = lane_id(), warp = warp_id(), k_tiles = ceil_div(k, (u32)K_TILE), row_codes = k_tiles * K_TILE;
     const u64 first = (u64)blockIdx.x * k_tiles;
@@ -125,10 +126,24 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
 #pragma unroll
         for (u32 i = 0; i < DEPTH; i++) {
             u32 tile = at + i * WARPS;
-            if (tile < k_tiles) multiply(now[i], codes, row_codes, rows, starts, scales, columns, tile, sums);
+            if (tile < k_tiles) multiply<COLUMN_TILES>(now[i], codes, row_codes, rows, starts, scales, columns, tile, sums);
         }
 #pragma unroll
         for (u32 i = 0; i < DEPTH; i++) now[i] = next[i];
     }
     finish<WARPS, COLUMN_TILES>(parts, sums, row_scales, factors, bias, y, rows, n);
+}
+
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
+    gemv_integer_8(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
+        const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
+        const i32* __restrict__ starts, const float* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
+    gemv<1>(tiles, tile_scales, factors, bias, codes, row_scales, starts, scales, columns, y, rows, n, k);
+}
+
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
+    gemv_integer_16(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
+        const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
+        const i32* __restrict__ starts, const float* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
+    gemv<2>(tiles, tile_scales, factors, bias, codes, row_scales, starts, scales, columns, y, rows, n, k);
 }

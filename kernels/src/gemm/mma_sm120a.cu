@@ -8,7 +8,7 @@
 // independent accumulators (8 × 4 are said to be enough); about 120 registers.
 // Bytes: a block reads its weights once for M_TILE rows and its rows once for 128 outputs: (n·m/128 + m·n/128) · k/2, mostly from L2.
 //
-// FORMAT MXFP4 or NVFP4, weights packed with ORDERED = 1; M_TILE 32, 64 or 128.
+// FORMAT MXFP4 or NVFP4, weights packed with ORDERED = 1; M_TILE is 32 or 128.
 #include "fragment.cuh"
 #include "mma_scaled.cuh"
 
@@ -31,6 +31,7 @@ struct Operands {
 };
 
 // Asks for stage `k_tile`: what lies beyond n or the rows comes as zeros. `columns` is a multiple of M_TILE, so scales are all there.
+template <int M_TILE>
 DEVICE void bring(u8* shared, const Operands& of, u32 k_tile) {
     for (u32 i = threadIdx.x; i < WEIGHT_STAGE / 16; i += 256) {
         const u32 n_tile = of.first_n_tile + i / 64;
@@ -63,6 +64,7 @@ DEVICE u32 scales_of(u32 x, u32 step) { return x >> 16 * step & 0xffff; }
 typedef u32 Scales;
 #endif
 
+template <int M_TILE>
 DEVICE void multiply(const u8* shared, float sums[2][COLUMNS][4]) {
     const u32 lane = lane_id(), g = lane / 4, t = lane % 4, n_warp = warp_id() % 4, m_warp = warp_id() / 4;
     const Scales* tile_scales = (const Scales*)(shared + WEIGHT_STAGE);
@@ -94,16 +96,16 @@ DEVICE void multiply(const u8* shared, float sums[2][COLUMNS][4]) {
 }
 
 // y[rows, n] = x · Wᵀ: block (i, j) makes outputs 128i … and rows M_TILE·j ….
-extern "C" __global__ void __launch_bounds__(256, 1)
-    gemm_fp4(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors, const float* __restrict__ bias,
-             const uint4* __restrict__ codes, const float* __restrict__ row_scales, const u8* __restrict__ scales, u32 columns, float* y, u32 rows,
-             u32 n, u32 k) {
+template <int M_TILE>
+DEVICE void gemm(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
+            const float* __restrict__ bias, const uint4* __restrict__ codes, const float* __restrict__ row_scales,
+            const u8* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
     SHARED_DYNAMIC(shared);
     const Operands of = {tiles, tile_scales, codes, scales, columns, ceil_div(n, 16u), ceil_div(k, (u32)K_TILE), blockIdx.x * N_TILES, blockIdx.y * M_TILE, rows};
     float sums[2][COLUMNS][4] = {};
 #pragma unroll
     for (u32 stage = 0; stage < STAGES - 1; stage++) {
-        if (stage < of.k_tiles) bring(shared + stage * STAGE_BYTES, of, stage);
+        if (stage < of.k_tiles) bring<M_TILE>(shared + stage * STAGE_BYTES, of, stage);
         cp_async_commit();
     }
     for (u32 stage = 0; stage < of.k_tiles; stage++) {
@@ -111,9 +113,9 @@ extern "C" __global__ void __launch_bounds__(256, 1)
         // Everybody's part of this stage is there, and everybody is done with the one that is overwritten next.
         __syncthreads();
         const u32 ahead = stage + STAGES - 1;
-        if (ahead < of.k_tiles) bring(shared + ahead % STAGES * STAGE_BYTES, of, ahead);
+        if (ahead < of.k_tiles) bring<M_TILE>(shared + ahead % STAGES * STAGE_BYTES, of, ahead);
         cp_async_commit();
-        multiply(shared + stage % STAGES * STAGE_BYTES, sums);
+        multiply<M_TILE>(shared + stage % STAGES * STAGE_BYTES, sums);
     }
     const u32 g = lane_id() / 4, t = lane_id() % 4, n_warp = warp_id() % 4, m_warp = warp_id() / 4;
 #pragma unroll
@@ -133,4 +135,18 @@ extern "C" __global__ void __launch_bounds__(256, 1)
             }
         }
     }
+}
+
+extern "C" __global__ void __launch_bounds__(256, 1)
+    gemm_fp4_32(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
+        const float* __restrict__ bias, const uint4* __restrict__ codes, const float* __restrict__ row_scales,
+        const u8* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
+    gemm<32>(tiles, tile_scales, factors, bias, codes, row_scales, scales, columns, y, rows, n, k);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 1)
+    gemm_fp4_128(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
+        const float* __restrict__ bias, const uint4* __restrict__ codes, const float* __restrict__ row_scales,
+        const u8* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
+    gemm<128>(tiles, tile_scales, factors, bias, codes, row_scales, scales, columns, y, rows, n, k);
 }

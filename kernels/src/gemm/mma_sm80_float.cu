@@ -9,7 +9,7 @@
 // at most 128 registers: two blocks an SM on H200, one on sm_12x.
 // Bytes: a block reads its weights once for M_TILE rows and its rows once for 128 outputs, mostly from L2.
 //
-// FORMAT BF16 or FP8; AS_F16 = 1 for FP8 times FP8; M_TILE 32, 64 or 128.
+// FORMAT BF16 or FP8; AS_F16 = 1 for FP8 times FP8; M_TILE is 32 or 128.
 #define FLOATING 1
 #include "mma.cuh"
 #include "stage.cuh"
@@ -38,6 +38,7 @@ DEVICE void left(const u8* tile, u32 lane, u32 quarter, u32 pairs[4]) {
 #endif
 }
 
+template <int M_TILE>
 DEVICE void multiply(const u8* shared, float sums[2][COLUMNS][4]) {
     const u32 lane = lane_id(), g = lane / 4, t = lane % 4, n_warp = warp_id() % 4, m_warp = warp_id() / 4;
     const u8* x = shared + WEIGHT_STAGE;
@@ -72,16 +73,16 @@ DEVICE void multiply(const u8* shared, float sums[2][COLUMNS][4]) {
 }
 
 // y[rows, n] = x · Wᵀ: block (i, j) makes outputs 128i … and rows M_TILE·j ….
-extern "C" __global__ void __launch_bounds__(256, 2)
-    gemm_float(const uint4* __restrict__ tiles, const float* __restrict__ factors, const float* __restrict__ bias, const u8* __restrict__ x,
-               const float* __restrict__ row_scales, float* y, u32 rows, u32 n, u32 k) {
+template <int M_TILE>
+DEVICE void gemm(const uint4* __restrict__ tiles, const float* __restrict__ factors, const float* __restrict__ bias, const u8* __restrict__ x,
+            const float* __restrict__ row_scales, float* y, u32 rows, u32 n, u32 k) {
     SHARED_DYNAMIC(shared);
     const u32 n_tiles = ceil_div(n, 16u), k_tiles = ceil_div(k, (u32)K_TILE), stages = ceil_div(k_tiles, (u32)K_TILES);
     const u32 first_n_tile = blockIdx.x * N_TILES, first_row = blockIdx.y * M_TILE;
     float sums[2][COLUMNS][4] = {};
 #pragma unroll
     for (u32 stage = 0; stage < STAGES - 1; stage++) {
-        if (stage < stages) bring(shared + stage * STAGE_BYTES, tiles, nullptr, x, n_tiles, k_tiles, first_n_tile, first_row, rows, stage);
+        if (stage < stages) bring<M_TILE>(shared + stage * STAGE_BYTES, tiles, nullptr, x, n_tiles, k_tiles, first_n_tile, first_row, rows, stage);
         cp_async_commit();
     }
     for (u32 stage = 0; stage < stages; stage++) {
@@ -90,10 +91,10 @@ extern "C" __global__ void __launch_bounds__(256, 2)
         __syncthreads();
         const u32 ahead = stage + STAGES - 1;
         if (ahead < stages) {
-            bring(shared + ahead % STAGES * STAGE_BYTES, tiles, nullptr, x, n_tiles, k_tiles, first_n_tile, first_row, rows, ahead);
+            bring<M_TILE>(shared + ahead % STAGES * STAGE_BYTES, tiles, nullptr, x, n_tiles, k_tiles, first_n_tile, first_row, rows, ahead);
         }
         cp_async_commit();
-        multiply(shared + stage % STAGES * STAGE_BYTES, sums);
+        multiply<M_TILE>(shared + stage % STAGES * STAGE_BYTES, sums);
     }
     const u32 g = lane_id() / 4, t = lane_id() % 4, n_warp = warp_id() % 4, m_warp = warp_id() / 4;
 #pragma unroll
@@ -113,4 +114,16 @@ extern "C" __global__ void __launch_bounds__(256, 2)
             }
         }
     }
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2)
+    gemm_float_32(const uint4* __restrict__ tiles, const float* __restrict__ factors, const float* __restrict__ bias, const u8* __restrict__ x,
+        const float* __restrict__ row_scales, float* y, u32 rows, u32 n, u32 k) {
+    gemm<32>(tiles, factors, bias, x, row_scales, y, rows, n, k);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2)
+    gemm_float_128(const uint4* __restrict__ tiles, const float* __restrict__ factors, const float* __restrict__ bias, const u8* __restrict__ x,
+        const float* __restrict__ row_scales, float* y, u32 rows, u32 n, u32 k) {
+    gemm<128>(tiles, factors, bias, x, row_scales, y, rows, n, k);
 }

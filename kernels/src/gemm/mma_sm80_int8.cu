@@ -9,7 +9,7 @@
 // at most 128 registers, so that two blocks share an SM where shared memory allows (H200), one on sm_12x.
 // Bytes: a block reads its weights once for M_TILE rows and its rows once for 128 outputs: n·k/2 · m/128 + m·k · n/128, mostly from L2.
 //
-// FORMAT as in tile.cuh; GROUPED = 1 where activations carry a scale for each block of weights; M_TILE 32, 64 or 128.
+// FORMAT as in tile.cuh; GROUPED = 1 where activations carry a scale for each block of weights; M_TILE is 32 or 128.
 #define FLOATING 0
 #include "mma.cuh"
 #include "stage.cuh"
@@ -56,6 +56,7 @@ DEVICE float scale_at(const u8* of, u32 quarter, u32 b) {
 #endif
 }
 
+template <int M_TILE>
 DEVICE void multiply(const u8* shared, const float* x_scales, u32 columns, u32 first_block, u32 first_row, float sums[2][COLUMNS][4]) {
     const u32 lane = lane_id(), g = lane / 4, t = lane % 4, n_warp = warp_id() % 4, m_warp = warp_id() / 4;
     const u8 *scales = shared + WEIGHT_STAGE, *x = scales + SCALE_STAGE;
@@ -120,10 +121,10 @@ DEVICE void multiply(const u8* shared, const float* x_scales, u32 columns, u32 f
 }
 
 // y[rows, n] = x · Wᵀ: block (i, j) makes outputs 128i … and rows M_TILE·j …. `columns` is a multiple of M_TILE.
-extern "C" __global__ void __launch_bounds__(256, 2)
-    gemm_integer(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors, const float* __restrict__ bias,
-                 const u8* __restrict__ codes, const float* __restrict__ row_scales, const float* __restrict__ x_scales, u32 columns, float* y, u32 rows,
-                 u32 n, u32 k) {
+template <int M_TILE>
+DEVICE void gemm(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
+            const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
+            const float* __restrict__ x_scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
     SHARED_DYNAMIC(shared);
     const u32 n_tiles = ceil_div(n, 16u), k_tiles = ceil_div(k, (u32)K_TILE), stages = ceil_div(k_tiles, (u32)K_TILES);
     const u32 first_n_tile = blockIdx.x * N_TILES, first_row = blockIdx.y * M_TILE;
@@ -131,7 +132,7 @@ extern "C" __global__ void __launch_bounds__(256, 2)
 #pragma unroll
     for (u32 stage = 0; stage < STAGES - 1; stage++) {
         if (stage < stages) {
-            bring(shared + stage * STAGE_BYTES, tiles, tile_scales, codes, n_tiles, k_tiles, first_n_tile, first_row, rows, stage);
+            bring<M_TILE>(shared + stage * STAGE_BYTES, tiles, tile_scales, codes, n_tiles, k_tiles, first_n_tile, first_row, rows, stage);
         }
         cp_async_commit();
     }
@@ -141,10 +142,10 @@ extern "C" __global__ void __launch_bounds__(256, 2)
         __syncthreads();
         const u32 ahead = stage + STAGES - 1;
         if (ahead < stages) {
-            bring(shared + ahead % STAGES * STAGE_BYTES, tiles, tile_scales, codes, n_tiles, k_tiles, first_n_tile, first_row, rows, ahead);
+            bring<M_TILE>(shared + ahead % STAGES * STAGE_BYTES, tiles, tile_scales, codes, n_tiles, k_tiles, first_n_tile, first_row, rows, ahead);
         }
         cp_async_commit();
-        multiply(shared + stage % STAGES * STAGE_BYTES, x_scales, columns, stage * STAGE_K / BLOCK, first_row, sums);
+        multiply<M_TILE>(shared + stage % STAGES * STAGE_BYTES, x_scales, columns, stage * STAGE_K / BLOCK, first_row, sums);
     }
     const u32 g = lane_id() / 4, t = lane_id() % 4, n_warp = warp_id() % 4, m_warp = warp_id() / 4;
 #pragma unroll
@@ -164,4 +165,18 @@ extern "C" __global__ void __launch_bounds__(256, 2)
             }
         }
     }
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2)
+    gemm_integer_32(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
+        const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
+        const float* __restrict__ x_scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
+    gemm<32>(tiles, tile_scales, factors, bias, codes, row_scales, x_scales, columns, y, rows, n, k);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2)
+    gemm_integer_128(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
+        const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
+        const float* __restrict__ x_scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
+    gemm<128>(tiles, tile_scales, factors, bias, codes, row_scales, x_scales, columns, y, rows, n, k);
 }

@@ -13,7 +13,7 @@
 // Elements of a lane in a span, and bytes of them.
 #define SPAN_GROUP (SPAN / 4)
 
-#if FORMAT <= Q4_0
+#if FORMAT <= Q4_0 && FORMAT != Q8_0
 // Four bits of element `e` of a row of blocks.
 DEVICE u32 nibble(const u8* row, u32 e) {
     const u8* codes = row + e / BLOCK * BLOCK_BYTES + SCALE_BYTES;

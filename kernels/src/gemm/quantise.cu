@@ -15,6 +15,7 @@
 #define GROUPED (SHARED > 0)
 #define THREADS 1024
 
+#if !FLOATS
 // Nearest integer of |y| < 2^22, ties to even: the addition rounds.
 DEVICE i32 nearest(float y) { return __float_as_int(__fadd_rn(y, SUM_BASE)) - SUM_BITS; }
 
@@ -31,8 +32,7 @@ DEVICE i32 code_of(float x, const Scale& scale) {
     if (scale.inverse == 0.0f) return 0;
     return ACTIVATIONS == 5 || ACTIVATIONS == 6 ? e2m1_twice(__fmul_rn(x, scale.inverse)) : nearest(__fmul_rn(x, scale.inverse));
 }
-
-#if FLOATS
+#else
 // GROUP elements as they are stored, from `place` of the row on; the row's scale counts for fp8.
 DEVICE void store(u8* codes, u64 place, const float x[GROUP], float row_scale) {
 #pragma unroll
@@ -58,16 +58,15 @@ DEVICE void store(u8* codes, u64 place, const float x[GROUP], float row_scale) {
 // starts: [block along k][columns], what the integer sums of a block start with; scales: likewise, f32, of kinds with groups.
 extern "C" __global__ void __launch_bounds__(THREADS)
     quantise_rows(const float* x, u32 k, u8* codes, float* row_scales, i32* starts, float* scales, u32 columns) {
-    __shared__ u32 most;
     const u32 row = blockIdx.x, padded = ceil_div(k, (u32)K_TILE) * K_TILE;
     x += (u64)row * k;
 #if ACTIVATIONS == 2
-    const Scale whole = int8_scale(row_magnitude<GROUP, false>(x, k, &most));
+    const Scale whole = int8_scale(row_magnitude<GROUP, false>(x, k));
     const float row_scale = whole.value;
 #elif ACTIVATIONS == 4
-    const float row_scale = fp8_row_scale(row_magnitude<GROUP, false>(x, k, &most));
+    const float row_scale = fp8_row_scale(row_magnitude<GROUP, false>(x, k));
 #elif ACTIVATIONS == 6
-    const float whole = nvfp4_row_scale(row_magnitude<GROUP, true>(x, k, &most)), row_scale = 0.5f * whole;
+    const float whole = nvfp4_row_scale(row_magnitude<GROUP, true>(x, k)), row_scale = 0.5f * whole;
 #else
     const float row_scale = ACTIVATIONS == 5 ? 0.5f : 1.0f;
 #endif
@@ -113,12 +112,11 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (u32 i = 0; i < GROUP / 4; i++) *(u32*)(codes + place + 4 * i) = words[i];
         if (e % BLOCK == 0) {
-            const u64 at = (u64)(e / BLOCK) * columns + row;
 #if OFFSET > 0
-            starts[at] = SUM_BITS - OFFSET * sum;
+            starts[(u64)(e / BLOCK) * columns + row] = SUM_BITS - OFFSET * sum;
 #endif
 #if GROUPED
-            scales[at] = scale.value;
+            scales[(u64)(e / BLOCK) * columns + row] = scale.value;
 #endif
         }
 #endif

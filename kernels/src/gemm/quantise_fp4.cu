@@ -12,11 +12,10 @@
 #define EACH 8
 
 extern "C" __global__ void __launch_bounds__(THREADS) quantise_fp4(const float* x, u32 k, u32* codes, float* row_scales, u8* scales, u32 columns) {
-    __shared__ u32 most;
     const u32 row = blockIdx.x, padded = ceil_div(k, (u32)K_TILE) * K_TILE;
     x += (u64)row * k;
 #if FORMAT == NVFP4
-    const float whole = nvfp4_row_scale(row_magnitude<EACH, true>(x, k, &most));
+    const float whole = nvfp4_row_scale(row_magnitude<EACH, true>(x, k));
 #else
     const float whole = 1.0f;
 #endif

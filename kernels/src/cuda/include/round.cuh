@@ -53,10 +53,11 @@ template <int N> DEVICE void elements(const float* row, u32 k, u32 e, float x[N]
     }
 }
 
-// The bits of the largest magnitude of a row, by a whole block of threads; with FINITE only of its finite elements. `most` is shared.
-template <int N, bool FINITE> DEVICE u32 row_magnitude(const float* row, u32 k, u32* most) {
+// The bits of the largest magnitude of a row, by a whole block of threads, once a kernel; with FINITE only of its finite elements.
+template <int N, bool FINITE> DEVICE u32 row_magnitude(const float* row, u32 k) {
+    __shared__ u32 most;
     u32 amax = 0;
-    if (threadIdx.x == 0) *most = 0;
+    if (threadIdx.x == 0) most = 0;
     __syncthreads();
     for (u32 e = threadIdx.x * N; e < k; e += blockDim.x * N) {
         float x[N];
@@ -67,7 +68,7 @@ template <int N, bool FINITE> DEVICE u32 row_magnitude(const float* row, u32 k, 
         }
     }
     amax = __reduce_max_sync(~0u, amax);
-    if (lane_id() == 0) atomicMax(most, amax);
+    if (lane_id() == 0) atomicMax(&most, amax);
     __syncthreads();
-    return *most;
+    return most;
 }

@@ -26,6 +26,7 @@ DEVICE u32 x_chunk(u32 row, u32 chunk) {
 }
 
 // Asks for stage `stage`: what lies beyond n, k or the rows comes as zeros.
+template <int M_TILE>
 DEVICE void bring(u8* shared, const uint4* tiles, const u8* tile_scales, const u8* x, u32 n_tiles, u32 k_tiles, u32 first_n_tile, u32 first_row,
                   u32 rows, u32 stage) {
     const u32 threads = blockDim.x;
