@@ -1,5 +1,6 @@
 //! The kernels of a preprocessed source: their names and bounds, and the functions by which the driver's double calls them.
 
+use crate::architecture::Architecture;
 use std::fmt::Write;
 
 /// A kernel: its name, and the most threads a block of it may have, as an expression of C++.
@@ -78,9 +79,13 @@ fn first_of(text: &str) -> &str {
     text.trim()
 }
 
-/// The functions for each kernel that the object exports.
-pub fn exports(entries: &[Entry]) -> String {
-    let mut out = String::from("\n# 1 \"the double's exports\"\n");
+/// What the object exports: the functions for each kernel, and the architecture it passes for.
+pub fn exports(entries: &[Entry], architecture: Architecture) -> String {
+    let mark = architecture.number * 256 + architecture.suffix.map_or(0, u32::from);
+    let mut out = format!(
+        "\n# 1 \"the double's exports\"\nextern \"C\" __attribute__((visibility(\"default\"))) const unsigned \
+         spark_architecture;\nconst unsigned spark_architecture = {mark};\n"
+    );
     for Entry { name, max_threads } in entries {
         let export = "extern \"C\" __attribute__((visibility(\"default\")))";
         let _ = writeln!(
@@ -107,6 +112,7 @@ mod tests {
         assert_eq!(names, [("plain", "1024"), ("bounded", "32 * (4 + 1)"), ("third", "64")]);
         assert!(!text.contains("__"), "{text}");
         assert!(text.contains("bounded(const int* y, int n) {}"), "{text}");
-        assert!(exports(&found).contains("spark_entry_bounded"));
+        let exports = exports(&found, Architecture { number: 90, suffix: None });
+        assert!(exports.contains("spark_entry_bounded") && exports.contains("= 23040;"), "{exports}");
     }
 }
