@@ -1,12 +1,12 @@
 // Stamps every SM's own clock and the GPU's wall clock: two stamps around a window give the clock the SMs really ran at inside it.
 //
 // clock64 of an SM runs on from kernel to kernel, so (ticks then − ticks now) ÷ (ns then − ns now) of one SM is its mean clock over all
-// that ran between. Blocks of 1024 threads with most of the shared memory asked for are spread one an SM; a block that shares an SM with
-// another writes the same line twice. One thread writes 16 bytes; occupancy and registers do not matter.
+// that ran between. Four small blocks an SM come to every SM; those that share one write the same line again, each a whole stamp of 16
+// bytes in one store. Occupancy and registers do not matter.
 #include "time.cuh"
 #include "types.cuh"
 
-struct Stamp {
+struct __align__(16) Stamp {
     u64 ticks, ns;
 };
 
@@ -20,5 +20,12 @@ extern "C" __global__ void stamp(Stamp* stamps, u32 sms) {
         ticks = sm_clock();
     } while (ns == before);
     const u32 sm = sm_id();
-    if (sm < sms) stamps[sm] = Stamp{ticks, ns};
+    const uint4 both = make_uint4((u32)ticks, (u32)(ticks >> 32), (u32)ns, (u32)(ns >> 32));
+    if (sm < sms) *(uint4*)(stamps + sm) = both;
+}
+
+// Keeps every SM busy for so many of its own ticks: a clock is read at work, not at rest.
+extern "C" __global__ void spin(u64 ticks) {
+    const u64 start = sm_clock();
+    while (sm_clock() - start < ticks) {}
 }

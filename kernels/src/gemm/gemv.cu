@@ -3,7 +3,7 @@
 // Bytes: the tiles of weights once, 16 a load, 1 KiB a warp and tile, past L1, neighbouring warps neighbouring tiles; scales 1/16 (mxfp4)
 // to 1/8 of that. Rows of x come from L1 and L2: 1/(2·16) of the weights' bytes a row for FP4, so COLUMN_TILES = 2 still reads less than
 // it streams. Each warp holds DEPTH tiles in registers and asks for the next DEPTH before it works on them: 2 · DEPTH KiB a warp,
-// with 24 warps an SM (3 blocks of 8, at most 80 registers) and DEPTH = 2 96 KiB an SM, where 4.8 TB/s · 700 ns ÷ 132 ask for 26.
+// with 24 warps an SM (3 blocks of 8, at most 80 registers; of 16 rows 2 blocks, at most 128) and DEPTH = 2 96 (64) KiB an SM, where 4.8 TB/s · 700 ns ÷ 132 ask for 26.
 // Work: the weights are the left operand of m16n8k32, so that 16 outputs × 8 rows cost one instruction for each 32 of k however few rows
 // are live; unpacking FP4 takes 9 integer instructions for 8 elements (tile.cuh), and two additions-and-multiplications an
 // accumulator and block scale it. Shared memory: 4 KiB a column tile, for adding up the warps' parts of k.
@@ -74,7 +74,9 @@ DEVICE void multiply(const Fragment& f, const u8* codes, u32 row_codes, u32 rows
         const float scale0 = scale(f.scales[0], b), scale8 = scale(f.scales[1], b);
 #pragma unroll
         for (u32 tile = 0; tile < COLUMN_TILES; tile++) {
+#if OFFSET > 0 || GROUPED
             const u64 at = (u64)(k_tile * BLOCKS + b) * columns + 8 * tile + 2 * t;
+#endif
 #if OFFSET > 0
             const int2 start = __ldg((const int2*)(starts + at));
             i32 c[4] = {start.x, start.y, start.x, start.y};
@@ -141,7 +143,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
     gemv<1>(tiles, tile_scales, factors, bias, codes, row_scales, starts, scales, columns, y, rows, n, k);
 }
 
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
     gemv_integer_16(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
         const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
         const i32* __restrict__ starts, const float* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {

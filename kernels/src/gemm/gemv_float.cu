@@ -123,7 +123,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
     gemv<1>(tiles, tile_scales, factors, bias, x, row_scales, y, rows, n, k);
 }
 
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
     gemv_float_16(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
         const float* __restrict__ bias, const u16* __restrict__ x, const float* __restrict__ row_scales, float* y, u32 rows, u32 n,
         u32 k) {

@@ -14,10 +14,12 @@
 #if FORMAT == NVFP4
 #define multiply_blocks mma_nvfp4
 DEVICE u32 scales_of(uint2 x, u32 step) { return step == 0 ? x.x : x.y; }
+DEVICE uint2 pick(uint2 a, uint2 b, u32 second) { return second ? b : a; }
 typedef uint2 Scales;
 #else
 #define multiply_blocks mma_mxfp4
 DEVICE u32 scales_of(u32 x, u32 step) { return x >> 16 * step & 0xffff; }
+DEVICE u32 pick(u32 a, u32 b, u32 second) { return second ? b : a; }
 typedef u32 Scales;
 #endif
 
@@ -26,7 +28,7 @@ DEVICE void multiply(const Fragment& f, const uint4* codes, u32 k_tiles, const S
                      float sums[COLUMN_TILES][4]) {
     const u32 g = lane_id() / 4, t = lane_id() % 4;
     // Lanes t = 0, 2 speak for output g, t = 1, 3 for g + 8.
-    const Scales left = f.scales[t & 1];
+    const Scales left = pick(f.scales[0], f.scales[1], t & 1);
 #pragma unroll
     for (u32 tile = 0; tile < COLUMN_TILES; tile++) {
         const u32 row = 8 * tile + g;
@@ -80,7 +82,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
     gemv<1>(tiles, tile_scales, factors, bias, codes, row_scales, scales, columns, y, rows, n, k);
 }
 
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
     gemv_fp4_16(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
         const float* __restrict__ bias, const uint4* __restrict__ codes, const float* __restrict__ row_scales,
         const Scales* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {

@@ -6,7 +6,7 @@
 // tensor cores, is what bounds it where they are fast: 128 · 128 · 32 products take 128 instructions of 4096 products and 256 cycles of
 // the f32 units, 2048 products a cycle and SM (H200: 0.94 PFLOP/s); sm_121's tensor cores do 1024.
 // Occupancy: STAGES = 3 stages of 25 KiB at M_TILE = 128 (FP4; Q8_0: 33 KiB) in shared memory, below the 99 KiB a block of sm_12x may have;
-// at most 128 registers, so that two blocks share an SM where shared memory allows (H200), one on sm_12x.
+// at most 128 registers (GROUPED: more), so that two blocks share an SM where shared memory allows (H200), one on sm_12x.
 // Bytes: a block reads its weights once for M_TILE rows and its rows once for 128 outputs: n·k/2 · m/128 + m·k · n/128, mostly from L2.
 //
 // FORMAT as in tile.cuh; GROUPED = 1 where activations carry a scale for each block of weights; M_TILE is 32 or 128.
@@ -174,7 +174,7 @@ extern "C" __global__ void __launch_bounds__(256, 2)
     gemm<32>(tiles, tile_scales, factors, bias, codes, row_scales, x_scales, columns, y, rows, n, k);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2)
+extern "C" __global__ void __launch_bounds__(256, GROUPED ? 1 : 2)
     gemm_integer_128(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
         const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
         const float* __restrict__ x_scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {

@@ -219,7 +219,7 @@ impl Op for Peak {
         sparse.into_iter().chain(threads).chain([("type", self.of.name().into())]).collect()
     }
     fn on(mut self, device: &dyn Device) -> Self {
-        if device.backend() == Backend::Cuda {
+        if device.backend() == Backend::Cuda && self.form == Form::Vectors {
             (self.form, self.iterations) = (Form::Tiles, tiles::iterations_on(device));
         }
         self
