@@ -166,6 +166,7 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Peak>] = &[
     #[cfg(target_arch = "aarch64")]
     &neon::PLAIN,
     &scalar::SCALAR,
+    &cuda::WGMMA,
     &cuda::WARPS8,
     &cuda::WARPS16,
 ];
