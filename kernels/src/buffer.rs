@@ -252,6 +252,11 @@ impl Buffer {
             Home::Cuda(_) => panic!("a GPU holds this buffer: write it through its device"),
         }
     }
+    /// The elements as bytes, in this machine's byte order. Panics if a GPU holds them.
+    pub fn host_bytes(&self) -> &[u8] {
+        // SAFETY: the pages hold so many initialised bytes, and are borrowed with self.
+        unsafe { std::slice::from_raw_parts(self.on_host().as_ptr(), self.bytes()) }
+    }
     /// Copies `host` in. Panics if type or length differ, or if a GPU holds it.
     pub fn fill(&mut self, host: &Host) {
         assert!(

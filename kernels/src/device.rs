@@ -63,6 +63,10 @@ pub trait Device: Any + Debug + Send + Sync {
     ) -> Result<Option<Box<dyn Replay>>, Fault> {
         Ok(None)
     }
+    /// Bytes of memory that it can give now, where that is not the host's to tell. `None`: ask the system.
+    fn free_memory(&self) -> Option<u64> {
+        None
+    }
     /// Size of the last cache before memory, in bytes: what a cold operand has to exceed.
     fn last_level_cache(&self) -> u64;
     /// The core clock right now, in Hz, one value a worker, measured by work (not asked of the system). Empty where the device cannot.

@@ -193,7 +193,7 @@ impl Gpu {
     }
     /// Bytes of memory that can be allocated now. On a GPU that shares the host's memory what the host has available, less what
     /// it needs itself: the driver counts no page cache there. Errors: the driver's words.
-    pub fn free_memory(&self) -> Result<u64, Fault> {
+    pub fn free_bytes(&self) -> Result<u64, Fault> {
         if self.0.properties.integrated
             && let Some(available) = crate::os::available_memory()
         {
@@ -228,7 +228,7 @@ impl Device for Gpu {
         let bytes = len.checked_mul(of.size()).ok_or(Fault::OutOfMemory { bytes: u64::MAX })?;
         let asked = bytes as u64;
         // Beyond what is free an integrated GPU takes the host down with it in place of an error.
-        if asked >= SMALL && self.0.properties.integrated && asked > self.free_memory()? {
+        if asked >= SMALL && self.0.properties.integrated && asked > self.free_bytes()? {
             return Err(Fault::OutOfMemory { bytes: asked });
         }
         Ok(Buffer::on_gpu(of, len, Memory::zeroed(&self.0.context, bytes)?))
@@ -277,6 +277,10 @@ impl Device for Gpu {
         let captured = captured?;
         let Some(rows) = rows else { return Ok(None) };
         Ok(Some(Box::new(Recorded { captured, rows, count, _step: step })))
+    }
+    fn free_memory(&self) -> Option<u64> {
+        // A GPU that was lost has none.
+        Some(self.free_bytes().unwrap_or(0))
     }
     fn last_level_cache(&self) -> u64 {
         self.0.properties.l2_bytes

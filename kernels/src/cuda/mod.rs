@@ -33,6 +33,13 @@ pub fn count() -> Result<usize, Unsupported> {
     driver::driver().map(|driver| driver.count)
 }
 
+/// What the driver says of the device of that ordinal, which is not opened for it. Errors: the driver's words.
+pub fn properties(ordinal: usize) -> Result<Properties, Unsupported> {
+    driver::driver()?;
+    let ordinal = i32::try_from(ordinal).map_err(|_| Unsupported(format!("no device {ordinal}")))?;
+    Properties::read(ordinal).map_err(|fault| Unsupported(fault.to_string()))
+}
+
 /// Copies of `buffers` on `gpu`, for what a prepared op keeps of its weights.
 pub(crate) fn hold(buffers: &[Buffer], gpu: &Gpu) -> Result<Vec<Buffer>, Fault> {
     buffers.iter().map(|buffer| gpu.copy(buffer)).collect()

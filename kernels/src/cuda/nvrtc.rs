@@ -90,8 +90,10 @@ impl Compiler {
         if code != 0 {
             return Err(format!("it does not tell its version: error {code}"));
         }
-        // SAFETY: looked for, never called.
-        let double = unsafe { library.get::<*const ()>(DOUBLE) }.is_ok();
+        // SAFETY: a double's mark takes nothing and returns a number, which differs with what its objects are made of.
+        let double = unsafe { symbol::<unsafe extern "C" fn() -> c_int>(&library, DOUBLE) };
+        // SAFETY: as above.
+        let double = double.map_or_else(|_| String::new(), |mark| format!(" (test double {})", unsafe { mark() }));
         Ok(Self {
             // SAFETY: types as in nvrtc.h, here and below.
             create: unsafe { symbol(&library, "nvrtcCreateProgram") }?,
@@ -109,7 +111,7 @@ impl Compiler {
             destroy: unsafe { symbol(&library, "nvrtcDestroyProgram") }?,
             // SAFETY: as above.
             explain: unsafe { symbol(&library, "nvrtcGetErrorString") }?,
-            identity: format!("nvrtc {major}.{minor}{}", if double { " (test double)" } else { "" }),
+            identity: format!("nvrtc {major}.{minor}{double}"),
             _library: library,
         })
     }

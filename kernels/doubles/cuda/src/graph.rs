@@ -31,7 +31,8 @@ impl Operation {
                 return launch::check(unsafe { &**function }, *grid, *block, *shared_bytes);
             }
             Operation::Copy { to, to_device, from, from_device, bytes } => {
-                *bytes == 0 || (!to_device || memory.holds(*to, *bytes)) && (!from_device || memory.holds(*from, *bytes))
+                *bytes == 0
+                    || (!to_device || memory.holds(*to, *bytes)) && (!from_device || memory.holds(*from, *bytes))
             }
             Operation::Fill { at, width, count, .. } => *count == 0 || memory.holds(*at, width * count),
         };

@@ -96,7 +96,8 @@ impl Module {
     }
 
     fn open(object: &[u8]) -> Result<Library, String> {
-        let mut file = tempfile::Builder::new().prefix("spark-cuda-double").suffix(".so").tempfile().map_err(|e| e.to_string())?;
+        let mut file =
+            tempfile::Builder::new().prefix("spark-cuda-double").suffix(".so").tempfile().map_err(|e| e.to_string())?;
         std::io::Write::write_all(&mut file, object).map_err(|e| e.to_string())?;
         let path = file.into_temp_path();
         // SAFETY: an object of the compiler's double, whose initialisers set tables of its own.
@@ -120,7 +121,8 @@ impl Module {
             let about = unsafe { self.library.get::<unsafe extern "C" fn(*mut About)>(symbol.as_bytes()) }.ok()?;
             let symbol = format!("spark_entry_{name}");
             // SAFETY: as above; it is called only while the library is loaded.
-            let run = *unsafe { self.library.get::<unsafe extern "C" fn(*const Launch) -> Code>(symbol.as_bytes()) }.ok()?;
+            let run =
+                *unsafe { self.library.get::<unsafe extern "C" fn(*const Launch) -> Code>(symbol.as_bytes()) }.ok()?;
             let mut said = About { max_threads: 0, shared_bytes: 0, parameters: 0, sizes: std::ptr::null() };
             // SAFETY: it writes one value of this type.
             unsafe { about(&raw mut said) };

@@ -88,9 +88,27 @@ impl Profile {
             36 => self.clocks.1,
             37 => self.clocks.2,
             38 => self.l2_bytes,
-            39 => if self.capability.0 == 9 { 2048 } else { 1536 },
-            40 => if self.integrated { 1 } else { 3 },
-            50 => if self.integrated { 15 } else { 0 },
+            39 => {
+                if self.capability.0 == 9 {
+                    2048
+                } else {
+                    1536
+                }
+            }
+            40 => {
+                if self.integrated {
+                    1
+                } else {
+                    3
+                }
+            }
+            50 => {
+                if self.integrated {
+                    15
+                } else {
+                    0
+                }
+            }
             75 => self.capability.0,
             76 => self.capability.1,
             81 => self.shared.1,
@@ -101,7 +119,13 @@ impl Profile {
             97 => self.shared.0,
             // GB10 registers no memory of the host.
             99 => 1 - own,
-            106 => if self.capability.0 == 9 { 32 } else { 24 },
+            106 => {
+                if self.capability.0 == 9 {
+                    32
+                } else {
+                    24
+                }
+            }
             111 => 1024,
             115 => 1,
             120 => i32::from(self.capability.0 >= 9),

@@ -52,7 +52,8 @@ pub fn compile(source: &Source, options: &Options) -> Result<(Vec<u8>, String), 
     let preprocessed = String::from_utf8_lossy(&preprocessed);
     let (text, found) = entries::take(&preprocessed);
     let (plain, object) = (folder.path().join("source.ii"), folder.path().join("object.so"));
-    fs::write(&plain, text + &entries::exports(&found, options.architecture)).map_err(|e| format!("the double cannot write: {e}"))?;
+    fs::write(&plain, text + &entries::exports(&found, options.architecture))
+        .map_err(|e| format!("the double cannot write: {e}"))?;
     let mut command = compiler();
     command.args(FLAGS).args(flags.split_whitespace()).args(["-shared", "-x", "c++-cpp-output"]).arg(&plain);
     command.arg("-o").arg(&object).args(["-x", "none", "-lm"]);

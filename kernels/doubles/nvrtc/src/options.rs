@@ -13,10 +13,33 @@ pub struct Options {
 
 /// Options that change nothing here: they are about how a GPU's code is made. With `=` a value follows.
 const WITHOUT_EFFECT: &[&str] = &[
-    "--std=", "-std=", "--fmad=", "-fmad=", "--ftz=", "--prec-div=", "--prec-sqrt=", "--maxrregcount=", "-maxrregcount=",
-    "--generate-line-info", "-lineinfo", "--device-debug", "-G", "--extra-device-vectorization", "--ptxas-options=",
-    "-default-device", "--device-as-default-execution-space", "-w", "--disable-warnings", "--restrict", "--dopt=", "-I",
-    "--include-path=", "--no-source-include", "--minimal", "--split-compile=", "--relocatable-device-code=false",
+    "--std=",
+    "-std=",
+    "--fmad=",
+    "-fmad=",
+    "--ftz=",
+    "--prec-div=",
+    "--prec-sqrt=",
+    "--maxrregcount=",
+    "-maxrregcount=",
+    "--generate-line-info",
+    "-lineinfo",
+    "--device-debug",
+    "-G",
+    "--extra-device-vectorization",
+    "--ptxas-options=",
+    "-default-device",
+    "--device-as-default-execution-space",
+    "-w",
+    "--disable-warnings",
+    "--restrict",
+    "--dopt=",
+    "-I",
+    "--include-path=",
+    "--no-source-include",
+    "--minimal",
+    "--split-compile=",
+    "--relocatable-device-code=false",
 ];
 
 impl Options {

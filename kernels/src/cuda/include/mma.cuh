@@ -8,7 +8,7 @@
 
 #if defined(SPARK_CUDA_ON_CPU)
 DEVICE void mma_bf16(float c[4], const u32 a[4], const u32 b[2]) { spark::mma<spark::Bf16>(c, a, b); }
-DEVICE void mma_f16(float c[4], const u32 a[4], const u32 b[2]) { spark::mma<spark::F16>(c, a, b); }
+DEVICE void mma_f16(float c[4], const u32 a[4], const u32 b[2]) { spark::mma<spark::Fp16>(c, a, b); }
 DEVICE void mma_s8(i32 c[4], const u32 a[4], const u32 b[2]) { spark::mma<spark::S8>(c, a, b); }
 DEVICE void ldmatrix_x4(u32 r[4], const void* row) { spark::ldmatrix<4, false>(r, row); }
 DEVICE void ldmatrix_x2(u32 r[2], const void* row) { spark::ldmatrix<2, false>(r, row); }

@@ -12,29 +12,29 @@
 #define F16 6
 #define F32 7
 
-template <int FORMAT> struct Stored {
-    static constexpr int ELEMENTS = FORMAT == NVFP4 ? 16 : FORMAT <= Q4_0 ? 32 : 1;
-    static constexpr int BYTES = FORMAT == MXFP4 ? 17 : FORMAT == NVFP4 ? 9 : FORMAT == Q8_0 ? 34 : FORMAT == Q4_0 ? 18
-        : FORMAT == FP8 ? 1 : FORMAT == F32 ? 4 : 2;
+template <int KIND> struct Stored {
+    static constexpr int ELEMENTS = KIND == NVFP4 ? 16 : KIND <= Q4_0 ? 32 : 1;
+    static constexpr int BYTES = KIND == MXFP4 ? 17 : KIND == NVFP4 ? 9 : KIND == Q8_0 ? 34 : KIND == Q4_0 ? 18
+        : KIND == FP8 ? 1 : KIND == F32 ? 4 : 2;
 };
 
 // Blocks stand at odd addresses: bytes are what can be read everywhere.
 DEVICE u16 two_bytes(const u8* at) { return (u16)(at[0] | at[1] << 8); }
 
 // Element i of a row, without the scale of the tensor or the row.
-template <int FORMAT> DEVICE float stored_value(const u8* row, int i) {
-    const u8* block = row + (size_t)(i / Stored<FORMAT>::ELEMENTS) * Stored<FORMAT>::BYTES;
-    const int at = i % Stored<FORMAT>::ELEMENTS;
-    if (FORMAT == MXFP4) return e2m1_to_f32(block[1 + at / 2] >> (4 * (at & 1)) & 15) * e8m0_to_f32(block[0]);
-    if (FORMAT == NVFP4) return e2m1_to_f32(block[1 + at / 2] >> (4 * (at & 1)) & 15) * e4m3_to_f32(block[0]);
-    if (FORMAT == Q8_0) return (float)(i8)block[2 + at] * f16_to_f32(two_bytes(block));
-    if (FORMAT == Q4_0) {
+template <int KIND> DEVICE float stored_value(const u8* row, int i) {
+    const u8* block = row + (size_t)(i / Stored<KIND>::ELEMENTS) * Stored<KIND>::BYTES;
+    const int at = i % Stored<KIND>::ELEMENTS;
+    if (KIND == MXFP4) return e2m1_to_f32(block[1 + at / 2] >> (4 * (at & 1)) & 15) * e8m0_to_f32(block[0]);
+    if (KIND == NVFP4) return e2m1_to_f32(block[1 + at / 2] >> (4 * (at & 1)) & 15) * e4m3_to_f32(block[0]);
+    if (KIND == Q8_0) return (float)(i8)block[2 + at] * f16_to_f32(two_bytes(block));
+    if (KIND == Q4_0) {
         const int code = at < 16 ? block[2 + at] & 15 : block[2 + at - 16] >> 4;
         return (float)(code - 8) * f16_to_f32(two_bytes(block));
     }
-    if (FORMAT == FP8) return e4m3_to_f32(block[0]);
-    if (FORMAT == BF16) return bf16_to_f32(*(const u16*)block);
-    if (FORMAT == F16) return f16_to_f32(*(const u16*)block);
+    if (KIND == FP8) return e4m3_to_f32(block[0]);
+    if (KIND == BF16) return bf16_to_f32(*(const u16*)block);
+    if (KIND == F16) return f16_to_f32(*(const u16*)block);
     return *(const float*)block;
 }
 
@@ -45,13 +45,13 @@ DEVICE i32 e2m1_twice(u32 code) {
 }
 
 // The integer of element `at` of a block; the value is that times stored_scale.
-template <int FORMAT> DEVICE i32 stored_code(const u8* block, int at) {
-    if (FORMAT == MXFP4 || FORMAT == NVFP4) return e2m1_twice(block[1 + at / 2] >> (4 * (at & 1)) & 15);
-    if (FORMAT == Q8_0) return (i8)block[2 + at];
+template <int KIND> DEVICE i32 stored_code(const u8* block, int at) {
+    if (KIND == MXFP4 || KIND == NVFP4) return e2m1_twice(block[1 + at / 2] >> (4 * (at & 1)) & 15);
+    if (KIND == Q8_0) return (i8)block[2 + at];
     return (at < 16 ? block[2 + at] & 15 : block[2 + at - 16] >> 4) - 8;
 }
-template <int FORMAT> DEVICE float stored_scale(const u8* block) {
-    if (FORMAT == MXFP4) return 0.5f * e8m0_to_f32(block[0]);
-    if (FORMAT == NVFP4) return 0.5f * e4m3_to_f32(block[0]);
+template <int KIND> DEVICE float stored_scale(const u8* block) {
+    if (KIND == MXFP4) return 0.5f * e8m0_to_f32(block[0]);
+    if (KIND == NVFP4) return 0.5f * e4m3_to_f32(block[0]);
     return f16_to_f32(two_bytes(block));
 }

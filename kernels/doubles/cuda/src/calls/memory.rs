@@ -119,7 +119,13 @@ pub extern "C" fn cuMemAdvise_v2(_at: Address, _bytes: usize, _advice: c_int, _w
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn cuMemPrefetchAsync_v2(_at: Address, _bytes: usize, _where: u64, _flags: c_uint, _s: *mut c_void) -> Code {
+pub extern "C" fn cuMemPrefetchAsync_v2(
+    _at: Address,
+    _bytes: usize,
+    _where: u64,
+    _flags: c_uint,
+    _s: *mut c_void,
+) -> Code {
     code_of(entered())
 }
 

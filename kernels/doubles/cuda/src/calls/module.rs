@@ -182,7 +182,8 @@ pub unsafe extern "C" fn cuTensorMapEncodeTiled(
         return code::INVALID_VALUE;
     }
     // SAFETY: the header's contract: as many numbers as dimensions, and one pitch less.
-    let (size, window, steps) = unsafe { (size.cast::<[u64; 2]>().read(), window.cast::<[u32; 2]>().read(), steps.cast::<[u32; 2]>().read()) };
+    let (size, window, steps) =
+        unsafe { (size.cast::<[u64; 2]>().read(), window.cast::<[u32; 2]>().read(), steps.cast::<[u32; 2]>().read()) };
     if steps != [1, 1] {
         return code::INVALID_VALUE;
     }

@@ -53,7 +53,7 @@ struct Bf16 {
     typedef float Sum;
     static float value(unsigned x) { return from_bf16((unsigned short)x); }
 };
-struct F16 {
+struct Fp16 {
     static constexpr int bits = 16, k = 16;
     typedef float Sum;
     static float of(unsigned x) { return from_f16((unsigned short)x); }
