@@ -50,20 +50,31 @@ fn splits(op: &Attention, sms: usize) -> usize {
     (BLOCKS_AN_SM * sms).div_ceil(blocks).min(seen.div_ceil(LEAST_TOKENS)).clamp(1, MOST_SPLITS)
 }
 
+/// Whether the kernel is for such a cache.
+fn takes(op: &Attention) -> Result<(), Unsupported> {
+    if op.kv != KvType::Bf16 {
+        return Err(Unsupported(format!("reads bf16 caches, and this one is {}", op.kv.name())));
+    }
+    if !op.head_dim.is_multiple_of(64) || op.head_dim > 256 {
+        return Err(Unsupported(format!(
+            "takes heads of 64, 128, 192 or 256 elements, and these have {}",
+            op.head_dim
+        )));
+    }
+    Ok(())
+}
+
 impl CudaOp<Attention> for Split {
     type Ready = Ready;
     const NAME: &'static str = "split";
 
     fn accepts(op: &Attention, _: &Properties) -> Result<(), Unsupported> {
-        if op.kv != KvType::Bf16 {
-            return Err(Unsupported(format!("reads bf16 caches, and this one is {}", op.kv.name())));
-        }
-        if !op.head_dim.is_multiple_of(64) || op.head_dim > 256 {
-            return Err(Unsupported(format!("takes heads of 64, 128, 192 or 256 elements, and these have {}", op.head_dim)));
-        }
-        Ok(())
+        takes(op)
     }
     fn units(op: &Attention) -> Vec<Unit> {
+        if takes(op).is_err() {
+            return Vec::new();
+        }
         let unit = Unit::plain(&SOURCE, FROM_SM80, &["attend_split", "merge"]);
         vec![naive_cuda::unit(op), unit.with("DIM", op.head_dim).with("HEADS", together(op))]
     }

@@ -31,12 +31,8 @@ macro_rules! way {
         }
     };
 }
-static INTEGER: Way = way!(
-    "gemv.cu",
-    ["gemv_integer_8", "gemv_integer_16"],
-    "mma_sm80_int8.cu",
-    ["gemm_integer_32", "gemm_integer_128"]
-);
+static INTEGER: Way =
+    way!("gemv.cu", ["gemv_integer_8", "gemv_integer_16"], "mma_sm80_int8.cu", ["gemm_integer_32", "gemm_integer_128"]);
 static FLOAT: Way =
     way!("gemv_float.cu", ["gemv_float_8", "gemv_float_16"], "mma_sm80_float.cu", ["gemm_float_32", "gemm_float_128"]);
 static FP4: Way =
@@ -92,6 +88,34 @@ pub(super) struct Ready {
     many: Option<[Function; 2]>,
 }
 
+/// What `mma-sm80` multiplies.
+fn sm80(op: &Gemm) -> Result<(), Unsupported> {
+    use Activations as A;
+    use Format as F;
+    match (op.weights, op.activations) {
+        (F::Mxfp4 | F::Nvfp4 | F::Q8_0 | F::Q4_0, A::Int8 | A::Int8g32)
+        | (F::Mxfp4, A::Mxfp4)
+        | (F::Nvfp4, A::Nvfp4)
+        | (F::Bf16, A::Bf16)
+        | (F::Fp8, A::Bf16 | A::Fp8) => Ok(()),
+        (F::Mxfp4 | F::Nvfp4, A::Bf16) if op.m <= FEW => Ok(()),
+        (F::Mxfp4 | F::Nvfp4, A::Bf16) => {
+            Err(Unsupported(format!("multiplies {} with bf16 for at most {FEW} rows", op.weights)))
+        }
+        (weights, activations) => Err(Unsupported(format!("does not multiply {weights} with {activations}"))),
+    }
+}
+
+/// What `mma-sm120a` multiplies.
+fn sm120a(op: &Gemm) -> Result<(), Unsupported> {
+    match (op.weights, op.activations) {
+        (Format::Mxfp4, Activations::Mxfp4) | (Format::Nvfp4, Activations::Nvfp4) => Ok(()),
+        (weights, activations) => Err(Unsupported(format!(
+            "multiplies mxfp4 with mxfp4 and nvfp4 with nvfp4, not {weights} with {activations}"
+        ))),
+    }
+}
+
 fn geometry(op: &Gemm) -> Result<Geometry, Unsupported> {
     Geometry::of(op.weights).ok_or_else(|| Unsupported(format!("has no tiles of {}", op.weights)))
 }
@@ -131,7 +155,9 @@ impl Ready {
         let few = [modules[2].function(a)?, modules[2].function(b)?];
         let many = match modules.get(3) {
             Some(module) => {
-                let of = |i: usize| module.function(way.many_entries[i])?.with_shared(shared_bytes(geometry, stored, M_TILES[i]));
+                let of = |i: usize| {
+                    module.function(way.many_entries[i])?.with_shared(shared_bytes(geometry, stored, M_TILES[i]))
+                };
                 Some([of(0)?, of(1)?])
             }
             None => None,
@@ -177,23 +203,10 @@ impl CudaOp<Gemm> for Sm80 {
     const NAME: &'static str = "mma-sm80";
 
     fn accepts(op: &Gemm, gpu: &Properties) -> Result<(), Unsupported> {
-        use Activations as A;
-        use Format as F;
-        match (op.weights, op.activations) {
-            (F::Mxfp4 | F::Nvfp4 | F::Q8_0 | F::Q4_0, A::Int8 | A::Int8g32)
-            | (F::Mxfp4, A::Mxfp4)
-            | (F::Nvfp4, A::Nvfp4)
-            | (F::Bf16, A::Bf16)
-            | (F::Fp8, A::Bf16 | A::Fp8) => accepts(op, gpu, stored(op)),
-            (F::Mxfp4 | F::Nvfp4, A::Bf16) if op.m <= FEW => accepts(op, gpu, stored(op)),
-            (F::Mxfp4 | F::Nvfp4, A::Bf16) => {
-                Err(Unsupported(format!("multiplies {} with bf16 for at most {FEW} rows", op.weights)))
-            }
-            (weights, activations) => Err(Unsupported(format!("does not multiply {weights} with {activations}"))),
-        }
+        sm80(op).and_then(|()| accepts(op, gpu, stored(op)))
     }
     fn units(op: &Gemm) -> Vec<Unit> {
-        units(op, stored(op), FROM_SM80)
+        if sm80(op).is_ok() { units(op, stored(op), FROM_SM80) } else { Vec::new() }
     }
     fn ready(op: &Gemm, weights: &[Buffer], modules: &[Arc<Module>], gpu: &Gpu) -> Result<Ready, Fault> {
         Ready::new(op, stored(op), weights, modules, gpu)
@@ -211,15 +224,10 @@ impl CudaOp<Gemm> for Sm120a {
     const NAME: &'static str = "mma-sm120a";
 
     fn accepts(op: &Gemm, gpu: &Properties) -> Result<(), Unsupported> {
-        match (op.weights, op.activations) {
-            (Format::Mxfp4, Activations::Mxfp4) | (Format::Nvfp4, Activations::Nvfp4) => accepts(op, gpu, Stored::Fp4),
-            (weights, activations) => Err(Unsupported(format!(
-                "multiplies mxfp4 with mxfp4 and nvfp4 with nvfp4, not {weights} with {activations}"
-            ))),
-        }
+        sm120a(op).and_then(|()| accepts(op, gpu, Stored::Fp4))
     }
     fn units(op: &Gemm) -> Vec<Unit> {
-        units(op, Stored::Fp4, SM12XA)
+        if sm120a(op).is_ok() { units(op, Stored::Fp4, SM12XA) } else { Vec::new() }
     }
     fn ready(op: &Gemm, weights: &[Buffer], modules: &[Arc<Module>], gpu: &Gpu) -> Result<Ready, Fault> {
         Ready::new(op, Stored::Fp4, weights, modules, gpu)

@@ -73,7 +73,13 @@ pub(super) struct Packed {
 
 impl Packed {
     /// Packs `weights`, canonical, by the functions of [`packing`].
-    pub(super) fn new(op: &Gemm, geometry: Geometry, weights: &[Buffer], module: &std::sync::Arc<Module>, gpu: &Gpu) -> Result<Self, Fault> {
+    pub(super) fn new(
+        op: &Gemm,
+        geometry: Geometry,
+        weights: &[Buffer],
+        module: &std::sync::Arc<Module>,
+        gpu: &Gpu,
+    ) -> Result<Self, Fault> {
         canonical::shapes(op, weights)?;
         let bias = if op.bias { weights.last().map(|bias| gpu.copy(bias)).transpose()? } else { None };
         let tiles = op.n.div_ceil(OUTPUTS) * (geometry.padded(op.k) / geometry.k_tile);
@@ -159,7 +165,13 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Room for them. `module` is [`rounding`]'s.
-    pub(super) fn new(op: &Gemm, geometry: Geometry, stored: Stored, module: &std::sync::Arc<Module>, gpu: &Gpu) -> Result<Self, Fault> {
+    pub(super) fn new(
+        op: &Gemm,
+        geometry: Geometry,
+        stored: Stored,
+        module: &std::sync::Arc<Module>,
+        gpu: &Gpu,
+    ) -> Result<Self, Fault> {
         let columns = op.m.next_multiple_of(if op.m > FEW { 128 } else { FEW });
         let (padded, blocks) = (geometry.padded(op.k), geometry.padded(op.k) / geometry.block);
         let alloc = |of, len| gpu.alloc(of, len, Placement::Fast);

@@ -44,7 +44,11 @@ impl<const WARPS: usize> CudaOp<Peak> for Warps<WARPS> {
     const NAME: &'static str = if WARPS == 8 { "mma-8-warps" } else { "mma-16-warps" };
 
     fn accepts(op: &Peak, _: &Properties) -> Result<(), Unsupported> {
-        if op.form == Form::Tiles { Ok(()) } else { Err(Unsupported::because("multiplies tiles, and the op asks for vectors")) }
+        if op.form == Form::Tiles {
+            Ok(())
+        } else {
+            Err(Unsupported::because("multiplies tiles, and the op asks for vectors"))
+        }
     }
     fn units(op: &Peak) -> Vec<Unit> {
         let (number, archs) = kind(op.of);
@@ -78,7 +82,10 @@ impl CudaOp<Peak> for Wgmma {
         }
     }
     fn units(op: &Peak) -> Vec<Unit> {
-        vec![Unit::plain(&SOURCE_SM90A, SM90A, &["burn_wgmma"]).with("TYPE", if op.of == Arithmetic::Fp8 { 3 } else { 1 })]
+        vec![
+            Unit::plain(&SOURCE_SM90A, SM90A, &["burn_wgmma"])
+                .with("TYPE", if op.of == Arithmetic::Fp8 { 3 } else { 1 }),
+        ]
     }
     fn ready(_: &Peak, weights: &[Buffer], modules: &[Arc<Module>], _: &Gpu) -> Result<Function, Fault> {
         no_weights(Peak::NAME, weights)?;

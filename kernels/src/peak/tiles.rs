@@ -55,7 +55,9 @@ fn encode(of: Arithmetic, values: &[f32], bytes: &mut Vec<u8>) {
         Arithmetic::Int8 => bytes.extend(values.iter().map(|x| (*x as i8).cast_unsigned())),
         Arithmetic::Fp8 => bytes.extend(values.iter().map(|x| e4m3::encode(*x))),
         Arithmetic::Mxfp4 | Arithmetic::Nvfp4 => {
-            bytes.extend(values.as_chunks::<2>().0.iter().map(|[low, high]| e2m1::encode(*low) | e2m1::encode(*high) << 4));
+            bytes.extend(
+                values.as_chunks::<2>().0.iter().map(|[low, high]| e2m1::encode(*low) | e2m1::encode(*high) << 4),
+            );
         }
     }
 }
@@ -125,7 +127,11 @@ pub(super) fn example(op: &Peak, seed: u64) -> Example {
         .map(|row| {
             let [one, two] = if of == Arithmetic::Mxfp4 { [127, 128] } else { [0x38, 0x40] };
             let pick = |i: usize| if !op.sparse && random(6, 2 * row + i) & 1 == 1 { two } else { one };
-            if of == Arithmetic::Mxfp4 { u32::from_le_bytes([pick(0), pick(0), 0, 0]) } else { u32::from_le_bytes([pick(0), pick(1), pick(0), pick(1)]) }
+            if of == Arithmetic::Mxfp4 {
+                u32::from_le_bytes([pick(0), pick(0), 0, 0])
+            } else {
+                u32::from_le_bytes([pick(0), pick(1), pick(0), pick(1)])
+            }
         })
         .collect();
     let start = (0..SUMS).map(|at| (random(3, at) % 128) as i32 | 1);
@@ -135,7 +141,12 @@ pub(super) fn example(op: &Peak, seed: u64) -> Example {
     } else {
         (start.map(|x| x as f32).collect::<Vec<_>>().into(), vec![0f32; all].into())
     };
-    Example { weights: Vec::new(), inputs: vec![a.into(), b.into(), scales.into(), start], outputs: vec![sums], live: op.live() }
+    Example {
+        weights: Vec::new(),
+        inputs: vec![a.into(), b.into(), scales.into(), start],
+        outputs: vec![sums],
+        live: op.live(),
+    }
 }
 
 /// start + iterations · A·B, exact.
@@ -148,7 +159,8 @@ pub(super) fn expected(op: &Peak, example: &Example, indices: &[Index]) -> Vec<E
         let (row, column) = (at / COLUMNS, at % COLUMNS);
         for i in 0..stored(op.of) {
             let left = decode(op.of, &a[row * a_row..], i) * scale(op.of, scales[row], i);
-            *step += left * decode(op.of, &b[column * b_row..], partner(op, i)) * scale(op.of, scales[ROWS + column], i);
+            *step +=
+                left * decode(op.of, &b[column * b_row..], partner(op, i)) * scale(op.of, scales[ROWS + column], i);
         }
     }
     let value = |index: &Index| {
