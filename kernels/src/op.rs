@@ -100,6 +100,12 @@ pub enum Arithmetic {
     Bf16,
     /// int8 products summed in int32.
     Int8,
+    /// E4M3 products summed in f32, where they are multiplied as they are.
+    Fp8,
+    /// Products of MXFP4 blocks, codes and scales, summed in f32.
+    Mxfp4,
+    /// The same of NVFP4.
+    Nvfp4,
 }
 
 impl Arithmetic {
@@ -109,6 +115,9 @@ impl Arithmetic {
             Arithmetic::F32 => "f32",
             Arithmetic::Bf16 => "bf16",
             Arithmetic::Int8 => "int8",
+            Arithmetic::Fp8 => "fp8",
+            Arithmetic::Mxfp4 => "mxfp4",
+            Arithmetic::Nvfp4 => "nvfp4",
         }
     }
 }
@@ -119,6 +128,10 @@ pub trait Op: Clone + Debug + Send + Sync + 'static {
     const NAME: &'static str;
     /// Every implementation, fastest first.
     fn implementations() -> &'static [&'static dyn Implementation<Self>];
+    /// The same as it is run on `device`: long enough there, in the form that its units take. Ids do not tell them apart.
+    fn on(self, _device: &dyn Device) -> Self {
+        self
+    }
     /// Checks the shape. Errors: the inequality that does not hold, and the mend.
     fn validate(&self) -> Result<(), Invalid>;
     /// The axes that name this shape.

@@ -63,7 +63,7 @@ impl<O: Op> Micro<O> {
             let first = axis::list(axis.name, axis.default)?.swap_remove(0);
             full.insert(axis.name.to_owned(), first);
         }
-        let op = (self.parse)(&full, device.threads())?;
+        let op = (self.parse)(&full, device.threads())?.on(device);
         op.validate().map_err(|e| BadRequest(e.to_string()))?;
         Ok(op)
     }

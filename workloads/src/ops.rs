@@ -1,5 +1,6 @@
 //! The rows: every op of the engine as a workload, one line of axes each.
 
+mod peak;
 mod softcap;
 
 use crate::axis::{Axis, BadRequest, count, name, size};
@@ -11,7 +12,6 @@ use spark_kernels::embed::Embed;
 use spark_kernels::format::Format;
 use spark_kernels::gemm::{Activations, Gemm};
 use spark_kernels::moe::{Experts, Route, Routing};
-use spark_kernels::peak::Peak;
 use spark_kernels::read::Read;
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::{Rope, Scaling};
@@ -20,7 +20,7 @@ use spark_kernels::swiglu::{Gate, SwiGlu};
 use spark_kernels::triad::Triad;
 use spark_kernels::working_set::WorkingSet;
 use spark_kernels::write::Write;
-use spark_kernels::{Arithmetic, Placement};
+use spark_kernels::Placement;
 use spark_results::Axes;
 
 const fn axis(name: &'static str, about: &'static str, default: &'static str) -> Axis {
@@ -58,30 +58,6 @@ fn pages(axes: &Axes) -> Result<Placement, BadRequest> {
         other => Err(BadRequest(format!("pages is '{other}'; it is huge or small"))),
     }
 }
-
-/// `peak`.
-pub static PEAK: Micro<Peak> = Micro {
-    about: "the most operations a second that registers alone allow: the roof of compute",
-    axes: &[axis("type", "f32, bf16 or int8", "f32,bf16,int8"), axis("threads", "workers; 0 for all", "0")],
-    parse: |axes, threads| {
-        let of = match name(axes, "type")?.as_str() {
-            "f32" => Arithmetic::F32,
-            "bf16" => Arithmetic::Bf16,
-            "int8" => Arithmetic::Int8,
-            other => return Err(BadRequest(format!("type is '{other}'; on a cpu it is f32, bf16 or int8"))),
-        };
-        match count(axes, "threads")? {
-            0 => Ok(Peak::new(of, threads)),
-            asked if asked == threads => Ok(Peak::new(of, threads)),
-            asked if asked <= threads => Ok(Peak::on_some(of, asked)),
-            asked => Err(BadRequest(format!("threads is {asked}; the device has {threads}: raise --threads"))),
-        }
-    },
-    cold: Some(false),
-    roof: true,
-    instruction: Some(Peak::per_instruction),
-    items: None,
-};
 
 /// `read`.
 pub static READ: Micro<Read> = Micro {
@@ -323,6 +299,7 @@ pub static ROUTE: Micro<Route> = Micro {
     items: None,
 };
 
+pub use peak::PEAK;
 pub use softcap::SOFTCAP;
 
 const ROUTING: &str = "which experts: router (here dealt out evenly), or drawn: uniform or zipf";

@@ -8,6 +8,7 @@ mod naive_cuda;
 mod nasty;
 mod reference;
 mod scalar;
+mod split_cuda;
 mod stored;
 
 #[cfg(target_arch = "x86_64")]
@@ -133,6 +134,7 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[
     #[cfg(target_arch = "aarch64")]
     &neon::Neon,
     &scalar::Scalar,
+    &split_cuda::SPLIT,
     &naive_cuda::NAIVE,
 ];
 

@@ -32,6 +32,16 @@ fn shared(op: &Attention) -> usize {
     (2 * op.head_dim + THREADS) * size_of::<f32>()
 }
 
+/// What is compiled: `append` serves every implementation.
+pub(super) fn unit(op: &Attention) -> Unit {
+    let kv = match op.kv {
+        KvType::F32 => 0,
+        KvType::Bf16 => 1,
+        KvType::Int8 => 2,
+    };
+    Unit::plain(&SOURCE, FROM_SM80, &["append", "attend"]).with("KV", kv)
+}
+
 impl CudaOp<Attention> for Naive {
     type Ready = Ready;
     const NAME: &'static str = "naive";
@@ -48,12 +58,7 @@ impl CudaOp<Attention> for Naive {
         Ok(())
     }
     fn units(op: &Attention) -> Vec<Unit> {
-        let kv = match op.kv {
-            KvType::F32 => 0,
-            KvType::Bf16 => 1,
-            KvType::Int8 => 2,
-        };
-        vec![Unit::plain(&SOURCE, FROM_SM80, &["append", "attend"]).with("KV", kv)]
+        vec![unit(op)]
     }
     fn ready(op: &Attention, weights: &[Buffer], modules: &[Arc<Module>], gpu: &Gpu) -> Result<Ready, Fault> {
         sinks_of(op, weights)?;

@@ -19,6 +19,10 @@ pub(crate) trait CpuOp: Op {
     fn threads(&self) -> usize {
         1
     }
+    /// Whether a CPU does it at all. Errors: the reason.
+    fn on_a_cpu(&self) -> Result<(), Unsupported> {
+        Ok(())
+    }
     /// Makes it, for this pool.
     fn ready(&self, weights: &[Buffer], pool: &Pool) -> Result<Self::Ready, Fault>;
     /// Bytes of weights that it holds.
@@ -99,6 +103,7 @@ impl<O: CpuOp> Implementation<O> for Variant<O> {
         let threads = Cpu::of(device)?.pool().threads();
         self.entry.here()?;
         op.validate().map_err(|invalid| Unsupported(invalid.0))?;
+        op.on_a_cpu()?;
         (self.accepts)(op)?;
         if op.threads() > threads {
             let asked = op.threads();

@@ -37,6 +37,8 @@ pub const FROM_SM80: &[Arch] = &[
 /// Those with FP8 in `mma.sync`: Ada and later.
 pub const FROM_SM89: &[Arch] =
     &[plain(8, 9), plain(9, 0), plain(10, 0), plain(10, 3), plain(11, 0), plain(12, 0), plain(12, 1)];
+/// Those whose own instruction that is: elsewhere (seen in the SASS of sm_90) it becomes conversions and f16 products.
+pub const MMA_FP8: &[Arch] = &[plain(8, 9), plain(12, 0), plain(12, 1)];
 /// Hopper with wgmma and TMA.
 pub const SM90A: &[Arch] = &[specific(9, 0)];
 /// Consumer Blackwell and Spark, with block-scaled FP4 in `mma.sync`.

@@ -285,6 +285,7 @@ impl Device for Gpu {
         self.0.properties.l2_bytes
     }
     fn core_clocks(&self) -> Vec<f64> {
-        Vec::new()
+        // A clock that cannot be read is absent.
+        super::clock::now(self).unwrap_or_default()
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod arch;
 pub mod cache;
+pub mod clock;
 pub mod context;
 pub mod driver;
 mod events;

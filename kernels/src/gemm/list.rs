@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::grouped::x86;
-use super::{Gemm, naive_cuda, scalar};
+use super::{Gemm, mma_cuda, naive_cuda, scalar};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni};
 #[cfg(target_arch = "aarch64")]
@@ -18,6 +18,8 @@ static BF16_FIRST: &[&dyn Implementation<Gemm>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &mma_cuda::SM120A,
+    &mma_cuda::SM80,
     &naive_cuda::NAIVE,
 ];
 
@@ -29,6 +31,8 @@ static F32_FIRST: &[&dyn Implementation<Gemm>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &mma_cuda::SM120A,
+    &mma_cuda::SM80,
     &naive_cuda::NAIVE,
 ];
 
@@ -100,7 +104,9 @@ pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] 
         &neon::dotprod::NeonDotprod,
         &neon::Neon,
         &scalar::Scalar,
-        &naive_cuda::NAIVE,
+        &mma_cuda::SM120A,
+    &mma_cuda::SM80,
+    &naive_cuda::NAIVE,
     ];
     ARM
 }

@@ -49,6 +49,7 @@ mod lanes256;
 #[cfg(target_arch = "x86_64")]
 mod lanes512;
 mod list;
+mod mma_cuda;
 mod naive_cuda;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -58,6 +59,7 @@ mod packed;
 mod quantise512;
 mod reference;
 mod scalar;
+mod tiles_cuda;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiled;
 #[cfg(target_arch = "x86_64")]

@@ -9,6 +9,7 @@ DEVICE u32 ld_nc_u32(const void* at) { return spark::load<u32>(at); }
 DEVICE u16 ld_nc_u16(const void* at) { return spark::load<u16>(at); }
 DEVICE u8 ld_nc_u8(const void* at) { return spark::load<u8>(at); }
 DEVICE uint4 ld_cg_v4(const void* at) { return spark::load<uint4>(at); }
+DEVICE uint4 ld_ca_v4(const void* at) { return spark::load<uint4>(at); }
 DEVICE void st_cs_v4(void* at, uint4 x) { spark::store(at, x); }
 DEVICE u32 ld_cv_u32(const void* at) { return *(const volatile u32*)at; }
 DEVICE u64 ld_cv_u64(const void* at) { return *(const volatile u64*)at; }
@@ -45,6 +46,14 @@ DEVICE u8 ld_nc_u8(const void* at) { return __ldg((const u8*)at); }
 DEVICE uint4 ld_cg_v4(const void* at) {
     uint4 x;
     asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+                 : "l"(__cvta_generic_to_global(at)));
+    return x;
+}
+// Through L1 too, and again however often a loop comes to the same place.
+DEVICE uint4 ld_ca_v4(const void* at) {
+    uint4 x;
+    asm volatile("ld.global.ca.v4.u32 {%0, %1, %2, %3}, [%4];"
                  : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
                  : "l"(__cvta_generic_to_global(at)));
     return x;
