@@ -5,6 +5,7 @@ mod softcap;
 
 use crate::axis::{Axis, BadRequest, count, name, size};
 use crate::micro::{Items, Micro};
+use spark_kernels::Placement;
 use spark_kernels::attention::{Attention, KvType};
 use spark_kernels::chase::Chase;
 use spark_kernels::copy::Copy;
@@ -20,7 +21,6 @@ use spark_kernels::swiglu::{Gate, SwiGlu};
 use spark_kernels::triad::Triad;
 use spark_kernels::working_set::WorkingSet;
 use spark_kernels::write::Write;
-use spark_kernels::Placement;
 use spark_results::Axes;
 
 const fn axis(name: &'static str, about: &'static str, default: &'static str) -> Axis {

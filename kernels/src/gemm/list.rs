@@ -105,8 +105,8 @@ pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] 
         &neon::Neon,
         &scalar::Scalar,
         &mma_cuda::SM120A,
-    &mma_cuda::SM80,
-    &naive_cuda::NAIVE,
+        &mma_cuda::SM80,
+        &naive_cuda::NAIVE,
     ];
     ARM
 }

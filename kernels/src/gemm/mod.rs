@@ -59,9 +59,9 @@ mod packed;
 mod quantise512;
 mod reference;
 mod scalar;
-mod tiles_cuda;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiled;
+mod tiles_cuda;
 #[cfg(target_arch = "x86_64")]
 mod words512;
 

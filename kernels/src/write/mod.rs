@@ -23,7 +23,8 @@ use crate::cpu::split::Split;
 use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::{WorkingSet, noise};
 use crate::{
-    Arithmetic, AxisValue, Buffer, Device, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
+    Arithmetic, AxisValue, Buffer, Device, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op,
+    Shape, Type,
 };
 
 /// Fills the whole set.

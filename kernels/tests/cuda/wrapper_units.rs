@@ -15,6 +15,8 @@ pub(crate) fn units() -> Vec<Unit> {
         of(1, SM12XA, &["nvfp4", "mxfp4", "mxfp8"]),
     ];
     let tiles: &[&str] = &["bf16", "bf16_registers", "e4m3", "e4m3_registers"];
-    units.extend([8, 16, 32, 64, 128, 256].map(|n| Unit::plain(&SOURCE, SM90A, tiles).with("WHAT", 2).with("COLUMNS", n)));
+    units.extend(
+        [8, 16, 32, 64, 128, 256].map(|n| Unit::plain(&SOURCE, SM90A, tiles).with("WHAT", 2).with("COLUMNS", n)),
+    );
     units
 }

@@ -49,10 +49,10 @@ impl Operation {
                 // SAFETY: the arguments were copied by the sizes that the function gives.
                 unsafe { launch::run(function, *grid, *block, *shared_bytes, &pointers) };
             }
-            // SAFETY: `check` found the device's ends within its memory; the host's are the caller's word, as with a driver.
-            Operation::Copy { to, from, bytes, .. } => unsafe {
-                std::ptr::copy(*from as *const u8, *to as *mut u8, *bytes);
-            },
+            Operation::Copy { to, from, bytes, .. } => {
+                // SAFETY: `check` found the device's ends within its memory; the host's are the caller's word, as with a driver.
+                unsafe { std::ptr::copy(*from as *const u8, *to as *mut u8, *bytes) };
+            }
             Operation::Fill { at, pattern, width, count } => {
                 // SAFETY: `check` found these bytes within the device's memory.
                 let bytes = unsafe { std::slice::from_raw_parts_mut(*at as *mut u8, width * count) };

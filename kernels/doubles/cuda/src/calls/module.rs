@@ -181,13 +181,16 @@ pub unsafe extern "C" fn cuTensorMapEncodeTiled(
     if rank != 2 || interleave != 0 || fill != 0 {
         return code::INVALID_VALUE;
     }
-    // SAFETY: the header's contract: as many numbers as dimensions, and one pitch less.
-    let (size, window, steps) =
-        unsafe { (size.cast::<[u64; 2]>().read(), window.cast::<[u32; 2]>().read(), steps.cast::<[u32; 2]>().read()) };
+    // SAFETY: the header's contract: as many numbers as dimensions.
+    let size = unsafe { size.cast::<[u64; 2]>().read() };
+    // SAFETY: as above.
+    let window = unsafe { window.cast::<[u32; 2]>().read() };
+    // SAFETY: as above.
+    let steps = unsafe { steps.cast::<[u32; 2]>().read() };
     if steps != [1, 1] {
         return code::INVALID_VALUE;
     }
-    // SAFETY: as above.
+    // SAFETY: the header's contract: one pitch less than dimensions.
     let pitch = unsafe { pitches.read() };
     match (Asked { of, base: base as u64, size, pitch, window, swizzle }).encode() {
         // SAFETY: the header's contract: 128 bytes, aligned to 64.

@@ -192,7 +192,9 @@ pub unsafe extern "C" fn cuEventQuery(event: *const Event) -> Code {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuEventElapsedTime(ms: *mut f32, start: *const Event, end: *const Event) -> Code {
     // SAFETY: the header's contract: null or an event.
-    let (Some(start), Some(end)) = (unsafe { (start.as_ref(), end.as_ref()) }) else { return code::INVALID_HANDLE };
+    let Some(start) = (unsafe { start.as_ref() }) else { return code::INVALID_HANDLE };
+    // SAFETY: as above.
+    let Some(end) = (unsafe { end.as_ref() }) else { return code::INVALID_HANDLE };
     if !start.times || !end.times {
         return code::INVALID_HANDLE;
     }
