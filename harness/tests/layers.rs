@@ -9,7 +9,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("spark-results", &[]),
     // Doubles are loaded by tests alone.
     ("spark-kernels", &["spark-cuda-double", "spark-nvrtc-double"]),
-    ("spark-workloads", &["spark-kernels", "spark-results"]),
+    ("spark-workloads", &["spark-kernels", "spark-results", "spark-cuda-double", "spark-nvrtc-double"]),
     ("spark-reports", &["spark-results"]),
     ("spark-gate", &["spark-results"]),
     (
