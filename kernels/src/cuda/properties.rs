@@ -22,8 +22,8 @@ pub struct Properties {
     pub integrated: bool,
     /// Bytes of shared memory that a block may ask for.
     pub shared_bytes: u32,
-    /// Highest SM clock, in kHz.
-    pub clock_khz: u32,
+    /// Highest SM clock, in kHz; `None` where the driver does not tell.
+    pub clock_khz: Option<u32>,
     /// Threads a block at most.
     pub threads: u32,
     /// Whether only one process may use it, or none: 0 default, 2 prohibited, 3 exclusive to a process.
@@ -62,9 +62,9 @@ impl Properties {
             memory_bytes: memory as u64,
             integrated: attribute(A::CU_DEVICE_ATTRIBUTE_INTEGRATED)? == 1,
             shared_bytes: attribute(A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
-            clock_khz: attribute(A::CU_DEVICE_ATTRIBUTE_CLOCK_RATE)?,
+            clock_khz: attribute(A::CU_DEVICE_ATTRIBUTE_CLOCK_RATE).ok().filter(|khz| *khz > 0),
             threads: attribute(A::CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK)?,
-            compute_mode: attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_MODE)?,
+            compute_mode: attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_MODE).unwrap_or(0),
             pci: match pci {
                 [Ok(domain), Ok(bus), Ok(slot)] => Some(format!("{domain:08X}:{bus:02X}:{slot:02X}.0")),
                 _ => None,
