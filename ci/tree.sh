@@ -43,6 +43,22 @@ while IFS= read -r file; do
     fi
 done < <(git ls-files '*.rs')
 
+while IFS= read -r file; do
+    [ -f "$file" ] || continue
+    if [ "$(wc -l <"$file")" -gt 400 ]; then
+        echo "$file: a file holds one idea, split it below 400 lines" >&2
+        failed=1
+    fi
+    if ! head -n 1 "$file" | grep -qE '^// .'; then
+        echo "$file:1: the first line is not a // sentence that says what the file is" >&2
+        failed=1
+    fi
+    if git grep -nE '#include *<' -- "$file"; then
+        echo "$file: it includes only our own .cuh: NVRTC has no other headers" >&2
+        failed=1
+    fi
+done < <(git ls-files '*.cu' '*.cuh' 'kernels/doubles/*.h')
+
 while IFS= read -r script; do
     bash -n "$script" || failed=1
 done < <(git ls-files 'ci/*.sh' ci/no-cc .ci/run)

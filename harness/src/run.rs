@@ -27,6 +27,8 @@ pub enum End {
     Budget,
     /// Memory was about to run out.
     Memory,
+    /// A device was lost to an error, and tasks on it are left.
+    Lost,
 }
 
 impl End {
@@ -34,6 +36,7 @@ impl End {
         match self {
             End::Complete => None,
             End::Interrupted => Some("interrupted".into()),
+            End::Lost => Some("a device was lost to an error of the task before".into()),
             End::Budget => Some("the time asked for with --budget was up".into()),
             End::Memory => Some("memory was about to run out".into()),
         }
@@ -54,6 +57,7 @@ pub fn each(
     let began = Instant::now();
     let open: Vec<&Task> = tasks.iter().filter(|t| !done.iter().any(|r| r.id == t.id)).collect();
     let estimates: Vec<Duration> = open.iter().map(|t| t.estimate(&session.policy)).collect();
+    let mut left = false;
     let (mut guessed, mut taken) = (Duration::ZERO, Duration::ZERO);
     for (index, task) in open.iter().enumerate() {
         if stop() {
@@ -67,7 +71,12 @@ pub fn each(
         let pace = if guessed.is_zero() { 1.0 } else { taken.as_secs_f64() / guessed.as_secs_f64() };
         progress.begin(tasks.len() - open.len() + index, tasks.len(), task, ahead.mul_f64(pace.clamp(0.2, 10.0)));
         let started = Instant::now();
-        let record = match task.declined(session.available()) {
+        if session.devices.get(&task.id.device).is_some_and(|device| device.lost().is_some()) {
+            // A GPU's error that its context does not survive is this process's alone: the task is left to a fresh one.
+            left = true;
+            continue;
+        }
+        let record = match task.declined(session.available(&task.id.device)) {
             Some(decline) => declined(session, task, decline),
             None => match task::record(session, &task.id, stop) {
                 Some(record) => record,
@@ -79,7 +88,7 @@ pub fn each(
         guessed += estimates[index];
         taken += started.elapsed();
     }
-    Ok(End::Complete)
+    Ok(if left { End::Lost } else { End::Complete })
 }
 
 fn declined(session: &Session, task: &Task, decline: spark_workloads::Decline) -> Record {

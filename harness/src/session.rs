@@ -139,9 +139,9 @@ impl Session {
         self.idle.subtract(&mut energy);
         energy
     }
-    /// Bytes of memory that tasks may be planned with now.
-    pub fn available(&self) -> u64 {
-        self.headroom.beyond(available())
+    /// Bytes of memory that tasks on the device of that id may be planned with now.
+    pub fn available(&self, device: &str) -> u64 {
+        available_on(&self.devices, device, &self.headroom)
     }
     /// Nanoseconds since the run's start.
     pub fn now_ns(&self) -> u64 {
@@ -186,22 +186,26 @@ impl Session {
     }
     /// The roofs of `device`, with those that `needs` names prepared if they can be; `None` where they are left out.
     pub(crate) fn roofs(&mut self, device: &str, needs: Needs) -> Option<&mut Roofs> {
-        if self.roofless {
+        if self.roofless || self.simulated(device) {
             return None;
         }
         if !self.roofs.contains_key(device) {
             let roofs = Roofs::of(self.devices.get(device)?, self.manifest.settings.seed);
             self.roofs.insert(device.to_owned(), roofs);
         }
-        let usable = crate::plan::usable(self.available());
+        let usable = crate::plan::usable(self.available(device));
         let roofs = self.roofs.get_mut(device)?;
         self.manifest.absent.extend(roofs.prepare(needs, usable));
         Some(roofs)
     }
+    /// Whether the library of that device is a test double, which has no speed to tell.
+    fn simulated(&self, device: &str) -> bool {
+        self.manifest.devices.iter().any(|d| d.id == device && d.simulated)
+    }
     /// Runs the canary on every device and keeps what it says; where it cannot be run, the manifest says why.
     pub fn canary(&mut self) {
         let devices: Vec<_> = self.devices.iter().cloned().collect();
-        for device in devices {
+        for device in devices.iter().filter(|device| !self.simulated(device.id())).cloned().collect::<Vec<_>>() {
             match canary::run(&device, self.manifest.settings.seed, self.now_ns()) {
                 Ok(canary) => self.manifest.canaries.push(canary),
                 Err(why) => {
@@ -260,7 +264,14 @@ fn double(header: &Header) -> Option<DeviceInfo> {
     Some(DeviceInfo { id: DOUBLE.into(), name, unavailable: Some(why.into()), simulated: true })
 }
 
-/// Bytes of memory that could be had now.
+/// Bytes of memory that tasks on the device of that id could have now: its own, or where its memory is the host's, of that, less what is
+/// left to the system.
+pub fn available_on(devices: &Devices, device: &str, headroom: &Headroom) -> u64 {
+    let own = devices.get(device).filter(|device| !device.integrated()).and_then(|device| device.free_memory());
+    own.unwrap_or_else(|| headroom.beyond(available()))
+}
+
+/// Bytes of the machine's memory that could be had now.
 pub fn available() -> u64 {
     // Where nobody tells, nothing is declined for memory: the allocation itself then says no.
     let Ok(mut system) = sysinfo::System::new() else { return u64::MAX };

@@ -62,7 +62,7 @@ fn measured(
     // Prepared before the task's own operands: what is left of the memory is then known.
     let early = Needs { memory: workload.needs_memory_roof(id, &*device), compute: None };
     let _ = session.roofs(&id.device, early);
-    let usable = crate::plan::usable(session.available());
+    let usable = crate::plan::usable(session.available(&id.device));
     let footprint = workload.footprint(id, &*device)?;
     if footprint.bytes > usable {
         let size = spark_results::quantity::size;

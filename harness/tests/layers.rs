@@ -7,16 +7,27 @@ use cargo_metadata::{Metadata, MetadataCommand};
 /// Each package with what it may import from this workspace; normal, build and dev dependencies count alike.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("spark-results", &[]),
-    ("spark-kernels", &[]),
-    ("spark-workloads", &["spark-kernels", "spark-results"]),
+    // Doubles are loaded by tests alone.
+    ("spark-kernels", &["spark-cuda-double", "spark-nvrtc-double"]),
+    ("spark-workloads", &["spark-kernels", "spark-results", "spark-cuda-double", "spark-nvrtc-double"]),
     ("spark-reports", &["spark-results"]),
     ("spark-gate", &["spark-results"]),
     (
         "spark-bench",
-        // The double is loaded by its tests alone.
-        &["spark-results", "spark-kernels", "spark-workloads", "spark-reports", "spark-gate", "spark-nvml-double"],
+        &[
+            "spark-results",
+            "spark-kernels",
+            "spark-workloads",
+            "spark-reports",
+            "spark-gate",
+            "spark-nvml-double",
+            "spark-cuda-double",
+            "spark-nvrtc-double",
+        ],
     ),
     ("spark-nvml-double", &[]),
+    ("spark-cuda-double", &[]),
+    ("spark-nvrtc-double", &[]),
 ];
 
 /// An arrow from the package that imports to the package imported.

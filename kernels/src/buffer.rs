@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "a buffer's bytes are viewed as its elements")]
 
 use crate::cpu::pages::Pages;
+use crate::cuda::memory::Memory;
 use half::bf16;
 
 /// The element type of a buffer. Block formats (mxfp4, q8_0 …) are `U8`: their bytes mean something only to an op.
@@ -124,11 +125,34 @@ impl Host {
         // SAFETY: the types were just found equal, so this is the vector's own pointer, length and type.
         each_host!(self, v => unsafe { std::slice::from_raw_parts(v.as_ptr().cast(), v.len()) })
     }
+    /// `len` zeros of that type.
+    pub fn zeros(of: Type, len: usize) -> Self {
+        match of {
+            Type::F32 => Host::F32(vec![0.0; len]),
+            Type::Bf16 => Host::Bf16(vec![bf16::ZERO; len]),
+            Type::I8 => Host::I8(vec![0; len]),
+            Type::U8 => Host::U8(vec![0; len]),
+            Type::I32 => Host::I32(vec![0; len]),
+            Type::U32 => Host::U32(vec![0; len]),
+            Type::U64 => Host::U64(vec![0; len]),
+        }
+    }
+    /// The values as bytes that can be written, in this machine's byte order.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: any bytes are values of plain numbers, and `&mut self` makes the view unique.
+        each_host!(self, v => unsafe { std::slice::from_raw_parts_mut(v.as_mut_ptr().cast(), size_of_val(v.as_slice())) })
+    }
     /// The values as bytes, in this machine's byte order.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: any initialised vector of plain numbers may be read as bytes.
         each_host!(self, v => unsafe { std::slice::from_raw_parts(v.as_ptr().cast(), size_of_val(v.as_slice())) })
     }
+}
+
+/// The bytes of `values`, in this machine's byte order.
+pub fn bytes_of<T: Element>(values: &[T]) -> &[u8] {
+    // SAFETY: any initialised slice of plain numbers may be read as bytes.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
 }
 
 /// What kind of memory a buffer asks for.
@@ -146,14 +170,26 @@ pub enum Placement {
 pub struct Buffer {
     of: Type,
     len: usize,
-    pages: Pages,
+    home: Home,
+}
+
+/// Where the elements are.
+#[derive(Debug)]
+enum Home {
+    Host(Pages),
+    Cuda(Memory),
 }
 
 impl Buffer {
     /// Zeroed memory on the host. Errors: the operating system has none left.
     pub fn host(of: Type, len: usize, placement: Placement) -> Result<Self, crate::Fault> {
         let bytes = len.checked_mul(of.size()).ok_or(crate::Fault::OutOfMemory { bytes: u64::MAX })?;
-        Ok(Self { of, len, pages: Pages::zeroed(bytes, placement)? })
+        Ok(Self { of, len, home: Home::Host(Pages::zeroed(bytes, placement)?) })
+    }
+    /// `len` elements that a GPU holds in `memory`. Panics if they are more than it has room for.
+    pub(crate) fn on_gpu(of: Type, len: usize, memory: Memory) -> Self {
+        assert!(len * of.size() <= memory.bytes(), "{len} × {of:?} <= {} bytes of memory", memory.bytes());
+        Self { of, len, home: Home::Cuda(memory) }
     }
     /// The element type.
     pub fn of(&self) -> Type {
@@ -171,33 +207,71 @@ impl Buffer {
     pub fn bytes(&self) -> usize {
         self.len * self.of.size()
     }
-    /// The pages behind it, and which kind they really are.
-    pub fn pages(&self) -> &Pages {
-        &self.pages
+    /// The pages behind it, and which kind they really are; `None` where a GPU holds it.
+    pub fn pages(&self) -> Option<&Pages> {
+        match &self.home {
+            Home::Host(pages) => Some(pages),
+            Home::Cuda(_) => None,
+        }
     }
-    /// The elements as a slice of `T`. Panics if the type is another: a programmer's mistake.
+    /// The GPU's memory behind it; `None` where the host holds it.
+    pub fn gpu(&self) -> Option<&Memory> {
+        match &self.home {
+            Home::Host(_) => None,
+            Home::Cuda(memory) => Some(memory),
+        }
+    }
+    pub(crate) fn gpu_mut(&mut self) -> Option<&mut Memory> {
+        match &mut self.home {
+            Home::Host(_) => None,
+            Home::Cuda(memory) => Some(memory),
+        }
+    }
+    /// The elements as a slice of `T`. Panics if the type is another, or if a GPU holds them: a programmer's mistake.
     pub fn slice<T: Element>(&self) -> &[T] {
         self.demand(T::TYPE);
         // SAFETY: the pages hold `len` initialised elements of `T`, aligned to 64 bytes, and are borrowed with self.
-        unsafe { std::slice::from_raw_parts(self.pages.as_ptr().cast(), self.len) }
+        unsafe { std::slice::from_raw_parts(self.on_host().as_ptr().cast(), self.len) }
     }
-    /// The elements as a mutable slice of `T`. Panics if the type is another.
+    /// The elements as a mutable slice of `T`. Panics if the type is another, or if a GPU holds them.
     pub fn slice_mut<T: Element>(&mut self) -> &mut [T] {
         self.demand(T::TYPE);
+        let len = self.len;
         // SAFETY: as in `slice`, and `&mut self` makes the view unique.
-        unsafe { std::slice::from_raw_parts_mut(self.pages.as_mut_ptr().cast(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.on_host_mut().as_mut_ptr().cast(), len) }
     }
-    /// Copies `host` in. Panics if type or length differ.
+    fn on_host(&self) -> &Pages {
+        match &self.home {
+            Home::Host(pages) => pages,
+            Home::Cuda(_) => panic!("a GPU holds this buffer: download it"),
+        }
+    }
+    fn on_host_mut(&mut self) -> &mut Pages {
+        match &mut self.home {
+            Home::Host(pages) => pages,
+            Home::Cuda(_) => panic!("a GPU holds this buffer: write it through its device"),
+        }
+    }
+    /// The elements as bytes, in this machine's byte order. Panics if a GPU holds them.
+    pub fn host_bytes(&self) -> &[u8] {
+        // SAFETY: the pages hold so many initialised bytes, and are borrowed with self.
+        unsafe { std::slice::from_raw_parts(self.on_host().as_ptr(), self.bytes()) }
+    }
+    /// Copies `host` in. Panics if type or length differ, or if a GPU holds it.
     pub fn fill(&mut self, host: &Host) {
         assert!(
             host.of() == self.of && host.len() == self.len,
             "a buffer is filled from values of its own type and length"
         );
+        self.bytes_mut().copy_from_slice(host.bytes());
+    }
+    /// The elements as bytes. Panics if a GPU holds them.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         let bytes = self.bytes();
         // SAFETY: the pages hold `bytes` bytes and `&mut self` makes the view unique.
-        unsafe { std::slice::from_raw_parts_mut(self.pages.as_mut_ptr(), bytes) }.copy_from_slice(host.bytes());
+        unsafe { std::slice::from_raw_parts_mut(self.on_host_mut().as_mut_ptr(), bytes) }
     }
-    /// Copies the elements out.
+    /// Copies the elements out. Panics if a GPU holds them.
     pub fn to_host(&self) -> Host {
         match self.of {
             Type::F32 => self.slice::<f32>().to_vec().into(),

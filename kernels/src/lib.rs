@@ -9,6 +9,7 @@ pub mod cuda;
 pub mod device;
 pub mod embed;
 pub mod format;
+pub mod gather;
 pub mod gemm;
 pub mod lines;
 pub mod math;

@@ -1,5 +1,6 @@
 //! Operations, their implementations, and the rule that nothing runs unchecked.
 
+use crate::cuda::source::Unit;
 use crate::{Backend, Buffer, Device, Host, Placement, Type};
 use std::fmt::{self, Debug};
 
@@ -99,6 +100,12 @@ pub enum Arithmetic {
     Bf16,
     /// int8 products summed in int32.
     Int8,
+    /// E4M3 products summed in f32, where they are multiplied as they are.
+    Fp8,
+    /// Products of MXFP4 blocks, codes and scales, summed in f32.
+    Mxfp4,
+    /// The same of NVFP4.
+    Nvfp4,
 }
 
 impl Arithmetic {
@@ -108,6 +115,9 @@ impl Arithmetic {
             Arithmetic::F32 => "f32",
             Arithmetic::Bf16 => "bf16",
             Arithmetic::Int8 => "int8",
+            Arithmetic::Fp8 => "fp8",
+            Arithmetic::Mxfp4 => "mxfp4",
+            Arithmetic::Nvfp4 => "nvfp4",
         }
     }
 }
@@ -118,6 +128,10 @@ pub trait Op: Clone + Debug + Send + Sync + 'static {
     const NAME: &'static str;
     /// Every implementation, fastest first.
     fn implementations() -> &'static [&'static dyn Implementation<Self>];
+    /// The same as it is run on `device`: long enough there, in the form that its units take. Ids do not tell them apart.
+    fn on(self, _device: &dyn Device) -> Self {
+        self
+    }
     /// Checks the shape. Errors: the inequality that does not hold, and the mend.
     fn validate(&self) -> Result<(), Invalid>;
     /// The axes that name this shape.
@@ -156,6 +170,10 @@ pub trait Implementation<O: Op>: Debug + Sync {
     fn backend(&self) -> Backend;
     /// Whether it can compute `op` on `device`; the reason is the value.
     fn supports(&self, op: &O, device: &dyn Device) -> Result<(), Unsupported>;
+    /// What NVRTC compiles for `op`, where it comes from a `.cu` file.
+    fn units(&self, _op: &O) -> Vec<Unit> {
+        Vec::new()
+    }
     /// Packs the weights (canonical layout, see the op) into what `run` reads, and allocates all that `run` needs.
     fn prepare(&self, op: &O, weights: &[Buffer], device: &dyn Device) -> Result<Box<dyn Prepared>, Fault>;
 }
@@ -219,6 +237,9 @@ pub enum Fault {
     /// The device refused or broke.
     #[error("{0}")]
     Device(String),
+    /// The device is of no use any more in this process, whatever it is asked for.
+    #[error("{0}")]
+    Lost(String),
 }
 
 impl From<Unsupported> for Fault {
@@ -230,7 +251,7 @@ impl From<Unsupported> for Fault {
 /// The first implementation in the list that can compute `op` on `device`. Errors: every name with its reason.
 pub fn best<O: Op>(op: &O, device: &dyn Device) -> Result<&'static dyn Implementation<O>, Unsupported> {
     let mut reasons = Vec::new();
-    for &candidate in O::implementations() {
+    for &candidate in O::implementations().iter().filter(|i| i.backend() == device.backend()) {
         match candidate.supports(op, device) {
             Ok(()) => return Ok(candidate),
             Err(reason) => reasons.push(format!("{}: {reason}", candidate.name())),

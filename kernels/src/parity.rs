@@ -55,6 +55,7 @@ pub fn check<O: Op>(
     seed: u64,
     at_most: usize,
 ) -> Result<Check, Fault> {
+    let op = &op.clone().on(device);
     implementation.supports(op, device)?;
     let example = op.example(seed);
     let upload =

@@ -1,11 +1,15 @@
 //! The memory a bandwidth roof moves: its size, who shares it, on which pages.
 
 use crate::cpu::pool::{Pool, Worker};
-use crate::{AxisValue, Invalid, Placement, Unsupported};
+use crate::cuda::Gpu;
+use crate::{AxisValue, Device, Invalid, Placement, Unsupported};
 use std::ops::Range;
 
 /// Bytes one run walks over at least, so that a run over a small set lasts far longer than the call of the pool (≈ 1 µs).
 pub(crate) const RUN: usize = 64 << 20;
+/// The same on a GPU, where 64 MiB are over after 14 µs and what stands around a launch would count. Its test double is a CPU.
+const GPU_RUN: usize = 1 << 30;
+const SIMULATED_RUN: usize = 1 << 20;
 /// Shares are cut at multiples of this many bytes.
 pub(crate) const GRAIN: usize = 4096;
 /// Bytes of a cache line, the unit of every size here.
@@ -26,6 +30,8 @@ pub struct WorkingSet {
     pub times: usize,
     /// Rounds of idling after each 4 KiB of a `read`, by which it moves less a second than it could; the other ops know no pause.
     pub pause: u32,
+    /// Bytes one run walks over at least.
+    run: usize,
 }
 
 impl WorkingSet {
@@ -34,7 +40,7 @@ impl WorkingSet {
 
     /// `bytes` an array, shared by `threads`, on huge pages where the system grants them.
     pub const fn new(bytes: usize, threads: usize) -> Self {
-        Self { bytes, threads, pages: Placement::Fast, cores: 0, times: 1, pause: 0 }
+        Self { bytes, threads, pages: Placement::Fast, cores: 0, times: 1, pause: 0, run: RUN }
     }
     /// The same on base pages.
     pub const fn on_small_pages(mut self) -> Self {
@@ -46,9 +52,20 @@ impl WorkingSet {
         self.cores = kind;
         self
     }
-    /// Times each array is walked in one run: enough to move 64 MiB.
+    /// The same, walked for as long as a run on `device` has to take.
+    pub(crate) fn on(mut self, device: &dyn Device) -> Self {
+        if let Ok(gpu) = Gpu::of(device) {
+            self.run = if gpu.simulated() { SIMULATED_RUN } else { GPU_RUN };
+        }
+        self
+    }
+    /// What one run of `read` walks over.
+    pub(crate) fn window(self) -> Self {
+        Self { bytes: self.bytes.min(self.run), ..self }
+    }
+    /// Times each array is walked in one run: enough to move 64 MiB, on a GPU 1 GiB.
     pub fn passes(&self) -> usize {
-        RUN.div_ceil(self.bytes.max(LINE)) * self.times
+        self.run.div_ceil(self.bytes.max(LINE)) * self.times
     }
     /// Bytes of one array moved in one run.
     pub(crate) fn moved(&self) -> u64 {

@@ -6,12 +6,17 @@ mod all;
 use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
 use spark_kernels::gemm::Activations;
-use spark_kernels::moe::{Experts, Route, Routing};
+use spark_kernels::moe::{Experts, Route, Routing, Touched};
 use spark_kernels::{Device, Example, Host, Index, Io, Live, Op, Prepared, Span, parity};
 
 #[test]
 fn route() {
     all::implementations_agree::<Route>();
+}
+
+#[test]
+fn touched() {
+    all::implementations_agree::<Touched>();
 }
 
 #[test]

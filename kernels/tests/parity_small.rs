@@ -6,6 +6,7 @@ use all::implementations_agree;
 use spark_kernels::cpu::Cpu;
 use spark_kernels::embed::Embed;
 use spark_kernels::format::Format;
+use spark_kernels::gather::Gather;
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::Rope;
 use spark_kernels::sample::{Method, Sample};
@@ -31,6 +32,12 @@ fn swiglu() {
 #[test]
 fn embed() {
     implementations_agree::<Embed>();
+}
+
+#[test]
+fn gather() {
+    implementations_agree::<Gather>();
+    assert!(Gather { rows: 1, sequences: 0, width: 1 }.validate().is_err());
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl<O: Op> Micro<O> {
             let first = axis::list(axis.name, axis.default)?.swap_remove(0);
             full.insert(axis.name.to_owned(), first);
         }
-        let op = (self.parse)(&full, device.threads())?;
+        let op = (self.parse)(&full, device.threads())?.on(device);
         op.validate().map_err(|e| BadRequest(e.to_string()))?;
         Ok(op)
     }
@@ -125,7 +125,10 @@ impl<O: Op> Workload for Micro<O> {
                 // Where nothing supports the op, the last in the list stands for it: its record will say why.
                 "" | "best" => match best(&op, device) {
                     Ok(implementation) => add(implementation.name()),
-                    Err(_) => O::implementations().last().into_iter().for_each(|i| add(i.name())),
+                    Err(_) => {
+                        let here = O::implementations().iter().rfind(|i| i.backend() == device.backend());
+                        here.or(O::implementations().first()).into_iter().for_each(|i| add(i.name()));
+                    }
                 },
                 glob => {
                     let glob = if glob == "all" { "*" } else { glob };
@@ -208,7 +211,7 @@ fn candidates<O: Op>(op: &O, name: &str, device: &dyn Device) -> Result<Vec<&'st
     best(op, device).map_err(|u| Decline::Skip(u.to_string()))?;
     let mut all: Vec<_> = O::implementations().iter().copied().filter(|i| i.supports(op, device).is_ok()).collect();
     if all.len() > 1 {
-        all.retain(|i| i.name() != "scalar");
+        all.retain(|i| !matches!(i.name(), "scalar" | "naive"));
     }
     Ok(all)
 }
@@ -249,7 +252,7 @@ fn fastest<O: Op>(
     set.prepared = tried[0].0.prepare(op, &weights, device)?;
     // State that the trials changed is brought back, so that the check compares one call with the reference.
     for (buffer, host) in set.outputs.iter_mut().zip(&example.outputs) {
-        buffer.fill(host);
+        device.write_bytes(buffer, 0, host.bytes())?;
     }
     Ok((set, tried.into_iter().map(|(i, ns)| (i.name(), ns)).collect()))
 }
@@ -354,7 +357,10 @@ impl<O: Op> Step for Alone<O> {
     }
     fn pages(&self) -> Option<(u64, Option<u64>)> {
         let operands = self.sets.iter().flat_map(|s| s.inputs.iter().chain(&s.outputs).chain(s.prepared.buffers()));
-        let used = spark_kernels::cpu::pages::usage(operands.map(Buffer::pages));
+        let mut pages = operands.filter_map(Buffer::pages).peekable();
+        // What a GPU holds stands on no pages of the host.
+        pages.peek()?;
+        let used = spark_kernels::cpu::pages::usage(pages);
         Some((used.bytes, used.huge))
     }
     fn facts(&self) -> BTreeMap<String, String> {

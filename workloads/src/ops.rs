@@ -1,19 +1,18 @@
 //! The rows: every op of the engine as a workload, one line of axes each.
 
 mod memory;
+mod peak;
 mod softcap;
 
 pub use memory::{CHASE, COPY, LINES, READ, TRIAD, WRITE};
 
 use crate::axis::{Axis, BadRequest, count, name, size};
 use crate::micro::Micro;
-use spark_kernels::Arithmetic;
 use spark_kernels::attention::{Attention, KvType};
 use spark_kernels::embed::Embed;
 use spark_kernels::format::Format;
 use spark_kernels::gemm::{Activations, Gemm};
 use spark_kernels::moe::{Experts, Route, Routing};
-use spark_kernels::peak::Peak;
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::{Rope, Scaling};
 use spark_kernels::sample::{Method, Sample};
@@ -31,30 +30,6 @@ where
 {
     name(axes, axis)?.parse().map_err(|e: T::Err| BadRequest(format!("{axis}: {e}")))
 }
-
-/// `peak`.
-pub static PEAK: Micro<Peak> = Micro {
-    about: "the most operations a second that registers alone allow: the roof of compute",
-    axes: &[axis("type", "f32, bf16 or int8", "f32,bf16,int8"), axis("threads", "workers; 0 for all", "0")],
-    parse: |axes, threads| {
-        let of = match name(axes, "type")?.as_str() {
-            "f32" => Arithmetic::F32,
-            "bf16" => Arithmetic::Bf16,
-            "int8" => Arithmetic::Int8,
-            other => return Err(BadRequest(format!("type is '{other}'; on a cpu it is f32, bf16 or int8"))),
-        };
-        match count(axes, "threads")? {
-            0 => Ok(Peak::new(of, threads)),
-            asked if asked == threads => Ok(Peak::new(of, threads)),
-            asked if asked <= threads => Ok(Peak::on_some(of, asked)),
-            asked => Err(BadRequest(format!("threads is {asked}; the device has {threads}: raise --threads"))),
-        }
-    },
-    cold: Some(false),
-    roof: true,
-    instruction: Some(Peak::per_instruction),
-    items: None,
-};
 
 /// The type of the KV cache on axis `kv`.
 pub(crate) fn kv_type(axes: &Axes) -> Result<KvType, BadRequest> {
@@ -241,6 +216,7 @@ pub static ROUTE: Micro<Route> = Micro {
     items: None,
 };
 
+pub use peak::PEAK;
 pub use softcap::SOFTCAP;
 
 const ROUTING: &str = "which experts: router (here dealt out evenly), or drawn: uniform or zipf";

@@ -62,7 +62,7 @@ impl From<Fault> for Decline {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Unsupported(_) | Fault::OutOfMemory { .. } => Decline::Skip(fault.to_string()),
-            Fault::Device(_) => Decline::Fail(fault.to_string()),
+            Fault::Device(_) | Fault::Lost(_) => Decline::Fail(fault.to_string()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Flags that several verbs share, and how a run is opened, done and closed with them.
 
-use super::{Verdict, stop, ui};
+use super::{Verdict, fresh, stop, ui};
 use crate::headroom::{Headroom, Watchdog};
 use crate::os::SysRoot;
 use crate::plan::Task;
@@ -158,6 +158,7 @@ pub(super) fn measured(
         bail!("nothing to run: no id matches; `spark-bench plan` shows the ids, and in a glob `*` matches everything");
     }
     stop::listen().context("Ctrl-C cannot be listened for")?;
+    fresh::die_with_whoever_started_it();
     let (mut session, done) = open(common, suite, policy, place, tasks)?;
     let folder = session.store.folder().to_owned();
     voice.say(format!("run folder: {}", folder.display()));
@@ -182,6 +183,14 @@ pub(super) fn measured(
     }
     drop(dog);
     let run = match end {
+        Ok(run::End::Lost) => {
+            let run = run::finish(&mut session, run::End::Lost)?;
+            drop(session);
+            match fresh::go_on(&folder, common, voice) {
+                true => store::read(&folder)?,
+                false => run,
+            }
+        }
         Ok(end) => run::finish(&mut session, end)?,
         Err(e) => {
             // What is on disk stays; the sensors end with the session.

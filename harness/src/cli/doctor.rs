@@ -26,8 +26,15 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     let root = SysRoot::from_env();
     let machine = detect::machine(&root);
     let state = detect::state(&root, Duration::from_millis(500), cfg!(debug_assertions));
-    let canary = if root.is_live() { canary()? } else { Err("the machine is read from files".into()) };
+    let place = if root.is_live() { Some(common::place(None, &[])?) } else { None };
+    let canary = place.as_ref().map_or_else(|| Err("the machine is read from files".into()), canary);
     let mut findings = doctor::faults(&evidence::now(&state), canary.as_ref().ok());
+    if let Some(place) = &place {
+        // Without a GPU nobody misses its compiler.
+        let any = place.infos.iter().any(|device| device.id.starts_with("cuda:"));
+        let compiler = if any { spark_kernels::cuda::nvrtc::compiler().err().map(|why| why.to_string()) } else { None };
+        findings.extend(doctor::gpus(&place.infos, compiler.as_deref()));
+    }
     findings.extend(doctor::check(&machine, &state));
     findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     if args.json {
@@ -61,10 +68,9 @@ fn say(findings: &[doctor::Finding]) {
 }
 
 /// The canary on the first device, or why it cannot be run.
-fn canary() -> anyhow::Result<Result<Canary, String>> {
-    let place = common::place(None, &[])?;
-    let Some(device) = place.devices.iter().next() else { return Ok(Err("no device is here".into())) };
-    Ok(crate::canary::run(device, 1, 0))
+fn canary(place: &common::Place) -> Result<Canary, String> {
+    let Some(device) = place.devices.iter().next() else { return Err("no device is here".into()) };
+    crate::canary::run(device, 1, 0)
 }
 
 fn told(canary: &Canary) -> String {

@@ -13,6 +13,7 @@ mod elsewhere;
 mod endpoint;
 mod export;
 mod fit;
+mod fresh;
 mod gate;
 mod import;
 mod list;

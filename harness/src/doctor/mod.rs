@@ -6,6 +6,7 @@ mod clocks;
 mod company;
 pub mod evidence;
 mod faults;
+mod gpus;
 mod memory;
 mod surroundings;
 
@@ -13,6 +14,7 @@ use evidence::Evidence;
 use serde::{Deserialize, Serialize};
 use spark_results::Machine;
 use spark_results::canary::Canary;
+use spark_results::run::DeviceInfo;
 
 use crate::detect::State;
 
@@ -78,6 +80,14 @@ pub fn check(machine: &Machine, state: &State) -> Vec<Finding> {
 pub fn faults(evidence: &[Evidence], canary: Option<&Canary>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = evidence.iter().filter_map(faults::of).collect();
     findings.extend(canary.and_then(faults::hidden));
+    findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    findings
+}
+
+/// What keeps GPUs that the driver lists from being measured, the worst first; `compiler` says why there is none.
+#[must_use]
+pub fn gpus(devices: &[DeviceInfo], compiler: Option<&str>) -> Vec<Finding> {
+    let mut findings = gpus::check(devices, compiler);
     findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     findings
 }

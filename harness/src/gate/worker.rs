@@ -1,6 +1,7 @@
 //! The child of a gate: it prepares what it is told to, runs it when it is told to, and does nothing between.
 
 use super::protocol::{Answer, Ask, Hello, PROTOCOL};
+use crate::headroom::Headroom;
 use crate::plan::{self, Task};
 use crate::{handicap, measure};
 use spark_kernels::Device;
@@ -87,8 +88,10 @@ fn run(
 fn prepare(devices: &Devices, tasks: &[Task], seed: u64, id: &str) -> Result<Ready, Decline> {
     let task = tasks.iter().find(|task| task.id.to_string() == id);
     let task = task.ok_or_else(|| Decline::Skip("this build was not started with it".to_owned()))?;
-    let memory = plan::usable(crate::session::available());
-    if let Some(decline) = task.declined(crate::session::available()) {
+    let headroom = Headroom::with(None, devices);
+    let available = crate::session::available_on(devices, &task.id.device, &headroom);
+    let memory = plan::usable(available);
+    if let Some(decline) = task.declined(available) {
         return Err(decline);
     }
     let (Some(workload), Some(device)) = (spark_workloads::find(&task.id.workload), devices.get(&task.id.device))

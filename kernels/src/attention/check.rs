@@ -11,8 +11,17 @@ pub(super) struct Operands<'a> {
     pub(super) values: &'a mut Buffer,
 }
 
-/// `io` taken apart. Errors: a count, length, type or number of live rows that does not fit `op`.
+/// `io` taken apart, on the host. Errors: as [`fitting`]'s.
 pub(super) fn operands<'a>(op: &Attention, io: &'a mut Io<'_>) -> Result<Operands<'a>, Fault> {
+    fitting(op, io)?;
+    let ([qkv], [out, keys, values]) = (io.inputs, &mut *io.outputs) else {
+        unreachable!("the operands were just counted")
+    };
+    Ok(Operands { qkv: qkv.slice(), out: out.slice_mut(), keys, values })
+}
+
+/// Whether `io` fits `op`, wherever its operands stand. Errors: a count, length, type or number of live rows that does not.
+pub(super) fn fitting(op: &Attention, io: &Io<'_>) -> Result<(), Fault> {
     let fault = |what: String| Err(Fault::Device(format!("attention: {what}")));
     let spans = &io.live.spans;
     if spans.len() > op.sequences {
@@ -31,7 +40,7 @@ pub(super) fn operands<'a>(op: &Attention, io: &'a mut Io<'_>) -> Result<Operand
     let shapes = op.outputs();
     let fits = |b: &Buffer, i: usize| b.of() == shapes[i].of && b.len() >= shapes[i].len;
     let (inputs, outputs) = (io.inputs.len(), io.outputs.len());
-    let ([qkv], [out, keys, values]) = (io.inputs, &mut *io.outputs) else {
+    let ([qkv], [out, keys, values]) = (io.inputs, &*io.outputs) else {
         return fault(format!("takes 1 input and 3 outputs, got {inputs} and {outputs}"));
     };
     if qkv.of() != crate::Type::F32 || qkv.len() < io.live.rows() * op.input_row() {
@@ -42,14 +51,19 @@ pub(super) fn operands<'a>(op: &Attention, io: &'a mut Io<'_>) -> Result<Operand
             return fault(format!("output {i} holds {} {:?}; it needs {:?}", buffer.len(), buffer.of(), shapes[i]));
         }
     }
-    Ok(Operands { qkv: qkv.slice(), out: out.slice_mut(), keys, values })
+    Ok(())
 }
 
-/// Weight operand 0, a sink's score a query head; empty for an `op` without sinks. Errors: too many, too few, too short.
+/// Weight operand 0, on the host: a sink's score a query head; empty for an `op` without sinks. Errors: as [`sinks_of`]'s.
 pub(super) fn sinks<'a>(op: &Attention, weights: &'a [Buffer]) -> Result<&'a [f32], Fault> {
+    Ok(sinks_of(op, weights)?.map_or(&[], |sinks| sinks.slice()))
+}
+
+/// Weight operand 0, wherever it stands; none for an `op` without sinks. Errors: too many, too few, too short.
+pub(super) fn sinks_of<'a>(op: &Attention, weights: &'a [Buffer]) -> Result<Option<&'a Buffer>, Fault> {
     match (op.sinks, weights) {
-        (false, []) => Ok(&[]),
-        (true, [sinks]) if sinks.of() == crate::Type::F32 && sinks.len() == op.heads => Ok(sinks.slice()),
+        (false, []) => Ok(None),
+        (true, [sinks]) if sinks.of() == crate::Type::F32 && sinks.len() == op.heads => Ok(Some(sinks)),
         _ => {
             let wanted = if op.sinks { format!("one: {} f32 sinks", op.heads) } else { "none".to_owned() };
             let got: Vec<_> = weights.iter().map(|w| format!("{} {:?}", w.len(), w.of())).collect();

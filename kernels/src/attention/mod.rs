@@ -4,9 +4,11 @@ mod append;
 mod check;
 mod kv;
 mod layout;
+mod naive_cuda;
 mod nasty;
 mod reference;
 mod scalar;
+mod split_cuda;
 mod stored;
 
 #[cfg(target_arch = "x86_64")]
@@ -132,6 +134,8 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[
     #[cfg(target_arch = "aarch64")]
     &neon::Neon,
     &scalar::Scalar,
+    &split_cuda::SPLIT,
+    &naive_cuda::NAIVE,
 ];
 
 impl Op for Attention {

@@ -12,6 +12,7 @@
 //! The position is state and must be kept from run to run: a walk that starts anew each time would meet the same
 //! 16384 lines again, in a cache. A set has been walked whole after [`Chase::runs_to_cover`] runs.
 
+mod cuda;
 mod cycle;
 mod scalar;
 
@@ -60,7 +61,7 @@ pub(crate) struct Part<'a> {
     hops: usize,
 }
 
-static IMPLEMENTATIONS: &[&dyn Implementation<Chase>] = &[&scalar::SCALAR];
+static IMPLEMENTATIONS: &[&dyn Implementation<Chase>] = &[&scalar::SCALAR, &cuda::THROUGH_L1, &cuda::PAST_L1];
 
 impl Op for Chase {
     const NAME: &'static str = "chase";

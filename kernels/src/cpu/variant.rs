@@ -19,6 +19,10 @@ pub(crate) trait CpuOp: Op {
     fn threads(&self) -> usize {
         1
     }
+    /// Whether a CPU does it at all. Errors: the reason.
+    fn on_a_cpu(&self) -> Result<(), Unsupported> {
+        Ok(())
+    }
     /// Whether this pool has the cores it asks for. Errors: what is lacking.
     fn fits(&self, _pool: &Pool) -> Result<(), Unsupported> {
         Ok(())
@@ -104,6 +108,7 @@ impl<O: CpuOp> Implementation<O> for Variant<O> {
         let threads = pool.threads();
         self.entry.here()?;
         op.validate().map_err(|invalid| Unsupported(invalid.0))?;
+        op.on_a_cpu()?;
         (self.accepts)(op)?;
         op.fits(pool)?;
         if op.threads() > threads {

@@ -1,24 +1,46 @@
-//! NVIDIA GPUs: for now only whether a driver is there and how many devices it knows.
-#![expect(unsafe_code, reason = "cudarc's presence check loads a library, which may run its initialisers")]
+//! NVIDIA GPUs as devices, and the `.cu` files that run on them.
+//!
+//! Nothing here needs CUDA to build. At run time the driver library is loaded if there is one, NVRTC when the first `.cu` file is
+//! compiled, and what is absent is a reason, never a panic.
 
-use crate::Unsupported;
-use cudarc::driver::{result, sys};
-use std::panic::catch_unwind;
+pub mod arch;
+pub mod cache;
+pub mod clock;
+pub mod context;
+pub mod driver;
+mod events;
+mod gpu;
+mod graph;
+pub mod include;
+pub(crate) mod kernel;
+pub mod launch;
+mod library;
+pub mod memory;
+pub mod module;
+pub mod nvrtc;
+mod nvrtc_paths;
+mod properties;
+mod rows;
+pub mod source;
+
+pub use gpu::Gpu;
+pub use properties::Properties;
+
+use crate::{Buffer, Fault, Unsupported};
 
 /// How many CUDA devices the driver knows. Errors: no driver library, or what the driver says.
 pub fn count() -> Result<usize, Unsupported> {
-    // cudarc panics on a library or symbol that is not there; a machine without a GPU is no reason to panic.
-    let asked = catch_unwind(|| {
-        // SAFETY: loads the CUDA driver library, NVIDIA's own, whose initialisers have no preconditions.
-        if !unsafe { sys::is_culib_present() } {
-            return Err("no CUDA driver library (libcuda.so.1, nvcuda.dll) on this machine".to_owned());
-        }
-        result::init().map_err(|e| format!("the CUDA driver does not start: {e:?}"))?;
-        result::device::get_count().map_err(|e| format!("the CUDA driver lists no devices: {e:?}"))
-    });
-    match asked {
-        Ok(Ok(count)) => Ok(usize::try_from(count).unwrap_or(0)),
-        Ok(Err(reason)) => Err(Unsupported(reason)),
-        Err(_) => Err(Unsupported("the CUDA driver is older than what this program was built for".to_owned())),
-    }
+    driver::driver().map(|driver| driver.count)
+}
+
+/// What the driver says of the device of that ordinal, which is not opened for it. Errors: the driver's words.
+pub fn properties(ordinal: usize) -> Result<Properties, Unsupported> {
+    driver::driver()?;
+    let ordinal = i32::try_from(ordinal).map_err(|_| Unsupported(format!("no device {ordinal}")))?;
+    Properties::read(ordinal).map_err(|fault| Unsupported(fault.to_string()))
+}
+
+/// Copies of `buffers` on `gpu`, for what a prepared op keeps of its weights.
+pub(crate) fn hold(buffers: &[Buffer], gpu: &Gpu) -> Result<Vec<Buffer>, Fault> {
+    buffers.iter().map(|buffer| gpu.copy(buffer)).collect()
 }

@@ -14,6 +14,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod cuda;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod reference;
@@ -55,6 +56,7 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Embed>] = &[
     #[cfg(target_arch = "aarch64")]
     &vector::neon::KERNEL,
     &scalar::SCALAR,
+    &cuda::NAIVE,
 ];
 
 impl Op for Embed {

@@ -26,6 +26,24 @@ enum Stored<'a> {
     F32(&'a [f32]),
 }
 
+/// Whether `weights` are the operands of `prepare`, wherever they stand. Errors: as [`Canonical::of`]'s.
+pub(crate) fn shapes(op: &Gemm, weights: &[Buffer]) -> Result<(), Fault> {
+    crate::Op::validate(op).map_err(|invalid| Fault::Device(invalid.0))?;
+    let stored = match op.weights {
+        Format::Bf16 => (Type::Bf16, op.n * op.k),
+        Format::F32 => (Type::F32, op.n * op.k),
+        _ => (Type::U8, op.n * op.weights.bytes(op.k)),
+    };
+    let scales = op.weights.scales(op.n);
+    let wanted = [Some(stored), (scales > 0).then_some((Type::F32, scales)), op.bias.then_some((Type::F32, op.n))];
+    let wanted: Vec<_> = wanted.into_iter().flatten().collect();
+    let given: Vec<_> = weights.iter().map(|weight| (weight.of(), weight.len())).collect();
+    if given == wanted {
+        return Ok(());
+    }
+    Err(Fault::Device(format!("gemm: the weights have to be {wanted:?}, and are {given:?}")))
+}
+
 impl<'a> Canonical<'a> {
     /// Looks at `weights`. Errors: an invalid op, or operands of other types or lengths.
     pub(crate) fn of(op: &Gemm, weights: &'a [Buffer]) -> Result<Self, Fault> {

@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "aarch64")]
 use super::neon;
-use super::{Gemm, scalar};
+use super::{Gemm, mma_cuda, naive_cuda, scalar};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni};
 use crate::Implementation;
@@ -16,6 +16,9 @@ static BF16_FIRST: &[&dyn Implementation<Gemm>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &mma_cuda::SM120A,
+    &mma_cuda::SM80,
+    &naive_cuda::NAIVE,
 ];
 
 #[cfg(target_arch = "x86_64")]
@@ -26,6 +29,9 @@ static F32_FIRST: &[&dyn Implementation<Gemm>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &mma_cuda::SM120A,
+    &mma_cuda::SM80,
+    &naive_cuda::NAIVE,
 ];
 
 #[cfg(target_arch = "x86_64")]
@@ -36,6 +42,7 @@ static EXPERTS_BF16_FIRST: &[&dyn Implementation<Experts>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &naive_cuda::EXPERTS,
 ];
 
 #[cfg(target_arch = "x86_64")]
@@ -46,6 +53,7 @@ static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &naive_cuda::EXPERTS,
 ];
 
 /// Where `vpdpbusd` has a whole port pair and `vdpbf16ps` a quarter of one, bf16 gemms are faster in f32.
@@ -74,28 +82,36 @@ pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
 #[cfg(target_arch = "aarch64")]
 pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
     static ARM: &[&dyn Implementation<Experts>] =
-        &[&neon::i8mm::NeonI8mm, &neon::bf16::NeonBf16, &neon::dotprod::NeonDotprod, &neon::Neon, &scalar::Scalar];
+        &[&neon::i8mm::NeonI8mm, &neon::bf16::NeonBf16, &neon::dotprod::NeonDotprod, &neon::Neon, &scalar::Scalar, &naive_cuda::EXPERTS];
     ARM
 }
 
 /// Plain Rust alone, until this architecture has kernels.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
-    static PLAIN: &[&dyn Implementation<Experts>] = &[&scalar::Scalar];
+    static PLAIN: &[&dyn Implementation<Experts>] = &[&scalar::Scalar, &naive_cuda::EXPERTS];
     PLAIN
 }
 
 /// Matrix products before dot products: they do twice the work in one instruction.
 #[cfg(target_arch = "aarch64")]
 pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] {
-    static ARM: &[&dyn Implementation<Gemm>] =
-        &[&neon::i8mm::NeonI8mm, &neon::bf16::NeonBf16, &neon::dotprod::NeonDotprod, &neon::Neon, &scalar::Scalar];
+    static ARM: &[&dyn Implementation<Gemm>] = &[
+        &neon::i8mm::NeonI8mm,
+        &neon::bf16::NeonBf16,
+        &neon::dotprod::NeonDotprod,
+        &neon::Neon,
+        &scalar::Scalar,
+        &mma_cuda::SM120A,
+        &mma_cuda::SM80,
+        &naive_cuda::NAIVE,
+    ];
     ARM
 }
 
 /// Plain Rust alone, until this architecture has kernels.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] {
-    static PLAIN: &[&dyn Implementation<Gemm>] = &[&scalar::Scalar];
+    static PLAIN: &[&dyn Implementation<Gemm>] = &[&scalar::Scalar, &naive_cuda::NAIVE];
     PLAIN
 }

@@ -49,6 +49,8 @@ mod lanes256;
 #[cfg(target_arch = "x86_64")]
 mod lanes512;
 mod list;
+mod mma_cuda;
+mod naive_cuda;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -59,6 +61,7 @@ mod reference;
 mod scalar;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiled;
+mod tiles_cuda;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod way;
 #[cfg(target_arch = "x86_64")]

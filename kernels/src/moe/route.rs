@@ -45,11 +45,13 @@ pub struct Route {
     pub seed: u64,
 }
 
+static IMPLEMENTATIONS: &[&dyn Implementation<Route>] = &[&Scalar, &super::cuda::NAIVE];
+
 impl Op for Route {
     const NAME: &'static str = "route";
 
     fn implementations() -> &'static [&'static dyn Implementation<Self>] {
-        &[&Scalar]
+        IMPLEMENTATIONS
     }
     fn validate(&self) -> Result<(), Invalid> {
         let Self { rows, experts, active, shared, .. } = *self;

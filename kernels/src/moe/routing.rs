@@ -72,6 +72,14 @@ impl Draw {
         });
         Self { seed, ranked, sums: sums.collect() }
     }
+    /// Experts by rank.
+    pub(super) fn ranked(&self) -> &[u32] {
+        &self.ranked
+    }
+    /// Sum of the weights of the ranks up to each.
+    pub(super) fn sums(&self) -> &[f64] {
+        &self.sums
+    }
     /// Fills `chosen` with distinct experts for the token at `position` of `sequence`. There are at least as many.
     pub fn experts(&self, sequence: usize, position: usize, chosen: &mut [u32]) {
         let mut random = SplitMix64::stream(derive(self.seed, 1 + sequence as u64), position as u64);

@@ -17,23 +17,27 @@
 //! | inputs\[1\] b | F32, Bf16, I8 | 16, 32, 64 |
 //! | inputs\[2\] what the accumulators start with | F32, F32, I32 | 384 |
 //! | outputs\[0\] the accumulators of each worker | F32, F32, I32 | 384 × threads |
+//!
+//! On a GPU a worker is an SM, its accumulators are tiles as tensor cores have them, and there are more types: see [`Form::Tiles`].
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod cuda;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod reference;
 mod scalar;
+mod tiles;
 
 use crate::cpu::pool::Pool;
 use crate::cpu::split::Split;
 use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::noise;
 use crate::{
-    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Host, Implementation, Index, Invalid, Io, Live, Op, Shape,
-    Type,
+    Arithmetic, AxisValue, Backend, Buffer, Device, Example, Expected, Fault, Host, Implementation, Index, Invalid, Io,
+    Live, Op, Shape, Type, Unsupported,
 };
 use half::bf16;
 
@@ -47,6 +51,23 @@ const ACCUMULATORS: usize = CHAINS * LANES;
 /// bf16 accumulators stay integers below 2^24 if 2^20 + 18 · iterations does, and others need less.
 const MOST_ITERATIONS: usize = 1 << 19;
 
+/// What a worker's accumulators are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// 24 vectors of 16 lanes: a CPU's.
+    Vectors,
+    /// 256 tiles of 16 × 8 sums, to each of which the product A·B is added: a GPU's.
+    ///
+    /// | operand | type | elements |
+    /// |---|---|---|
+    /// | inputs\[0\] A, 16 rows | U8 | 16 × 32 bytes; of f32 16 × 4 |
+    /// | inputs\[1\] B, 8 columns | U8 | 8 × 32 bytes, sparse 8 × 64; of f32 8 × 4 |
+    /// | inputs\[2\] the scales of FP4, a word for each row of A and column of B | U32 | 24 |
+    /// | inputs\[3\] what each tile starts with | F32, of int8 I32 | 128 |
+    /// | outputs\[0\] the tiles of each SM | F32, of int8 I32 | 256 × 128 × threads |
+    Tiles,
+}
+
 /// Register-only multiply-adds of one arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peak {
@@ -58,6 +79,11 @@ pub struct Peak {
     pub partial: bool,
     /// Additions to each accumulator in one run.
     pub iterations: usize,
+    /// What the accumulators are.
+    pub form: Form,
+    /// Whether two of four elements of A along k (of FP4, pairs of them) are zeros that are not stored; operations are counted as if
+    /// they were. Tiles only, and left out of ids where it is not so.
+    pub sparse: bool,
 }
 
 impl Peak {
@@ -65,9 +91,9 @@ impl Peak {
     pub const fn new(of: Arithmetic, threads: usize) -> Self {
         let iterations = match of {
             Arithmetic::F32 | Arithmetic::Int8 => 1 << 17,
-            Arithmetic::Bf16 => 1 << 16,
+            _ => 1 << 16,
         };
-        Self { of, threads, partial: false, iterations }
+        Self { of, threads, partial: false, iterations, form: Form::Vectors, sparse: false }
     }
     /// On `threads` of a device that has more.
     pub const fn on_some(of: Arithmetic, threads: usize) -> Self {
@@ -91,10 +117,18 @@ impl Peak {
     }
     /// Products added to an accumulator at once.
     const fn products(&self) -> usize {
-        match self.of {
-            Arithmetic::F32 => 1,
-            Arithmetic::Bf16 => 2,
-            Arithmetic::Int8 => 4,
+        match (self.form, self.of) {
+            (Form::Tiles, of) => tiles::depth(of, self.sparse),
+            (_, Arithmetic::F32) => 1,
+            (_, Arithmetic::Bf16) => 2,
+            _ => 4,
+        }
+    }
+    /// Accumulators of a worker.
+    const fn accumulators(&self) -> usize {
+        match self.form {
+            Form::Vectors => ACCUMULATORS,
+            Form::Tiles => tiles::TILES * tiles::SUMS,
         }
     }
 }
@@ -132,6 +166,9 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Peak>] = &[
     #[cfg(target_arch = "aarch64")]
     &neon::PLAIN,
     &scalar::SCALAR,
+    &cuda::WGMMA,
+    &cuda::WARPS8,
+    &cuda::WARPS16,
 ];
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -161,8 +198,16 @@ impl Op for Peak {
     }
     fn validate(&self) -> Result<(), Invalid> {
         let iterations = self.iterations;
-        if iterations == 0 || iterations > MOST_ITERATIONS {
-            return Err(Invalid(format!("iterations = {iterations} is not in 1..=2^19, where sums are exact")));
+        let (most, power) = match self.form {
+            Form::Vectors => (MOST_ITERATIONS, 19),
+            Form::Tiles => (tiles::ITERATIONS, 12),
+        };
+        if iterations == 0 || iterations > most {
+            return Err(Invalid(format!("iterations = {iterations} is not in 1..=2^{power}, where sums are exact")));
+        }
+        if self.sparse && (self.form == Form::Vectors || matches!(self.of, Arithmetic::F32 | Arithmetic::Mxfp4)) {
+            let of = self.of.name();
+            return Err(Invalid(format!("{of} has no sparse products here; bf16, int8, fp8, nvfp4 have, on a GPU")));
         }
         if self.threads == 0 {
             return Err(Invalid("threads = 0 computes nothing; ask for at least 1".to_owned()));
@@ -170,21 +215,28 @@ impl Op for Peak {
         Ok(())
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
+        let sparse = self.sparse.then(|| ("sparse", "yes".into()));
         let threads = self.partial.then(|| ("threads", self.threads.into()));
-        threads.into_iter().chain([("type", self.of.name().into())]).collect()
+        sparse.into_iter().chain(threads).chain([("type", self.of.name().into())]).collect()
+    }
+    fn on(mut self, device: &dyn Device) -> Self {
+        if device.backend() == Backend::Cuda && self.form == Form::Vectors {
+            (self.form, self.iterations) = (Form::Tiles, tiles::iterations_on(device));
+        }
+        self
     }
     fn arithmetic(&self) -> Arithmetic {
         self.of
     }
     fn flops(&self, _live: &Live) -> u64 {
-        (2 * self.products() * ACCUMULATORS) as u64 * (self.iterations * self.threads) as u64
+        (2 * self.products() * self.accumulators()) as u64 * (self.iterations * self.threads) as u64
     }
     fn bytes(&self, _live: &Live) -> u64 {
         0
     }
     fn outputs(&self) -> Vec<Shape> {
         let of = if self.of == Arithmetic::Int8 { Type::I32 } else { Type::F32 };
-        vec![Shape { of, len: ACCUMULATORS * self.threads }]
+        vec![Shape { of, len: self.accumulators() * self.threads }]
     }
     fn operand_bytes(&self) -> u64 {
         64 + 64 + 4 * ACCUMULATORS as u64
@@ -193,6 +245,9 @@ impl Op for Peak {
         Live::one(1, 0)
     }
     fn example(&self, seed: u64) -> Example {
+        if self.form == Form::Tiles {
+            return tiles::example(self, seed);
+        }
         let len = LANES * self.products();
         let digits = |stream: u64| (0..len).map(move |at| digit(noise(seed ^ stream << 32, at)));
         let start = (0..ACCUMULATORS).map(|at| (noise(seed ^ 3 << 32, at) >> 44) as i32 | 1);
@@ -204,7 +259,7 @@ impl Op for Peak {
                 let [a, b] = [1, 2].map(|i| digits(i).map(f32::from).collect::<Vec<_>>());
                 (a.into(), b.into(), start.into(), sums.into())
             }
-            Arithmetic::Bf16 => {
+            Arithmetic::Bf16 | Arithmetic::Fp8 | Arithmetic::Mxfp4 | Arithmetic::Nvfp4 => {
                 let (start, sums) = floats();
                 let [a, b] = [1, 2].map(|i| digits(i).map(|x| bf16::from_f32(x.into())).collect::<Vec<_>>());
                 (a.into(), b.into(), start.into(), sums.into())
@@ -219,10 +274,14 @@ impl Op for Peak {
         Example { weights: Vec::new(), inputs: vec![a, b, start], outputs: vec![sums], live: self.live() }
     }
     fn reference(&self, example: &Example, indices: &[Index]) -> Vec<Expected> {
-        reference::expected(self, example, indices)
+        match self.form {
+            Form::Vectors => reference::expected(self, example, indices),
+            Form::Tiles => tiles::expected(self, example, indices),
+        }
     }
     // f32 and bf16: integers, start ≤ 2^20 and each addition ≤ 18, so that every partial sum stays below 2^24 and is exact.
-    // int8: wrapping integers. Nothing but equality will do.
+    // int8: wrapping integers. Tiles: sums stay below 2^13 in steps of 1, since a row of A meets columns of B that all but cancel it: some
+    // tensor cores keep 14 bits of a sum of fp8. Nothing but equality will do.
     fn tolerance(&self) -> f64 {
         0.0
     }
@@ -230,9 +289,10 @@ impl Op for Peak {
         let mut peaks = Vec::new();
         for of in [Arithmetic::F32, Arithmetic::Bf16, Arithmetic::Int8] {
             for (threads, iterations) in [(1, 1), (1, 2), (2, 7), (3, 1000), (1, MOST_ITERATIONS / 8)] {
-                peaks.push(Self { of, threads, partial: true, iterations });
+                peaks.push(Self { threads, partial: true, iterations, ..Self::new(of, 1) });
             }
         }
+        peaks.extend(tiles::nasty());
         peaks
     }
 }
@@ -242,6 +302,13 @@ impl CpuOp for Peak {
     type Ready = ();
     fn threads(&self) -> usize {
         self.threads
+    }
+    fn on_a_cpu(&self) -> Result<(), Unsupported> {
+        match (self.form, self.of) {
+            (Form::Vectors, Arithmetic::F32 | Arithmetic::Bf16 | Arithmetic::Int8) => Ok(()),
+            (Form::Tiles, _) => Err(Unsupported::because("multiplies vectors, and the op asks for tiles")),
+            (_, of) => Err(Unsupported(format!("a CPU has no products of {}", of.name()))),
+        }
     }
     fn ready(&self, weights: &[Buffer], _pool: &Pool) -> Result<(), Fault> {
         no_weights(Self::NAME, weights)
@@ -277,6 +344,8 @@ impl CpuOp for Peak {
             Arithmetic::F32 => drive!(F32, f32, f32, f32),
             Arithmetic::Bf16 => drive!(Bf16, bf16, bf16, f32),
             Arithmetic::Int8 => drive!(Int8, u8, i8, i32),
+            // `on_a_cpu` lets no other through.
+            of => return Err(Fault::Device(format!("peak: a CPU has no products of {}", of.name()))),
         }
         Ok(())
     }

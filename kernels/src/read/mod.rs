@@ -3,7 +3,7 @@
 //! Every 64-bit word of one array is added up, `passes` times, in wrapping arithmetic: the sum is exact in every order,
 //! so a kernel that leaves out a single line is found out.
 //!
-//! An array beyond 64 MiB is read a window of 64 MiB a run, the windows in turn: every run still comes from as far away as the
+//! An array beyond 64 MiB (on a GPU 1 GiB) is read a window of that size a run, the windows in turn: every run still comes from as far away as the
 //! whole array reaches, and is short enough to fall between two disturbances, as the kernels are that it is a roof for.
 //!
 //! | operand | type | elements |
@@ -16,6 +16,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod cuda;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod reference;
@@ -27,8 +28,8 @@ use crate::cpu::split::Split;
 use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::{GRAIN, RUN, WorkingSet, noise};
 use crate::{
-    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
-    Unsupported,
+    Arithmetic, AxisValue, Buffer, Device, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op,
+    Shape, Type, Unsupported,
 };
 use std::ops::Range;
 
@@ -39,7 +40,7 @@ pub struct Read(pub WorkingSet);
 impl Read {
     /// What one run walks over.
     fn window(&self) -> WorkingSet {
-        WorkingSet { bytes: self.0.bytes.min(RUN), ..self.0 }
+        self.0.window()
     }
     /// The words of window `at`; windows come round, and the last one overlaps its neighbour where they do not come out even.
     fn words(&self, at: u32) -> Range<usize> {
@@ -93,6 +94,9 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Read>] = &[
     #[cfg(target_arch = "aarch64")]
     &neon::FAR_PREFETCHED,
     &scalar::SCALAR,
+    &cuda::LOADS8,
+    &cuda::LOADS4,
+    &cuda::CACHED4,
 ];
 
 impl Op for Read {
@@ -102,6 +106,9 @@ impl Op for Read {
     }
     fn validate(&self) -> Result<(), Invalid> {
         self.0.validate()
+    }
+    fn on(self, device: &dyn Device) -> Self {
+        Self(self.0.on(device))
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
         self.0.axes()

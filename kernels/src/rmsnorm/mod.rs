@@ -11,6 +11,7 @@
 //! `y = x / sqrt(mean(x²) + eps) · gain`; with `residual`, `x += multiplier · delta` first, and with `delta_norm` (Gemma, whose
 //! blocks have a norm behind them too) it is the normalised delta that is added.
 
+mod cuda;
 mod reference;
 pub(crate) mod scalar;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -60,6 +61,7 @@ static IMPLEMENTATIONS: &[&dyn Implementation<RmsNorm>] = &[
     #[cfg(target_arch = "aarch64")]
     &vector::neon::KERNEL,
     &scalar::SCALAR,
+    &cuda::NAIVE,
 ];
 
 impl Op for RmsNorm {

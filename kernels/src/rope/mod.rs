@@ -9,6 +9,7 @@
 //! `rotary` on stay; the position of row r of a span is `past + r`. With `qk_norm` (Qwen3, Gemma 3) each head of q and k is
 //! first RMS-normalised over head_dim. The gains are inputs, so that one table serves all layers.
 
+mod cuda;
 mod reference;
 mod scalar;
 mod table;
@@ -67,6 +68,7 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Rope>] = &[
     #[cfg(target_arch = "aarch64")]
     &vector::neon::KERNEL,
     &scalar::SCALAR,
+    &cuda::NAIVE,
 ];
 
 impl Rope {
@@ -77,6 +79,16 @@ impl Rope {
     /// Elements a row of q and k together.
     fn turned(&self) -> usize {
         (self.heads + self.kv_heads) * self.head_dim
+    }
+    /// Whether all positions are in the table. Errors: the first that is not.
+    fn within(&self, live: &Live) -> Result<(), Fault> {
+        match live.spans.iter().find(|span| span.past + span.rows > self.capacity) {
+            None => Ok(()),
+            Some(span) => Err(Fault::Device(format!(
+                "rope: {} rows after {} do not fit {} positions; prepare it for more",
+                span.rows, span.past, self.capacity
+            ))),
+        }
     }
     /// Elements a row that change: all of q and k where heads are normalised, else what turns.
     fn changed(&self) -> usize {
@@ -302,12 +314,7 @@ impl CpuOp for Rope {
         let kernel = kernel.here()?;
         let rows = rows_in_use(Self::NAME, io.live, self.rows)?;
         let live = io.live;
-        if let Some(span) = live.spans.iter().find(|span| span.past + span.rows > self.capacity) {
-            return Err(Fault::Device(format!(
-                "rope: {} rows after {} do not fit {} positions; prepare it for more",
-                span.rows, span.past, self.capacity
-            )));
-        }
+        self.within(live)?;
         let [qkv] = &mut *io.outputs else { return Err(operands(Self::NAME, "one output, qkv")) };
         let gains = match (self.qk_norm, io.inputs) {
             (false, []) => None,

@@ -6,6 +6,7 @@ use crate::cpu::share::{nothing, share};
 use crate::{Buffer, Fault, Invalid, Placement, Type, math};
 use std::f64::consts::TAU;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How the frequencies are changed for a context longer than the one they were trained for.
@@ -134,21 +135,37 @@ impl fmt::Display for Scaling {
     }
 }
 
-/// capacity × (rotary/2 cosines, then rotary/2 sines).
-pub(super) fn table(op: &Rope, pool: &Pool) -> Result<Buffer, Fault> {
-    let half = op.rotary / 2;
-    let power = |base: f64, power: f64| math::exp(power * math::ln(base));
-    let frequencies: Vec<f64> = (0..half).map(|i| op.scaling.frequency(i, op.rotary, op.theta, power)).collect();
-    let magnitude = op.scaling.magnitude();
-    let mut table = Buffer::host(Type::F32, op.capacity * op.rotary, Placement::Fast)?;
-    share(pool, (op.capacity, 16), (table.slice_mut::<f32>(), nothing()), (op.rotary, 0), &|positions, rows, _| {
-        for (position, row) in positions.zip(rows.chunks_exact_mut(op.rotary)) {
+/// The frequencies of an op, and what cosine and sine are multiplied with.
+pub(super) struct Waves {
+    frequencies: Vec<f64>,
+    magnitude: f64,
+}
+
+impl Waves {
+    pub(super) fn of(op: &Rope) -> Self {
+        let power = |base: f64, power: f64| math::exp(power * math::ln(base));
+        let frequency = |i| op.scaling.frequency(i, op.rotary, op.theta, power);
+        Self { frequencies: (0..op.rotary / 2).map(frequency).collect(), magnitude: op.scaling.magnitude() }
+    }
+    /// A row for each of `positions`: rotary/2 cosines, then rotary/2 sines.
+    pub(super) fn fill(&self, positions: Range<usize>, rows: &mut [f32]) {
+        let half = self.frequencies.len();
+        for (position, row) in positions.zip(rows.chunks_exact_mut(2 * half)) {
             let (cos, sin) = row.split_at_mut(half);
-            for ((cos, sin), frequency) in cos.iter_mut().zip(sin).zip(&frequencies) {
+            for ((cos, sin), frequency) in cos.iter_mut().zip(sin).zip(&self.frequencies) {
                 let exact = math::sin_cos(position as f64 * frequency);
-                (*sin, *cos) = ((exact.0 * magnitude) as f32, (exact.1 * magnitude) as f32);
+                (*sin, *cos) = ((exact.0 * self.magnitude) as f32, (exact.1 * self.magnitude) as f32);
             }
         }
+    }
+}
+
+/// capacity × (rotary/2 cosines, then rotary/2 sines).
+pub(super) fn table(op: &Rope, pool: &Pool) -> Result<Buffer, Fault> {
+    let waves = Waves::of(op);
+    let mut table = Buffer::host(Type::F32, op.capacity * op.rotary, Placement::Fast)?;
+    share(pool, (op.capacity, 16), (table.slice_mut::<f32>(), nothing()), (op.rotary, 0), &|positions, rows, _| {
+        waves.fill(positions, rows);
     });
     Ok(table)
 }

@@ -8,6 +8,7 @@
 //! Greedy takes the largest logit, the lowest index among equals. NaN never wins; a row of nothing but NaN is a fault.
 //! How a draw is made, so that every instruction set, thread count and platform draws the same token: see [`Method::TopP`].
 
+mod cuda;
 mod nucleus;
 mod reference;
 mod scalar;
@@ -68,6 +69,7 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Sample>] = &[
     #[cfg(target_arch = "aarch64")]
     &vector::neon::KERNEL,
     &scalar::SCALAR,
+    &cuda::NAIVE,
 ];
 
 impl Op for Sample {

@@ -7,6 +7,7 @@
 //! All implementations give the same bits: tanh is 2 / (1 + e^(−2x / cap)) − 1, the vector exponential repeats the scalar one's
 //! operations, and what is lost of small x is small beside the cap.
 
+mod cuda;
 mod reference;
 mod scalar;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -39,6 +40,7 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Softcap>] = &[
     #[cfg(target_arch = "aarch64")]
     &vector::neon::KERNEL,
     &scalar::SCALAR,
+    &cuda::NAIVE,
 ];
 
 /// Elements that are worth a hand-over.

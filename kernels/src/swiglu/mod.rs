@@ -7,6 +7,7 @@
 //!
 //! All implementations give the same bits: the vector exponential repeats the scalar one's operations.
 
+mod cuda;
 mod gate;
 mod reference;
 mod scalar;
@@ -42,6 +43,7 @@ static IMPLEMENTATIONS: &[&dyn Implementation<SwiGlu>] = &[
     #[cfg(target_arch = "aarch64")]
     &vector::neon::KERNEL,
     &scalar::SCALAR,
+    &cuda::NAIVE,
 ];
 
 /// Elements of an output cache line, so that no two workers write one line, times what is worth a hand-over.

@@ -14,6 +14,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod cuda;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
@@ -23,8 +24,8 @@ use crate::cpu::split::Split;
 use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::{WorkingSet, noise};
 use crate::{
-    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
-    Unsupported,
+    Arithmetic, AxisValue, Buffer, Device, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op,
+    Shape, Type, Unsupported,
 };
 
 /// a = b + s·c over three arrays of the set's size.
@@ -54,6 +55,8 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Triad>] = &[
     #[cfg(target_arch = "aarch64")]
     &neon::TEMPORAL,
     &scalar::SCALAR,
+    &cuda::STREAMED,
+    &cuda::PLAIN,
 ];
 
 /// Between −1 and 1 and never 0: 23 random bits, the lowest set.
@@ -68,6 +71,9 @@ impl Op for Triad {
     }
     fn validate(&self) -> Result<(), Invalid> {
         self.0.validate()
+    }
+    fn on(self, device: &dyn Device) -> Self {
+        Self(self.0.on(device))
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
         self.0.axes()

@@ -13,6 +13,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod cuda;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
@@ -22,8 +23,8 @@ use crate::cpu::split::Split;
 use crate::cpu::variant::{CpuOp, Entry, no_weights};
 use crate::working_set::{WorkingSet, noise};
 use crate::{
-    Arithmetic, AxisValue, Buffer, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Shape, Type,
-    Unsupported,
+    Arithmetic, AxisValue, Buffer, Device, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op,
+    Shape, Type, Unsupported,
 };
 
 /// Fills the whole set.
@@ -52,6 +53,8 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Write>] = &[
     #[cfg(target_arch = "aarch64")]
     &neon::TEMPORAL,
     &scalar::SCALAR,
+    &cuda::STREAMED,
+    &cuda::PLAIN,
 ];
 
 impl Op for Write {
@@ -61,6 +64,9 @@ impl Op for Write {
     }
     fn validate(&self) -> Result<(), Invalid> {
         self.0.validate()
+    }
+    fn on(self, device: &dyn Device) -> Self {
+        Self(self.0.on(device))
     }
     fn axes(&self) -> Vec<(&'static str, AxisValue)> {
         self.0.axes()

@@ -287,7 +287,10 @@ pub(crate) fn cases(
             // Where nothing can run it, the last in the list stands for it: its record will say why.
             "" | BEST => match choose(&case.gemm(), device, BEST) {
                 Ok(implementation) => vec![implementation.name()],
-                Err(_) => Gemm::implementations().last().map(|i| i.name()).into_iter().collect(),
+                Err(_) => {
+                    let here = Gemm::implementations().iter().rfind(|i| i.backend() == device.backend());
+                    here.map(|i| i.name()).into_iter().collect()
+                }
             },
             glob => {
                 let glob = if glob == "all" { "*" } else { glob };

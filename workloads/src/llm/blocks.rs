@@ -6,8 +6,9 @@ use spark_kernels::attention::{Attention, KvType};
 use spark_kernels::embed::Embed;
 use spark_kernels::format::Format;
 use spark_kernels::format::splitmix::derive;
+use spark_kernels::gather::Gather;
 use spark_kernels::gemm::{Activations, Gemm};
-use spark_kernels::moe::{Experts, Route, Routing};
+use spark_kernels::moe::{Experts, Route, Routing, Touched};
 use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::{Rope, Scaling};
 use spark_kernels::sample::{Method, Sample};
@@ -64,6 +65,8 @@ pub struct MixtureOps {
     pub router: Gemm,
     /// Which of them are asked.
     pub route: Route,
+    /// How many of them are asked by all tokens together.
+    pub touched: Touched,
     /// Gate and up of those.
     pub gate_up: Experts,
     /// Down of those, and their sum.
@@ -174,6 +177,7 @@ impl<'a> Blocks<'a> {
                 routing,
                 seed: derive(seed ^ 0x726f_7574, layer as u64),
             },
+            touched: Touched { rows, experts: mixture.all(), active: mixture.taken() },
             gate_up: of(self.gate_up(), false),
             down: of(self.down(), true),
         })
@@ -198,6 +202,11 @@ impl<'a> Blocks<'a> {
         let cap = self.config.logit_softcap?;
         Some(Softcap { rows: self.settings.sequences, width: self.config.vocab, cap })
     }
+    /// The last row of each sequence.
+    pub fn gather(&self) -> Gather {
+        let Settings { rows, sequences, .. } = *self.settings;
+        Gather { rows, sequences, width: self.config.hidden }
+    }
     /// The next token of each sequence: the largest logit.
     pub fn sample(&self) -> Sample {
         Sample { rows: self.settings.sequences, vocab: self.config.vocab, method: Method::Greedy }
@@ -214,7 +223,7 @@ impl<'a> Blocks<'a> {
         for gemm in [self.qkv(), self.output(), self.gate_up(), self.down(), self.head()] {
             gemm.validate()?;
         }
-        if let Some(MixtureOps { router, route, gate_up, down }) = self.mixture(0) {
+        if let Some(MixtureOps { router, route, gate_up, down, .. }) = self.mixture(0) {
             router.validate()?;
             route.validate()?;
             gate_up.validate()?;

@@ -1,8 +1,8 @@
 //! Which implementation of each op a model takes, from one name.
 //!
 //! `best` takes each op's first that works. A name, such as `avx512-vnni`, is taken where an op has it; an op that has not
-//! takes the first of the same family (`avx512…`), and where there is none the scalar one: so a model asked to run on AVX2
-//! never runs AVX-512 code.
+//! takes the first of the same family (`avx512…`), and where there is none the plain one (`scalar`, on a GPU `naive`): so a model
+//! asked to run on AVX2 never runs AVX-512 code.
 
 use spark_kernels::gemm::Gemm;
 use spark_kernels::{Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported, best};
@@ -21,7 +21,7 @@ pub fn choose<O: Op>(op: &O, device: &dyn Device, name: &str) -> Result<&'static
     let candidates = all()
         .filter(|i| i.name() == name)
         .chain(all().filter(|i| family(i.name()) == family(name)))
-        .chain(all().filter(|i| i.name() == "scalar"));
+        .chain(all().filter(|i| matches!(i.name(), "scalar" | "naive")));
     let mut reasons = Vec::new();
     for candidate in candidates {
         match candidate.supports(op, device) {

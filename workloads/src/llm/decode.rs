@@ -63,7 +63,7 @@ impl Workload for Decode {
         let device = case.device(device)?;
         let mut model = case.load(&device, seed, memory)?;
         if case.depth > 0 {
-            model.seed_caches();
+            model.seed_caches()?;
         }
         let (first, prompts) = (case.prompts(1).concat(), case.prompts(case.n_prompt));
         let (depths, touched, checked) = (case.depths(), Touched::default(), String::new());
@@ -132,8 +132,7 @@ struct Generating {
 impl Step for Generating {
     fn reset(&mut self) -> Result<(), Fault> {
         self.model.rewind_each(&self.depths);
-        self.model.set_next(&self.first);
-        Ok(())
+        self.model.set_next(&self.first)
     }
     fn run(&mut self) -> Result<(), Fault> {
         if self.case.n_prompt == 0 {
@@ -145,17 +144,18 @@ impl Step for Generating {
             self.model.sample()?;
             (0..self.case.n_gen).try_for_each(|_| self.model.decode())?;
         }
-        self.touched.add(&mut self.model);
+        self.touched.add();
         Ok(())
     }
     fn work(&self) -> Work {
-        work(&self.case, self.touched.mean().unwrap_or_else(|| expected_blocks(&self.case)))
+        work(&self.case, self.touched.mean(&self.model).unwrap_or_else(|| expected_blocks(&self.case)))
     }
     fn check(&mut self) -> Result<Option<Check>, Fault> {
         self.reset()?;
         let prompts: Vec<&[u32]> = self.prompts.iter().map(Vec::as_slice).collect();
         let findings = self.model.check((self.case.n_prompt > 0).then_some(prompts.as_slice()))?;
-        self.model.take_touched();
+        self.model.forget_touched()?;
+        self.touched = Touched::default();
         self.reset()?;
         self.checked = findings.to_string();
         Ok(findings.check())
@@ -176,14 +176,14 @@ impl Step for Generating {
         choose_cache(&self.model, &*self.device)
     }
     fn pages(&self) -> Option<(u64, Option<u64>)> {
-        Some(pages(&self.model))
+        pages(&self.model)
     }
     fn facts(&self) -> BTreeMap<String, String> {
         let mut facts = self.case.facts(&self.model, self.device.last_level_cache());
         facts.insert("sampling".into(), "greedy, inside the timing".into());
         facts.insert("check".into(), self.checked.clone());
         if self.case.n_prompt == 0 {
-            facts.extend(self.touched.fact(&self.case.config, 1));
+            facts.extend(self.touched.fact(&self.model, 1));
         }
         facts
     }

@@ -21,6 +21,8 @@ pub struct Ops {
     /// Where logits are bent.
     pub(crate) softcap: Option<Box<dyn Prepared>>,
     pub(crate) sample: Box<dyn Prepared>,
+    /// x → last_x, and delta → last_delta.
+    pub(crate) gather: Box<dyn Prepared>,
 }
 
 /// The prepared ops of one layer.
@@ -53,6 +55,8 @@ pub enum FeedForward {
         router: Box<dyn Prepared>,
         /// routed.logits → routed.ids, routed.weights.
         route: Box<dyn Prepared>,
+        /// routed.ids → routed.touched.
+        touched: Box<dyn Prepared>,
         /// h → gate_up.
         gate_up: Box<dyn Prepared>,
         /// activated → delta.
@@ -170,7 +174,9 @@ pub(crate) fn body(c: &Config, ops: &mut Ops, s: &mut RunState, watch: &mut impl
             feed_forward(layer, own, &mut ops.swiglu, s, watch)?;
         }
     }
-    gather(c.hidden, s);
+    run(&mut ops.gather, &[&s.x], &mut [&mut s.last_x], &s.live)?;
+    run(&mut ops.gather, &[&s.delta], &mut [&mut s.last_delta], &s.live)?;
+    s.place_last();
     watch.saw(Stage::Gather, s)
 }
 
@@ -185,10 +191,10 @@ fn feed_forward(
     run(&mut own.feed_forward_norm, &[&s.delta], &mut [&mut s.h, &mut s.x], &s.live)?;
     watch.saw(Stage::FeedForwardNorm(layer), s)?;
     match (&mut own.feed_forward, &mut s.routed) {
-        (FeedForward::Mixture { router, route, gate_up, .. }, Some(routed)) => {
+        (FeedForward::Mixture { router, route, touched, gate_up, .. }, Some(routed)) => {
             run(router, &[&s.h], &mut [&mut routed.logits], &s.live)?;
             watch.saw(Stage::Router(layer), s)?;
-            chosen(route, s)?;
+            chosen(route, touched, s)?;
             watch.saw(Stage::Route(layer), s)?;
             if let Some(routed) = &s.routed {
                 run(gate_up, &[&s.h, &routed.ids], &mut [&mut s.gate_up], &s.live)?;
@@ -216,27 +222,13 @@ fn feed_forward(
 }
 
 /// Chooses experts, and counts how many different ones: their weights are what the pass reads.
-fn chosen(route: &mut Box<dyn Prepared>, s: &mut RunState) -> Result<(), Fault> {
+fn chosen(route: &mut Box<dyn Prepared>, touched: &mut Box<dyn Prepared>, s: &mut RunState) -> Result<(), Fault> {
     let rows = s.live.rows();
     let Some(routed) = &mut s.routed else { return Ok(()) };
     run(route, &[&routed.logits], &mut [&mut routed.ids, &mut routed.weights], &s.live)?;
-    let choices = rows * routed.active;
-    let ids = &routed.ids.slice::<u32>()[..choices];
-    routed.touched += spark_kernels::moe::grouping::touched(ids, routed.experts) as u64;
-    s.choices.spans[0].rows = choices;
+    run(touched, &[&routed.ids], &mut [&mut routed.touched], &s.live)?;
+    s.choices.spans[0].rows = rows * routed.active;
     Ok(())
-}
-
-/// Copies the last row of each span that has rows. On a later row the same place is written over.
-fn gather(hidden: usize, s: &mut RunState) {
-    let mut end = 0;
-    for (sequence, span) in s.live.spans.iter().enumerate().filter(|(_, span)| span.rows > 0) {
-        end += span.rows;
-        let (from, to) = ((end - 1) * hidden..end * hidden, sequence * hidden..(sequence + 1) * hidden);
-        s.last_x.slice_mut::<f32>()[to.clone()].copy_from_slice(&s.x.slice::<f32>()[from.clone()]);
-        s.last_delta.slice_mut::<f32>()[to].copy_from_slice(&s.delta.slice::<f32>()[from]);
-        s.last.spans[sequence].past = span.past + span.rows - 1;
-    }
 }
 
 /// The last layer's feed-forward block and the head, for the last token of every sequence: what a token is chosen from needs no

@@ -9,9 +9,10 @@ use crate::llm::weights::{Part, Synthetic, Tensor};
 use crate::llm::{Config, check};
 use half::bf16;
 use spark_kernels::attention::{Attention, fill_int8};
+use spark_kernels::device::{Replay, write};
 use spark_kernels::format::splitmix::derive;
 use spark_kernels::format::synth::synth_f32_into;
-use spark_kernels::{Buffer, Device, Fault, Host, Prepared, Span, Type, Unsupported};
+use spark_kernels::{Buffer, Device, Fault, Host, Placement, Prepared, Span, Type, Unsupported};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,6 +27,10 @@ pub struct Model {
     taken: BTreeMap<&'static str, Vec<&'static str>>,
     resident: u64,
     device: Arc<dyn Device>,
+    /// A decode step as the device recorded it.
+    step: Option<Box<dyn Replay>>,
+    /// Whether the device records steps, as far as is known.
+    steps: bool,
 }
 
 impl Model {
@@ -35,7 +40,7 @@ impl Model {
         let blocks = Blocks::new(config, settings);
         blocks.validate().map_err(|invalid| Fault::Unsupported(Unsupported(invalid.0)))?;
         known(&blocks.gate_up(), &**device, &settings.implementation)?;
-        let weights = Synthetic::new(config, settings.format, settings.head, settings.seed);
+        let weights = Synthetic::new(config, settings.format, settings.head, settings.seed).made_for(&**device);
         let mut with =
             Chooser { device: &**device, name: &settings.implementation, taken: BTreeMap::new(), resident: 0 };
         let vector = |tensor| device.upload(&Host::F32(weights.vector(tensor)));
@@ -84,6 +89,7 @@ impl Model {
                     Some(ops) => FeedForward::Mixture {
                         router: with.prepare(&ops.router, &biased(of(Part::Router), ops.router.bias)?)?,
                         route: with.prepare(&ops.route, &[])?,
+                        touched: with.prepare(&ops.touched, &[])?,
                         gate_up: with.prepare(&ops.gate_up, &biased(of(Part::ExpertGateUp), ops.gate_up.bias)?)?,
                         down: with.prepare(&ops.down, &biased(of(Part::ExpertDown), ops.down.bias)?)?,
                     },
@@ -114,10 +120,11 @@ impl Model {
             head: with.prepare(&blocks.head(), &matrix(Tensor::Head)?)?,
             softcap: blocks.softcap().map(|op| with.prepare(&op, &[])).transpose()?,
             sample: with.prepare(&blocks.sample(), &[])?,
+            gather: with.prepare(&blocks.gather(), &[])?,
         };
         let Chooser { taken, resident, .. } = with;
         let (config, settings, device) = (config.clone(), settings.clone(), device.clone());
-        Ok(Self { config, settings, weights, ops, state, taken, resident, device })
+        Ok(Self { config, settings, weights, ops, state, taken, resident, device, step: None, steps: true })
     }
 
     /// Its shape.
@@ -159,18 +166,33 @@ impl Model {
     pub fn rewind_each(&mut self, lengths: &[usize]) {
         self.state.lengths.copy_from_slice(lengths);
     }
-    /// Experts whose weights were read since this was last asked, over all layers and passes; `None` without experts.
-    pub fn take_touched(&mut self) -> Option<u64> {
-        self.state.routed.as_mut().map(|routed| std::mem::take(&mut routed.touched))
+    /// Experts whose weights were read since they were last forgotten, over all layers and passes; `None` without experts.
+    pub fn touched(&self) -> Result<Option<u64>, Fault> {
+        let Some(routed) = &self.state.routed else { return Ok(None) };
+        match self.device.download(&routed.touched)? {
+            Host::U64(touched) => Ok(touched.first().copied()),
+            other => Err(Fault::Device(format!("a count of experts is {:?}: a defect of the engine", other.of()))),
+        }
+    }
+    /// Counts the experts that are touched from 0 again.
+    pub fn forget_touched(&mut self) -> Result<(), Fault> {
+        let Some(routed) = &mut self.state.routed else { return Ok(()) };
+        write(&*self.device, &mut routed.touched, 0, &[0_u64])
     }
     /// Sets the next token of every sequence. Panics if they are not one a sequence.
-    pub fn set_next(&mut self, tokens: &[u32]) {
+    pub fn set_next(&mut self, tokens: &[u32]) -> Result<(), Fault> {
         assert_eq!(tokens.len(), self.settings.sequences, "one next token a sequence");
-        self.state.tokens.slice_mut::<u32>()[..tokens.len()].copy_from_slice(tokens);
+        write(&*self.device, &mut self.state.tokens, 0, tokens)
     }
     /// The next token of every sequence, as sampled last or set.
-    pub fn next(&self) -> &[u32] {
-        &self.state.tokens.slice::<u32>()[..self.settings.sequences]
+    pub fn next(&self) -> Result<Vec<u32>, Fault> {
+        match self.device.download(&self.state.tokens)? {
+            Host::U32(mut tokens) => {
+                tokens.truncate(self.settings.sequences);
+                Ok(tokens)
+            }
+            other => Err(Fault::Device(format!("tokens are {:?}: a defect of the engine", other.of()))),
+        }
     }
     /// The logits of the last token of `sequence`, vocab of them.
     pub fn logits(&self, sequence: usize) -> Result<Vec<f32>, Fault> {
@@ -182,23 +204,33 @@ impl Model {
     }
     /// Fills all caches with seeded keys and values of deviation 1.28, what projections of these weights have, so that a depth
     /// can be measured that was never prefilled.
-    pub fn seed_caches(&mut self) {
+    pub fn seed_caches(&mut self) -> Result<(), Fault> {
         for (i, cache) in self.state.caches.iter_mut().flatten().enumerate() {
             let seed = derive(derive(self.settings.seed, 1 << 32), i as u64);
-            match cache.of() {
-                Type::F32 => synth_f32_into(cache.slice_mut(), seed, 1.28),
-                Type::U8 => fill_int8(cache.slice_mut(), self.config.head_dim, i % 2 == 0, |token, row| {
+            // What a GPU holds is made here first.
+            let mut made = match cache.pages() {
+                Some(_) => None,
+                None => Some(Buffer::host(cache.of(), cache.len(), Placement::Fast)?),
+            };
+            let to = made.as_mut().unwrap_or(cache);
+            match to.of() {
+                Type::F32 => synth_f32_into(to.slice_mut(), seed, 1.28),
+                Type::U8 => fill_int8(to.slice_mut(), self.config.head_dim, i % 2 == 0, |token, row| {
                     synth_f32_into(row, derive(seed, token as u64), 1.28);
                 }),
                 _ => {
                     let mut values = [0.0_f32; 4096];
-                    for (chunk, out) in cache.slice_mut::<bf16>().chunks_mut(values.len()).enumerate() {
+                    for (chunk, out) in to.slice_mut::<bf16>().chunks_mut(values.len()).enumerate() {
                         synth_f32_into(&mut values, derive(seed, chunk as u64), 1.28);
                         out.iter_mut().zip(values).for_each(|(out, value)| *out = bf16::from_f32(value));
                     }
                 }
             }
+            if let Some(made) = made {
+                self.device.write_bytes(cache, 0, made.host_bytes())?;
+            }
         }
+        Ok(())
     }
 
     /// Runs `prompts`, one a sequence, `rows` tokens a pass, and leaves the logits of each prompt's last token. Nothing is
@@ -207,7 +239,7 @@ impl Model {
         self.prefill_watched(prompts, &mut Unwatched)
     }
     pub(crate) fn prefill_watched(&mut self, prompts: &[&[u32]], watch: &mut impl Watch) -> Result<(), Fault> {
-        let Self { config, settings, ops, state, .. } = self;
+        let Self { config, settings, ops, state, device, .. } = self;
         if prompts.len() != settings.sequences || prompts.iter().any(|prompt| prompt.is_empty()) {
             let what = format!(
                 "{} prompts for {} sequences; give one each, of at least one token",
@@ -229,7 +261,7 @@ impl Model {
             while sequence < prompts.len() && filled < settings.rows {
                 let take = (prompts[sequence].len() - done).min(settings.rows - filled);
                 let tokens = &prompts[sequence][done..done + take];
-                state.tokens.slice_mut::<u32>()[filled..filled + take].copy_from_slice(tokens);
+                write(&**device, &mut state.tokens, filled, tokens)?;
                 state.live.spans[sequence].rows = take;
                 (filled, done) = (filled + take, done + take);
                 if done == prompts[sequence].len() {
@@ -252,15 +284,42 @@ impl Model {
     /// One token more for every sequence: the next ones are run, their logits computed, and new next ones chosen, all on the
     /// device. Errors: a sequence is full.
     pub fn decode(&mut self) -> Result<(), Fault> {
-        self.decode_watched(&mut Unwatched)
+        if !self.steps {
+            return self.decode_watched(&mut Unwatched);
+        }
+        self.one_more()?;
+        if self.step.is_none() {
+            let Self { config, ops, state, device, .. } = self;
+            let live = state.live.clone();
+            self.step = device.record(&live, &mut || {
+                body(config, ops, state, &mut Unwatched)?;
+                tail(config, ops, state, &mut Unwatched)?;
+                sample(ops, state, &mut Unwatched)
+            })?;
+        }
+        let Self { step: Some(step), state, .. } = self else {
+            // The device records nothing: so be it from here on.
+            self.steps = false;
+            return self.decode_watched(&mut Unwatched);
+        };
+        step.run(&state.live)?;
+        state.place_last();
+        state.lengths.iter_mut().for_each(|length| *length += 1);
+        Ok(())
     }
-    pub(crate) fn decode_watched(&mut self, watch: &mut impl Watch) -> Result<(), Fault> {
-        let Self { config, settings, ops, state, .. } = self;
+    /// Makes the pass one row for every sequence. Errors: one is full.
+    fn one_more(&mut self) -> Result<(), Fault> {
+        let Self { settings, state, .. } = self;
         if let Some(length) = state.lengths.iter().find(|length| **length >= settings.capacity) {
             return Err(full(length + 1, settings.capacity));
         }
         state.live.spans.clear();
         state.live.spans.extend(state.lengths.iter().map(|past| Span { rows: 1, past: *past }));
+        Ok(())
+    }
+    pub(crate) fn decode_watched(&mut self, watch: &mut impl Watch) -> Result<(), Fault> {
+        self.one_more()?;
+        let Self { config, ops, state, .. } = self;
         body(config, ops, state, watch)?;
         state.lengths.iter_mut().for_each(|length| *length += 1);
         tail(config, ops, state, watch)?;

@@ -61,7 +61,7 @@ impl Workload for Prefill {
         let device = case.device(device)?;
         let mut model = case.load(&device, seed, memory)?;
         if case.depth > 0 {
-            model.seed_caches();
+            model.seed_caches()?;
         }
         model.rewind_each(&case.depths());
         let (prompts, depths) = (case.prompts(case.n_prompt), case.depths());
@@ -126,17 +126,18 @@ impl Step for Reading {
         // References only: a few bytes a sequence beside the prompt's work.
         let prompts: Vec<&[u32]> = self.prompts.iter().map(Vec::as_slice).collect();
         self.model.prefill(&prompts)?;
-        self.touched.add(&mut self.model);
+        self.touched.add();
         Ok(())
     }
     fn work(&self) -> Work {
-        work(&self.case, self.touched.mean().unwrap_or_else(|| expected_blocks(&self.case)))
+        work(&self.case, self.touched.mean(&self.model).unwrap_or_else(|| expected_blocks(&self.case)))
     }
     fn check(&mut self) -> Result<Option<Check>, Fault> {
         self.reset()?;
         let prompts: Vec<&[u32]> = self.prompts.iter().map(Vec::as_slice).collect();
         let findings = self.model.check(Some(&prompts))?;
-        self.model.take_touched();
+        self.model.forget_touched()?;
+        self.touched = Touched::default();
         self.reset()?;
         self.checked = findings.to_string();
         Ok(findings.check())
@@ -148,14 +149,14 @@ impl Step for Reading {
         choose_cache(&self.model, &*self.device)
     }
     fn pages(&self) -> Option<(u64, Option<u64>)> {
-        Some(pages(&self.model))
+        pages(&self.model)
     }
     fn facts(&self) -> BTreeMap<String, String> {
         let mut facts = self.case.facts(&self.model, self.device.last_level_cache());
         facts.insert("logits".into(), "of the last token of each sequence only".into());
         facts.insert("pass_rows".into(), self.case.settings.rows.to_string());
         facts.insert("check".into(), self.checked.clone());
-        facts.extend(self.touched.fact(&self.case.config, passes(&self.case).count() as u64));
+        facts.extend(self.touched.fact(&self.model, passes(&self.case).count() as u64));
         facts
     }
     fn iterations_a_sample(&self) -> Option<u64> {
@@ -168,8 +169,10 @@ pub(crate) fn choose_cache(model: &Model, device: &dyn Device) -> Cache {
     if model.resident() >= 4 * device.last_level_cache() { Cache::Cold } else { Cache::Warm }
 }
 
-/// Bytes of the buffers and caches, and how many of them stand on huge pages.
-pub(crate) fn pages(model: &Model) -> (u64, Option<u64>) {
-    let usage = spark_kernels::cpu::pages::usage(model.buffers().map(spark_kernels::Buffer::pages));
-    (usage.bytes, usage.huge)
+/// Bytes of the buffers and caches, and how many of them stand on huge pages; `None` where they stand on no pages of the host.
+pub(crate) fn pages(model: &Model) -> Option<(u64, Option<u64>)> {
+    let mut pages = model.buffers().filter_map(spark_kernels::Buffer::pages).peekable();
+    pages.peek()?;
+    let usage = spark_kernels::cpu::pages::usage(pages);
+    Some((usage.bytes, usage.huge))
 }

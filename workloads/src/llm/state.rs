@@ -51,12 +51,10 @@ pub struct Routed {
     pub ids: Buffer,
     /// rows × active.
     pub weights: Buffer,
-    /// Experts of a layer, shared ones among them.
-    pub experts: usize,
     /// Experts a token is given to, shared ones among them.
     pub active: usize,
-    /// Experts whose weights were read, over all layers and passes since it was last set to 0.
-    pub touched: u64,
+    /// 1: experts whose weights were read, over all layers and passes since it was last set to 0.
+    pub touched: Buffer,
 }
 
 impl RunState {
@@ -73,9 +71,8 @@ impl RunState {
                 logits: f32s(rows.max(sequences) * mixture.logits())?,
                 ids: device.alloc(Type::U32, choices, Placement::Fast)?,
                 weights: f32s(choices)?,
-                experts: mixture.all(),
                 active: mixture.taken(),
-                touched: 0,
+                touched: device.alloc(Type::U64, 1, Placement::Fast)?,
             }),
         };
         let cache = |_| Ok([of(&outputs[1])?, of(&outputs[2])?]);
@@ -108,6 +105,12 @@ impl RunState {
         let last = [&self.last_x, &self.last_delta, &self.logits];
         let routed = self.routed.iter().flat_map(|routed| [&routed.logits, &routed.ids, &routed.weights]);
         passes.into_iter().chain(last).chain(routed).chain(self.caches.iter().flatten())
+    }
+    /// Notes where the last row of each sequence that has rows stands.
+    pub(crate) fn place_last(&mut self) {
+        for (last, span) in self.last.spans.iter_mut().zip(&self.live.spans).filter(|(_, span)| span.rows > 0) {
+            last.past = span.past + span.rows - 1;
+        }
     }
     /// Exchanges x, delta and spans of the pass with those of the last tokens: before the tail, and back after it.
     pub(crate) fn turn(&mut self) {

@@ -9,12 +9,13 @@ use crate::llm::Config;
 use crate::llm::size::ROUTER;
 use half::bf16;
 use spark_kernels::cpu::Cpu;
+use spark_kernels::cpu::pool::Pool;
 use spark_kernels::format::Format;
 use spark_kernels::format::splitmix::derive;
 use spark_kernels::format::synth::{synth_f32, synth_rows, synth_scales};
 use spark_kernels::{Buffer, Device, Element, Fault, Host, Placement, Type};
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// A tensor of the model. Fused projections are one tensor, their parts' rows one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,6 +128,8 @@ pub struct Synthetic {
     format: Format,
     head: Format,
     seed: u64,
+    /// The workers that make tensors for a device that has none.
+    makers: Option<Arc<Pool>>,
 }
 
 /// Spread of norm gains round their mean.
@@ -139,7 +142,12 @@ const WIDTH_OF_UNIT_GAIN: f32 = 4096.0;
 impl Synthetic {
     /// Weights of `config`: layers in `format`, embedding and head in `head`, norms and biases f32.
     pub fn new(config: &Config, format: Format, head: Format, seed: u64) -> Self {
-        Self { config: config.clone(), format, head, seed }
+        Self { config: config.clone(), format, head, seed, makers: None }
+    }
+    /// The same, with workers of the host to make tensors for `device` if that is no CPU.
+    pub(crate) fn made_for(mut self, device: &dyn Device) -> Self {
+        self.makers = Cpu::of(device).err().map(|_| Cpu::new(None, 0).pool().clone());
+        self
     }
     /// Every tensor there is, in canonical order.
     pub fn tensors(&self) -> Vec<Tensor> {
@@ -280,7 +288,7 @@ impl Synthetic {
         }
         Ok(())
     }
-    /// n rows of `len` elements, made by all workers of the device's pool, each its own rows.
+    /// n rows of `len` elements, made by all workers of the device's pool or the host's, each its own rows.
     fn elements<T: Element>(
         &self,
         tensor: Tensor,
@@ -291,8 +299,10 @@ impl Synthetic {
     ) -> Result<Buffer, Fault> {
         let (format, _, k) = self.matrix(tensor);
         let (row_bytes, size, seed) = (format.bytes(k), of.size(), self.seed_of(tensor));
-        let mut buffer = device.alloc(of, n * len, Placement::Fast)?;
-        let pool = Cpu::of(device)?.pool();
+        let (mut buffer, pool) = match &self.makers {
+            Some(makers) => (Buffer::host(of, n * len, Placement::Fast)?, makers),
+            None => (device.alloc(of, n * len, Placement::Fast)?, Cpu::of(device)?.pool()),
+        };
         let each = n.div_ceil(pool.threads());
         let parts: Vec<_> = buffer.slice_mut::<T>().chunks_mut((each * len).max(1)).map(Mutex::new).collect();
         pool.run(&|worker| {
@@ -306,7 +316,12 @@ impl Synthetic {
             }
         });
         drop(parts);
-        Ok(buffer)
+        if self.makers.is_none() {
+            return Ok(buffer);
+        }
+        let mut there = device.alloc(of, n * len, Placement::Fast)?;
+        device.write_bytes(&mut there, 0, buffer.host_bytes())?;
+        Ok(there)
     }
 }
 

@@ -145,13 +145,13 @@ fn prefill_then_decode_is_all_at_once() {
         let mut model = Model::load(&config, &Settings { rows: 7, ..exact() }, &cpu(3)).unwrap();
         model.prefill(&[&tokens[..30]]).unwrap();
         for token in &tokens[30..] {
-            model.set_next(&[*token]);
+            model.set_next(&[*token]).unwrap();
             model.decode().unwrap();
         }
         assert_eq!(model.length(0), 40);
         assert_eq!(model.logits(0).unwrap(), once, "{name}");
         let largest = once.iter().copied().fold(f32::MIN, f32::max);
-        assert_eq!(once[model.next()[0] as usize], largest, "greedy takes the largest");
+        assert_eq!(once[model.next().unwrap()[0] as usize], largest, "greedy takes the largest");
     }
 }
 
@@ -182,7 +182,7 @@ fn batch_is_one_by_one(config: &Config) {
         for (i, model) in alone.iter_mut().enumerate() {
             model.decode().unwrap();
             assert_eq!(model.logits(0).unwrap(), batch.logits(i).unwrap(), "sequence {i}, step {step}");
-            assert_eq!(model.next()[0], batch.next()[i]);
+            assert_eq!(model.next().unwrap()[0], batch.next().unwrap()[i]);
         }
     }
 }
@@ -236,7 +236,7 @@ fn agrees_with_scalar(config: &Config) {
             }
             let mut model = Model::load(config, &how, &device).unwrap();
             model.prefill(&[&tokens[..39]]).unwrap();
-            model.set_next(&tokens[39..]);
+            model.set_next(&tokens[39..]).unwrap();
             model.decode().unwrap();
             let got = wide(&model.logits(0).unwrap());
             let error = if exact { distance(got, &scalar) } else { spread(&got, &scalar) };
@@ -257,7 +257,7 @@ fn walk(config: &Config, settings: &Settings, threads: usize) -> (String, Vec<u3
         model.logits(0).unwrap().iter().for_each(|logit| {
             hasher.update(&logit.to_le_bytes());
         });
-        tokens.push(model.next()[0]);
+        tokens.push(model.next().unwrap()[0]);
         model.decode().unwrap();
     }
     (hasher.finalize().to_hex()[..16].to_owned(), tokens)

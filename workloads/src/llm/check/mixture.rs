@@ -11,7 +11,7 @@ use spark_kernels::{Buffer, Example, Fault, Host, Live, parity};
 impl Checker<'_> {
     pub(super) fn mixture(&mut self, stage: Stage, layer: usize, s: &RunState) -> Result<(), Fault> {
         let (Some(ops), Some(routed)) = (self.blocks.mixture(layer), &s.routed) else { return Ok(()) };
-        let MixtureOps { router, route, gate_up, down } = ops;
+        let MixtureOps { router, route, gate_up, down, .. } = ops;
         let of = |part| Tensor::Layer(layer, part);
         match stage {
             Stage::Router(_) => self.product(stage, &router, of(Part::Router), &s.h, &routed.logits, s.live.rows()),

@@ -1,0 +1,43 @@
+//! `write` on a GPU.
+
+use super::Write;
+use crate::cpu::variant::{no_weights, operands};
+use crate::cuda::Gpu;
+use crate::cuda::arch::FROM_SM80;
+use crate::cuda::kernel::{Cuda, CudaOp};
+use crate::cuda::launch::{Args, Grid};
+use crate::cuda::module::{Function, Module};
+use crate::cuda::source::{Source, Unit};
+use crate::{Buffer, Fault, Io, Op};
+use std::sync::Arc;
+
+static SOURCE: Source = Source { path: "write/write.cu", text: include_str!("write.cu") };
+
+/// Threads of a block, and blocks of them an SM.
+const THREADS: u32 = 512;
+const BLOCKS: usize = 2;
+
+/// With `STREAM` = 1 L2 is told that nobody comes back for what is written.
+pub(super) struct Vectors<const STREAM: usize>;
+pub(super) static STREAMED: Cuda<(Write, Vectors<1>)> = Cuda::new();
+pub(super) static PLAIN: Cuda<(Write, Vectors<0>)> = Cuda::new();
+
+impl<const STREAM: usize> CudaOp<Write> for Vectors<STREAM> {
+    type Ready = Function;
+    const NAME: &'static str = if STREAM == 1 { "vectors-streamed" } else { "vectors" };
+
+    fn units(_: &Write) -> Vec<Unit> {
+        vec![Unit::plain(&SOURCE, FROM_SM80, &["write_words"]).with("STREAMED", STREAM)]
+    }
+    fn ready(_: &Write, weights: &[Buffer], modules: &[Arc<Module>], _: &Gpu) -> Result<Function, Fault> {
+        no_weights(Write::NAME, weights)?;
+        modules[0].function("write_words")
+    }
+    fn run(op: &Write, function: &mut Function, gpu: &Gpu, io: &mut Io<'_>) -> Result<(), Fault> {
+        let ([pattern], [to]) = (io.inputs, &mut *io.outputs) else {
+            return Err(operands(Write::NAME, "a pattern, and as output an array"));
+        };
+        let args = Args::new().read(pattern).write(to).long(op.0.bytes as u64).int(op.0.passes());
+        gpu.launch(function, Grid::line(op.0.threads * BLOCKS, THREADS), args)
+    }
+}
