@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     let mut wrong = 0;
     for (bytes, label) in [(16 << 10, "16 KiB"), (1 << 20, "1 MiB"), (64 << 20, "64 MiB")] {
         let once = WorkingSet::new(bytes, 1);
-        let twice = WorkingSet { times: 2, ..once };
+        let twice = once.repeated(2);
         each(&format!("read {label}"), &Read(once), &Read(twice), &cpu, &mut wrong);
         each(&format!("write {label}"), &Write(once), &Write(twice), &cpu, &mut wrong);
         each(&format!("copy {label}"), &Copy(once), &Copy(twice), &cpu, &mut wrong);

@@ -47,6 +47,16 @@ impl WorkingSet {
         self.pages = Placement::SmallPages;
         self
     }
+    /// The same with `rounds` of idling after each 4 KiB of a `read`.
+    pub const fn paused(mut self, rounds: u32) -> Self {
+        self.pause = rounds;
+        self
+    }
+    /// The same, done over `times` times.
+    pub const fn repeated(mut self, times: usize) -> Self {
+        self.times = times;
+        self
+    }
     /// The same on the cores of one kind: 1 is the fastest.
     pub const fn on_cores(mut self, kind: usize) -> Self {
         self.cores = kind;

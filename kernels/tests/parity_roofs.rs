@@ -109,7 +109,7 @@ fn a_walk_over_lines_goes_on_where_it_stopped() {
 fn the_cores_of_one_kind_read_everything_alone() {
     let cpu = Cpu::weighted(&[5, 2, 5], 0);
     for (kind, runs) in [(1, true), (2, true), (3, false)] {
-        let op = Read(WorkingSet { threads: 0, ..WorkingSet::new((1 << 20) + 64, 3).on_cores(kind) });
+        let op = Read(WorkingSet::new((1 << 20) + 64, 0).on_cores(kind));
         let scalar = named::<Read>("scalar").unwrap();
         assert_eq!(scalar.supports(&op, &cpu).is_ok(), runs, "kind {kind}");
         if runs {

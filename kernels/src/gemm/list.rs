@@ -81,8 +81,14 @@ pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
 /// The same for the projections of experts.
 #[cfg(target_arch = "aarch64")]
 pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
-    static ARM: &[&dyn Implementation<Experts>] =
-        &[&neon::i8mm::NeonI8mm, &neon::bf16::NeonBf16, &neon::dotprod::NeonDotprod, &neon::Neon, &scalar::Scalar, &naive_cuda::EXPERTS];
+    static ARM: &[&dyn Implementation<Experts>] = &[
+        &neon::i8mm::NeonI8mm,
+        &neon::bf16::NeonBf16,
+        &neon::dotprod::NeonDotprod,
+        &neon::Neon,
+        &scalar::Scalar,
+        &naive_cuda::EXPERTS,
+    ];
     ARM
 }
 

@@ -152,7 +152,7 @@ impl Op for Read {
     }
     fn nasty() -> Vec<Self> {
         let windows = WorkingSet::new(RUN + 4096 + 64, 2);
-        let paused = WorkingSet { pause: 3, ..WorkingSet::new((1 << 20) + 64, 2) };
+        let paused = WorkingSet::new((1 << 20) + 64, 2).paused(3);
         WorkingSet::nasty().into_iter().chain([windows, paused]).map(Self).collect()
     }
 }

@@ -111,7 +111,7 @@ struct Curve {
 impl Curve {
     /// The reader, idling `pause` rounds after each 4 KiB.
     fn pausing(&mut self, pause: u32) -> Result<(), Fault> {
-        let op = Read(WorkingSet { pause, ..self.read.0 });
+        let op = Read(self.read.0.paused(pause));
         let how = best(&op, &*self.groups.other)?;
         self.reader.prepare(&op, how, &*self.groups.other)
     }
