@@ -56,7 +56,12 @@ impl Implementation<Gemm> for NeonBf16 {
         op.validate().map_err(|invalid| Unsupported(invalid.0))?;
         crate::cpu::Cpu::of(device)?;
         match (op.weights, op.activations) {
-            (Format::F32, Activations::Bf16) => Err(Unsupported("f32 weights are not exact in bf16".to_owned())),
+            (Format::F32 | Format::F16, Activations::Bf16) => {
+                Err(Unsupported(format!("{} weights are not exact in bf16", op.weights)))
+            }
+            (weights, Activations::Bf16) if weights.affine() => {
+                Err(Unsupported(format!("{weights} weights are not exact in bf16")))
+            }
             (_, Activations::Bf16 | Activations::Fp8) if op.k > MOST_K => {
                 Err(Unsupported(format!("k = {} is more than the {MOST_K} whose rounding was bounded", op.k)))
             }
