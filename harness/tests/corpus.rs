@@ -46,6 +46,16 @@ fn configs() {
 }
 
 #[test]
+fn gguf_files() {
+    replay("gguf", targets::gguf);
+}
+
+#[test]
+fn safetensors_files() {
+    replay("safetensors", targets::safetensors);
+}
+
+#[test]
 fn suites() {
     replay("suite", targets::suite);
 }

@@ -143,23 +143,24 @@ fn affine_block(format: Format, random: &mut SplitMix64, block: &mut [u8]) {
     };
     let mut parts = Parts { codes: [0; BLOCK_K], d: [0; 2], m: [0; 2], s: [0; 16], t: [0; 8] };
     // One octave of f16: the deviation of codes times its middle is the deviation of weights.
-    let (r, octave) = (random.next(), |first: u16, r: u64| first + (r >> 54) as u16);
+    let r = random.next();
     let (first, of_k) = match format {
         Format::Q4_1 => (0x1d00, false),
         Format::Q5_0 | Format::Q5_1 => (0x1900, false),
-        Format::Q4K => (0x0800, true),
-        Format::Q5K => (0x0400, true),
-        _ => (0x0080, true),
+        Format::Q4K => (0x0680, true),
+        // Subnormal, with the steps of their octave.
+        Format::Q5K => (0x0280, true),
+        _ => (0x0168, true),
     };
-    let d = octave(first, r);
+    let d = first + if format == Format::Q6K { r >> 55 } else { r >> 54 } as u16;
     parts.d = d.to_le_bytes();
-    // Powers of two move the exponent alone; of blocks the offset is −middle · d, of groups t takes the place of s.
-    let exponents = |power: u16| power << 10;
+    // A power of two times d is exact; of blocks the offset is −middle · d, of groups t takes the place of s.
+    let times = |factor: f32| f16::encode(f16::decode(d) * factor).to_le_bytes();
     parts.m = match format {
-        Format::Q4_1 => (d + exponents(3) | 0x8000).to_le_bytes(),
-        Format::Q5_1 => (d + exponents(4) | 0x8000).to_le_bytes(),
-        Format::Q4K => (d + exponents(3)).to_le_bytes(),
-        Format::Q5K => (d + exponents(4)).to_le_bytes(),
+        Format::Q4_1 => times(-8.0),
+        Format::Q5_1 => times(-16.0),
+        Format::Q4K => times(8.0),
+        Format::Q5K => times(16.0),
         _ => [0; 2],
     };
     if of_k {

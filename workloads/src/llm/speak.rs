@@ -30,6 +30,10 @@ impl Speaker {
     pub fn vocab(&self) -> usize {
         self.model.config().vocab
     }
+    /// Bytes that its packed weights occupy.
+    pub fn resident(&self) -> u64 {
+        self.model.resident()
+    }
     /// What it runs with: weights, number types, implementations.
     pub fn said(&self) -> String {
         let settings = self.model.settings();
