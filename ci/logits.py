@@ -103,7 +103,7 @@ def weights(c, kinds, random):
         w["embed_tokens"] = stored(random.standard_normal((c["vocab_size"], h)), T.Q6_K, random)
     if not c["tie_word_embeddings"]:
         w["lm_head"] = matrix(c["vocab_size"], h, plain if plain == T.BF16 else None)
-    other = T.BF16 if family == "gpt_oss" else None
+    other = T.BF16 if family == "gpt_oss" and kinds[0] == T.MXFP4 else None
     for layer in range(c["num_hidden_layers"]):
         at = lambda name: f"layers.{layer}.{name}"
         w[at("input_layernorm")] = vector(h, 0.2, norm)
