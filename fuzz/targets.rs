@@ -79,14 +79,17 @@ pub(crate) fn safetensors(bytes: &[u8]) {
 
 /// Opens the model in a file with these bytes.
 fn model(name: &str, bytes: &[u8], config: Option<&str>) {
-    let folder = std::env::temp_dir().join(format!("spark-fuzz-model-{}-{:?}", std::process::id(), std::thread::current().id()));
+    let folder =
+        std::env::temp_dir().join(format!("spark-fuzz-model-{}-{:?}", std::process::id(), std::thread::current().id()));
     std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
     std::fs::write(folder.join(name), bytes).expect("a temporary file can be written");
     if let Some(config) = config {
         std::fs::write(folder.join("config.json"), config).expect("a temporary file can be written");
     }
     match llm::source::open(&folder.join(name).to_string_lossy()) {
-        Ok(found) => assert!(found.weights.is_some_and(|weights| weights.bytes() > 0), "a model without weights was taken"),
+        Ok(found) => {
+            assert!(found.weights.is_some_and(|weights| weights.bytes() > 0), "a model without weights was taken")
+        }
         Err(error) => assert!(!error.to_string().contains('\n'), "one line: {error}"),
     }
     let _ = std::fs::remove_dir_all(&folder);

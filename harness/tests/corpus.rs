@@ -20,7 +20,8 @@ fn replay(name: &str, target: fn(&[u8])) {
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty(), "{} holds nothing", folder.display());
-    let mut runner = TestRunner::new(ProptestConfig { cases: copies(), failure_persistence: None, ..Default::default() });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: copies(), failure_persistence: None, ..Default::default() });
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
     for file in files {
         let bytes = std::fs::read(&file).unwrap();

@@ -288,7 +288,8 @@ fn a_model_s_file_runs_as_it_is_and_every_row_says_so() {
         let row: serde_json::Value = serde_json::from_str(line).expect("a row");
         let said = row["model_type"].as_str().expect("a text");
         assert!(said.contains("k-quants") && said.contains("q5_k") && !said.contains("synthetic"), "{said}");
-        let (size, file) = (row["model_size"].as_u64().expect("a size"), std::fs::metadata(&model).expect("a file").len());
+        let (size, file) =
+            (row["model_size"].as_u64().expect("a size"), std::fs::metadata(&model).expect("a file").len());
         assert!(size < file && size > file / 2, "{size} of {file}");
     }
 }

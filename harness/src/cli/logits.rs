@@ -4,8 +4,8 @@ use super::speaking::{self, Speaking};
 use super::{Verdict, ui};
 use anyhow::ensure;
 use serde_json::json;
-use spark_workloads::axis;
 use spark_results::AxisValue;
+use spark_workloads::axis;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

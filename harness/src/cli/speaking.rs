@@ -51,6 +51,10 @@ impl Speaking {
 /// Errors: a token that is not below the vocabulary.
 pub(super) fn known(tokens: &[u32], vocab: usize) -> anyhow::Result<()> {
     let beyond = tokens.iter().find(|token| **token as usize >= vocab);
-    ensure!(beyond.is_none(), "token {} is not below the vocabulary of {vocab}; give one that is", beyond.unwrap_or(&0));
+    ensure!(
+        beyond.is_none(),
+        "token {} is not below the vocabulary of {vocab}; give one that is",
+        beyond.unwrap_or(&0)
+    );
     Ok(())
 }

@@ -87,7 +87,8 @@ impl Parts {
                         (pairs[g + 4] & 15 | pairs[g - 4] >> 6 << 4, pairs[g + 4] >> 4 | pairs[g] >> 6 << 4)
                     };
                 }
-                let (fifth, nibbles) = if format == Format::Q5K { block[16..].split_at(32) } else { (&[][..], &block[16..]) };
+                let (fifth, nibbles) =
+                    if format == Format::Q5K { block[16..].split_at(32) } else { (&[][..], &block[16..]) };
                 for (e, code) in parts.codes.iter_mut().enumerate() {
                     let (g, l) = (e / 32, e % 32);
                     let low = nibbles[32 * (g / 2) + l] >> (4 * (g % 2)) & 15;
@@ -247,7 +248,8 @@ fn parts_of(format: Format, x: &[f32]) -> Parts {
     }
     let mut codes = [0; BLOCK_K];
     for (g, (x, codes)) in x.chunks(group(format)).zip(codes.chunks_mut(group(format))).enumerate() {
-        let of = |wanted: f32, step: [u8; 2]| if half(step) == 0.0 { 0.0 } else { (wanted / half(step)).round_ties_even() };
+        let of =
+            |wanted: f32, step: [u8; 2]| if half(step) == 0.0 { 0.0 } else { (wanted / half(step)).round_ties_even() };
         match format {
             Format::Q4K | Format::Q5K => {
                 parts.s[g] = of(wanted[g].0, parts.d).min(63.0) as u8;

@@ -200,7 +200,9 @@ impl fmt::Display for Format {
 
 /// A name that is no format's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format `{0}`: choose one of mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f16, f32, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k")]
+#[error(
+    "unknown format `{0}`: choose one of mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f16, f32, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k"
+)]
 pub struct UnknownFormat(pub String);
 
 impl FromStr for Format {

@@ -23,7 +23,9 @@ impl Format {
             Self::Nvfp4 => nvfp4::quantize(values, tensor_scale, out),
             Self::Q8_0 => q8_0::quantize(values, out),
             Self::Q4_0 => q4_0::quantize(values, out),
-            Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q4K | Self::Q5K | Self::Q6K => affine::quantize(self, values, out),
+            Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q4K | Self::Q5K | Self::Q6K => {
+                affine::quantize(self, values, out)
+            }
             Self::Fp8 => fp8::quantize(values, tensor_scale, out),
             Self::Bf16 => bf16::quantize(values, out),
             Self::F16 => f16::quantize(values, out),
@@ -46,7 +48,9 @@ impl Format {
             Self::Nvfp4 => nvfp4::dequantize(bytes, tensor_scale, out),
             Self::Q8_0 => q8_0::dequantize(bytes, out),
             Self::Q4_0 => q4_0::dequantize(bytes, out),
-            Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q4K | Self::Q5K | Self::Q6K => affine::dequantize(self, bytes, out),
+            Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q4K | Self::Q5K | Self::Q6K => {
+                affine::dequantize(self, bytes, out)
+            }
             Self::Fp8 => fp8::dequantize(bytes, tensor_scale, out),
             Self::Bf16 => bf16::dequantize(bytes, out),
             Self::F16 => f16::dequantize(bytes, out),

@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-use super::splitmix::SplitMix64;
 use super::affine::{self, BLOCK, BLOCK_K, Parts};
+use super::splitmix::SplitMix64;
 use super::{Format, bf16, f16, normal};
 
 /// The deviation of synthetic weights, within a tenth in every format.

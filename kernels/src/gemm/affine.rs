@@ -42,7 +42,8 @@ pub(super) fn pack(format: Format, block: &[u8], lane: usize, codes: &mut [[u8; 
             line[4 * lane..][..4].copy_from_slice(&word.to_le_bytes());
         }
     }
-    let (halves, bytes) = scales.split_at_mut(if format == Format::Q5_0 || format == Format::Q6K { 2 } else { 4 } * LANES);
+    let (halves, bytes) =
+        scales.split_at_mut(if format == Format::Q5_0 || format == Format::Q6K { 2 } else { 4 } * LANES);
     for (half, value) in halves.chunks_exact_mut(2 * LANES).zip([parts.d, parts.m]) {
         half[2 * lane..][..2].copy_from_slice(&value);
     }

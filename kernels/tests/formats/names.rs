@@ -8,7 +8,10 @@ fn names_go_there_and_back() {
         assert_eq!(format.to_string().parse(), Ok(format));
     }
     let error = "q5_x".parse::<Format>().unwrap_err().to_string();
-    assert_eq!(error, "unknown format `q5_x`: choose one of mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f16, f32, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k");
+    assert_eq!(
+        error,
+        "unknown format `q5_x`: choose one of mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f16, f32, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k"
+    );
     assert!("MXFP4".parse::<Format>().is_err());
 }
 

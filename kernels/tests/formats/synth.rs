@@ -64,7 +64,11 @@ fn rows_are_independent() {
             assert_eq!(out, whole[row * row_bytes..][..row_bytes], "{format} row {row}");
         }
         let narrow = 32.max(format.block());
-        assert_eq!(synth(format, 1, narrow, 3).0, whole[..format.bytes(narrow)], "{format}: a narrow row begins a wide one");
+        assert_eq!(
+            synth(format, 1, narrow, 3).0,
+            whole[..format.bytes(narrow)],
+            "{format}: a narrow row begins a wide one"
+        );
         assert_ne!(synth(format, 5, cols, 4).0, whole, "{format}: the seed matters");
         assert_ne!(whole[..row_bytes], whole[row_bytes..2 * row_bytes], "{format}: the row matters");
         assert!(synth(format, 0, cols, 3).0.is_empty() && synth(format, 3, 0, 3).0.is_empty());

@@ -1,8 +1,8 @@
 //! The weights a model runs on: made from a seed, or held in files.
 
 use crate::llm::Config;
-use crate::llm::file::Stored;
 use crate::llm::blocks::Blocks;
+use crate::llm::file::Stored;
 use crate::llm::weights::{Part, Synthetic, Tensor};
 use half::bf16;
 use spark_kernels::cpu::Cpu;

@@ -49,7 +49,8 @@ impl Prepared for Lookup {
         };
         let pool = Cpu::of(&*self.device)?.pool();
         let each = rows.div_ceil(pool.threads());
-        let parts: Vec<_> = x.chunks_mut((each * width).max(1)).zip(tokens.chunks(each.max(1))).map(Mutex::new).collect();
+        let parts: Vec<_> =
+            x.chunks_mut((each * width).max(1)).zip(tokens.chunks(each.max(1))).map(Mutex::new).collect();
         pool.run(&|worker| {
             // Each worker has a part of its own, so nobody waits here.
             let Some(Ok(mut part)) = parts.get(worker.index).map(Mutex::lock) else { return };

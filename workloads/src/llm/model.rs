@@ -46,8 +46,7 @@ impl Model {
     pub fn of(config: &Config, settings: &Settings, weights: Weights, device: &Arc<dyn Device>) -> Result<Self, Fault> {
         let blocks = Blocks::new(config, settings);
         known(&weights.widest(&blocks), &**device, &settings.implementation)?;
-        let mut with =
-            Chooser {
+        let mut with = Chooser {
             device: &**device,
             name: &settings.implementation,
             taken: BTreeMap::new(),

@@ -55,7 +55,9 @@ fn lies_are_told_from_truth() {
     assert!(refused(b"GGUF\x01\0\0\0aaaaaaaaaaaaaaaa").contains("version 1"));
     assert!(refused(&header(u64::MAX, 0, &[])).contains("tensors"));
     assert!(refused(&header(0, u64::MAX, &[])).contains("entries"));
-    let list = |kind: u32, len: u64| [&text("a.list")[..], &9_u32.to_le_bytes(), &kind.to_le_bytes(), &len.to_le_bytes()].concat();
+    let list = |kind: u32, len: u64| {
+        [&text("a.list")[..], &9_u32.to_le_bytes(), &kind.to_le_bytes(), &len.to_le_bytes()].concat()
+    };
     assert!(refused(&header(0, 1, &[&list(8, u64::MAX)])).contains("more than the file has room for"));
     assert!(refused(&header(0, 1, &[&list(4, u64::MAX / 2)])).contains("more than the file has room for"));
     assert!(refused(&header(0, 1, &[&list(9, 1)])).contains("list of lists"));
@@ -117,6 +119,10 @@ fn safetensors_are_doubted_too() {
     std::fs::write(&model, deep).unwrap();
     said();
     std::fs::write(&model, &whole).unwrap();
-    std::fs::write(folder.path().join("model.safetensors.index.json"), r#"{"weight_map":{"a":"../model.safetensors"}}"#).unwrap();
+    std::fs::write(
+        folder.path().join("model.safetensors.index.json"),
+        r#"{"weight_map":{"a":"../model.safetensors"}}"#,
+    )
+    .unwrap();
     assert!(said().contains("no file of its folder"));
 }

@@ -10,8 +10,8 @@ mod tokens;
 use spark_kernels::Device;
 use spark_kernels::cpu::Cpu;
 use spark_results::{Axes, AxisValue};
-use spark_workloads::llm::speak::Speaker;
 use spark_workloads::llm::source;
+use spark_workloads::llm::speak::Speaker;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,14 +33,18 @@ fn speaker(path: &str, more: &[(&str, &str)], implementation: &str) -> Speaker {
 fn error(name: &str, path: &str, more: &[(&str, &str)], implementation: &str) -> f64 {
     let golden = std::fs::read_to_string(models().join(format!("{name}.json"))).unwrap();
     let golden: serde_json::Value = serde_json::from_str(&golden).unwrap();
-    let numbers = |field: &str| golden[field].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>();
+    let numbers =
+        |field: &str| golden[field].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>();
     let tokens: Vec<u32> = numbers("tokens").into_iter().map(|token| token as u32).collect();
     let mut speaker = speaker(path, more, implementation);
     speaker.read(&tokens).unwrap();
     let (ours, theirs) = (speaker.logits().unwrap(), numbers("logits"));
     assert_eq!(ours.len(), theirs.len(), "{name}");
     let most = theirs.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
-    ours.iter().zip(&theirs).map(|(a, b)| (f64::from(*a) - b).abs() / most).fold(0.0, |worst, x| if x.is_nan() { f64::NAN } else { worst.max(x) })
+    ours.iter()
+        .zip(&theirs)
+        .map(|(a, b)| (f64::from(*a) - b).abs() / most)
+        .fold(0.0, |worst, x| if x.is_nan() { f64::NAN } else { worst.max(x) })
 }
 
 /// Every number kept as it is: what is left is f32 against f64.

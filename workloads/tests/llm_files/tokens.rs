@@ -47,7 +47,8 @@ fn kinds(of: &[i32]) -> Vec<u8> {
 
 #[test]
 fn merges_of_bytes_are_done_in_their_order() {
-    let words = ["h", "e", "l", "o", "Ġ", "w", "he", "ll", "hell", "hello", "Ġw", "<|end|>", "1", "2", "3", "4", "12", "123"];
+    let words =
+        ["h", "e", "l", "o", "Ġ", "w", "he", "ll", "hell", "hello", "Ġw", "<|end|>", "1", "2", "3", "4", "12", "123"];
     let mut of = [1; 18];
     of[11] = 3;
     let vocabulary = |pre: &str| {

@@ -8,11 +8,11 @@
 mod mixture;
 
 use crate::llm::Config;
+use crate::llm::Weights;
 use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::findings::Findings;
 use crate::llm::forward::{Stage, Watch};
 use crate::llm::state::RunState;
-use crate::llm::Weights;
 use crate::llm::weights::{Part, Tensor};
 use half::bf16;
 use spark_kernels::embed::Embed;
@@ -51,12 +51,7 @@ pub(crate) struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    pub(crate) fn new(
-        config: &'a Config,
-        settings: &'a Settings,
-        weights: Weights,
-        device: &Arc<dyn Device>,
-    ) -> Self {
+    pub(crate) fn new(config: &'a Config, settings: &'a Settings, weights: Weights, device: &Arc<dyn Device>) -> Self {
         let blocks = Blocks::new(config, settings);
         let device = device.clone();
         let findings = Findings::default();

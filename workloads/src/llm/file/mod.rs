@@ -39,7 +39,8 @@ pub(crate) fn is_safetensors(path: &Path) -> bool {
 /// The model in the safetensors files at `path`, whose `config.json` says `text`. Errors: as those of GGUF.
 pub(crate) fn open_safetensors(path: &Path, text: &str) -> Result<Stored, BadRequest> {
     let open = || {
-        let mut config = Config::parse(text).map_err(|e| Refused::new(format!("config.json: {} {}", e.field, e.what), &e.mend))?;
+        let mut config =
+            Config::parse(text).map_err(|e| Refused::new(format!("config.json: {} {}", e.field, e.what), &e.mend))?;
         let mut shelf = Shelf::new(safetensors::entries(path)?, safetensors::ANOTHER_TYPE);
         // Without a head of its own the table is the head, whatever the file leaves out.
         config.tied |= safetensors::names::head(&shelf).is_none();

@@ -30,13 +30,13 @@ impl Stored {
         let head = config.tied.then_some(Tensor::Head);
         for tensor in tensors(&config).into_iter().chain(head) {
             let pieces = find(shelf, &config, tensor)?;
-            let one = matches!(
-                tensor,
-                Tensor::Embedding | Tensor::Layer(_, Part::ExpertGateUp | Part::ExpertDown)
-            );
+            let one = matches!(tensor, Tensor::Embedding | Tensor::Layer(_, Part::ExpertGateUp | Part::ExpertDown));
             if one && pieces.len() != 1 {
                 let formats: Vec<_> = pieces.iter().map(|piece| piece.format.name()).collect();
-                let what = format!("{tensor:?} is stored in parts of several formats or scales: {}", formats[..formats.len().min(3)].join(", "));
+                let what = format!(
+                    "{tensor:?} is stored in parts of several formats or scales: {}",
+                    formats[..formats.len().min(3)].join(", ")
+                );
                 return Err(Refused::new(what, "choose a file whose gate and up are stored alike"));
             }
             all.insert(tensor, pieces);
@@ -104,7 +104,8 @@ impl Stored {
     pub(crate) fn sizes(&self) -> Sizes {
         let (mut total, mut layers, mut blocks) = (0, 0, 0);
         for (tensor, pieces) in &self.tensors {
-            let bytes: u64 = pieces.iter().map(|piece| if piece.k == 1 { 4 * piece.n as u64 } else { piece.bytes() }).sum();
+            let bytes: u64 =
+                pieces.iter().map(|piece| if piece.k == 1 { 4 * piece.n as u64 } else { piece.bytes() }).sum();
             if *tensor != Tensor::Head || !self.config.tied {
                 total += bytes;
             }

@@ -38,7 +38,8 @@ impl Tokens {
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
         let json = folder.join("tokenizer.json");
         if !json.is_file() {
-            let text = format!("model {}: has no tokenizer; give a .gguf file or a folder with a tokenizer.json", clean(name));
+            let text =
+                format!("model {}: has no tokenizer; give a .gguf file or a folder with a tokenizer.json", clean(name));
             return Err(BadRequest(text));
         }
         Self::of_json(&json).map_err(|refused| refused.of(&json))
@@ -46,7 +47,16 @@ impl Tokens {
     fn of_json(path: &Path) -> Result<Self, Refused> {
         let json = tokenizers::Tokenizer::from_bytes(Mapped::open(path)?.bytes())
             .map_err(|e| Refused::broken(format!("is no tokenizer.json: {}", file::shown(&e.to_string()))))?;
-        let ends = ["<|endoftext|>", "<|im_end|>", "</s>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "<|return|>"];
+        let ends = [
+            "<|endoftext|>",
+            "<|im_end|>",
+            "</s>",
+            "<|eot_id|>",
+            "<|end_of_text|>",
+            "<end_of_turn>",
+            "<eos>",
+            "<|return|>",
+        ];
         let ends = ends.iter().filter_map(|end| json.token_to_id(end)).collect();
         // What a text begins with is the post-processor's to add.
         Ok(Self { kind: Kind::Json(Box::new(json)), begin: None, ends })
@@ -63,7 +73,9 @@ impl Tokens {
             }
         };
         let id = |name: &str| match gguf.fields.get(format!("tokenizer.ggml.{name}").as_str()) {
-            Some(file::gguf::Value::Whole(id)) => u32::try_from(*id).ok().filter(|id| (*id as usize) < vocabulary.texts.len()),
+            Some(file::gguf::Value::Whole(id)) => {
+                u32::try_from(*id).ok().filter(|id| (*id as usize) < vocabulary.texts.len())
+            }
             _ => None,
         };
         let begins = match gguf.fields.get("tokenizer.ggml.add_bos_token") {

@@ -32,12 +32,15 @@ impl Pieces {
             _ => 0.0,
         };
         let scores: Vec<f32> = match gguf.fields.get("tokenizer.ggml.scores") {
-            Some(Value::List(scores)) if scores.len() == vocabulary.texts.len() => scores.values().map(number).collect(),
+            Some(Value::List(scores)) if scores.len() == vocabulary.texts.len() => {
+                scores.values().map(number).collect()
+            }
             _ => return Err(Refused::broken("has a vocabulary of pieces and not a score for each")),
         };
         let mut bytes = vec![None; 256];
         for (id, text) in vocabulary.texts.iter().enumerate().filter(|(id, _)| vocabulary.kinds[*id] == BYTE) {
-            let code = text.strip_prefix("<0x").and_then(|rest| u8::from_str_radix(rest.trim_end_matches('>'), 16).ok());
+            let code =
+                text.strip_prefix("<0x").and_then(|rest| u8::from_str_radix(rest.trim_end_matches('>'), 16).ok());
             if let Some(code) = code {
                 bytes[usize::from(code)] = Some(id as u32);
             }

@@ -158,7 +158,10 @@ fn lay(placed: Vec<Placed<'_>>, data: u64, alignment: u64, len: u64) -> Result<B
             return Err(Refused::broken(format!("{what}, beyond the end of the file")));
         };
         if !offset.is_multiple_of(alignment) {
-            return Err(Refused::broken(format!("tensor {} lies at {offset}, not aligned to {alignment}", shown(name))));
+            return Err(Refused::broken(format!(
+                "tensor {} lies at {offset}, not aligned to {alignment}",
+                shown(name)
+            )));
         }
         ranges.push((start, end, name));
         let range = start as usize..end as usize;

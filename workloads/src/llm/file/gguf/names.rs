@@ -58,12 +58,8 @@ pub(crate) fn pieces(shelf: &mut Shelf, config: &Config, tensor: Tensor) -> Resu
         }
         Part::FeedForwardNorm => at.vector(&[("ffn_norm.weight", c.hidden, same)]),
         Part::PostFeedForwardNorm => at.vector(&[("post_ffw_norm.weight", c.hidden, same)]),
-        Part::GateUp if !at.has("ffn_gate.weight") => {
-            at.matrix(&[("ffn_up", 2 * c.intermediate, same)], c.hidden)
-        }
-        Part::GateUp => {
-            at.matrix(&[("ffn_gate", c.intermediate, same), ("ffn_up", c.intermediate, same)], c.hidden)
-        }
+        Part::GateUp if !at.has("ffn_gate.weight") => at.matrix(&[("ffn_up", 2 * c.intermediate, same)], c.hidden),
+        Part::GateUp => at.matrix(&[("ffn_gate", c.intermediate, same), ("ffn_up", c.intermediate, same)], c.hidden),
         Part::Down => at.matrix(&[("ffn_down", c.hidden, same)], c.intermediate),
         Part::Router => at.matrix(&[("ffn_gate_inp", experts, same)], c.hidden),
         Part::RouterBias => at.vector(&[("ffn_gate_inp.bias", experts, same)]),

@@ -97,7 +97,9 @@ impl<'a> List<'a> {
             None if kind == LIST => {
                 return Err(Refused::broken(format!("{key} is a list of lists, which no reader of GGUF takes")));
             }
-            None => return Err(Refused::broken(format!("{key} lists values of kind {kind}, which GGUF does not have"))),
+            None => {
+                return Err(Refused::broken(format!("{key} lists values of kind {kind}, which GGUF does not have")));
+            }
         }
         let bytes = from.take((end.at() - start) as u64, key)?;
         Ok(Self { kind, len: len as usize, bytes })

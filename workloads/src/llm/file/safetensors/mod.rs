@@ -68,7 +68,8 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Refused> {
         return Ok(vec![path.join(SINGLE)]);
     }
     let entries = std::fs::read_dir(path).map_err(|e| Refused::new(e.to_string(), "give a folder that can be read"))?;
-    let mut all: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| is(path) && path.is_file()).collect();
+    let mut all: Vec<_> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| is(path) && path.is_file()).collect();
     all.sort();
     Ok(all)
 }
@@ -81,7 +82,8 @@ fn indexed(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, Refused> {
         return Err(wrong(&format!("is larger than {LARGEST_INDEX} bytes")));
     }
     let text = std::fs::read(index).map_err(|e| wrong(&e.to_string()))?;
-    let json: serde_json::Value = serde_json::from_slice(&text).map_err(|e| wrong(&shown(&format!("is no JSON: {e}"))))?;
+    let json: serde_json::Value =
+        serde_json::from_slice(&text).map_err(|e| wrong(&shown(&format!("is no JSON: {e}"))))?;
     let map = json.get("weight_map").and_then(|map| map.as_object()).ok_or_else(|| wrong("has no weight_map"))?;
     let mut names = BTreeSet::new();
     for name in map.values() {

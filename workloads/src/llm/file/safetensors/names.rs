@@ -66,11 +66,9 @@ pub(crate) fn pieces(shelf: &mut Shelf, c: &Config, tensor: Tensor) -> Result<Ve
             at.matrices(&[("self_attn.q_proj", q), ("self_attn.k_proj", kv), ("self_attn.v_proj", kv)], c.hidden)
         }
         Part::QkvBias if fused => at.vectors(&[("self_attn.qkv_proj.bias", qkv)]),
-        Part::QkvBias => at.vectors(&[
-            ("self_attn.q_proj.bias", q),
-            ("self_attn.k_proj.bias", kv),
-            ("self_attn.v_proj.bias", kv),
-        ]),
+        Part::QkvBias => {
+            at.vectors(&[("self_attn.q_proj.bias", q), ("self_attn.k_proj.bias", kv), ("self_attn.v_proj.bias", kv)])
+        }
         Part::QueryNorm => at.vectors(&[("self_attn.q_norm.weight", c.head_dim)]),
         Part::KeyNorm => at.vectors(&[("self_attn.k_norm.weight", c.head_dim)]),
         Part::Output => at.matrices(&[("self_attn.o_proj", c.hidden)], q),
@@ -81,9 +79,7 @@ pub(crate) fn pieces(shelf: &mut Shelf, c: &Config, tensor: Tensor) -> Result<Ve
         Part::FeedForwardNorm => at.vectors(&[("post_attention_layernorm.weight", c.hidden)]),
         Part::PostFeedForwardNorm => at.vectors(&[("post_feedforward_layernorm.weight", c.hidden)]),
         Part::GateUp if fused => at.matrices(&[("mlp.gate_up_proj", both)], c.hidden),
-        Part::GateUp => {
-            at.matrices(&[("mlp.gate_proj", c.intermediate), ("mlp.up_proj", c.intermediate)], c.hidden)
-        }
+        Part::GateUp => at.matrices(&[("mlp.gate_proj", c.intermediate), ("mlp.up_proj", c.intermediate)], c.hidden),
         Part::Down => at.matrices(&[("mlp.down_proj", c.hidden)], c.intermediate),
         Part::Router if c.family == Family::GptOss => at.matrices(&[("mlp.router", experts)], c.hidden),
         Part::Router => at.matrices(&[("mlp.gate", experts)], c.hidden),
@@ -167,7 +163,9 @@ impl Names<'_> {
         let Entry { file, shape, layout, range } = self.shelf.find(&name)?;
         let format = self.shelf.computed(&name, layout)?.format();
         if shape != [experts as u64, k as u64, n as u64] {
-            return Err(Refused::broken(format!("tensor {name} is {shape:?}, and the model's sizes make it {experts} × {k} × {n}")));
+            return Err(Refused::broken(format!(
+                "tensor {name} is {shape:?}, and the model's sizes make it {experts} × {k} × {n}"
+            )));
         }
         let layout = Layout::Columns { format, rows: n };
         let order = Order::Same;
