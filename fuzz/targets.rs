@@ -1,7 +1,8 @@
 //! What is fuzzed: each function takes arbitrary bytes from outside and must read or refuse them; harness/tests/corpus.rs calls them, too.
 
 use spark_results::{BenchmarkId, Document, store, table};
-use spark_workloads::{axis, llm::Config, suite};
+use spark_workloads::llm::{self, Config};
+use spark_workloads::{axis, suite};
 
 /// A model's `config.json`. What is taken is small enough to count with.
 pub(crate) fn config(bytes: &[u8]) {
@@ -56,6 +57,42 @@ fn files(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         }
     }
     files
+}
+
+/// A GGUF file: its header, and the model it would make; what is taken has weights of some size.
+pub(crate) fn gguf(bytes: &[u8]) {
+    if let Err(refused) = llm::file::Gguf::parse(bytes) {
+        assert!(!refused.to_string().contains('\n'), "one line: {refused}");
+        return;
+    }
+    model("fuzz.gguf", bytes, None);
+}
+
+/// A safetensors file beside a `config.json` of a small model.
+pub(crate) fn safetensors(bytes: &[u8]) {
+    if let Err(refused) = llm::file::safetensors::parse(bytes) {
+        assert!(!refused.to_string().contains('\n'), "one line: {refused}");
+        return;
+    }
+    model("fuzz.safetensors", bytes, Some(include_str!("../workloads/tests/models/llama-hf/config.json")));
+}
+
+/// Opens the model in a file with these bytes.
+fn model(name: &str, bytes: &[u8], config: Option<&str>) {
+    let folder =
+        std::env::temp_dir().join(format!("spark-fuzz-model-{}-{:?}", std::process::id(), std::thread::current().id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
+    std::fs::write(folder.join(name), bytes).expect("a temporary file can be written");
+    if let Some(config) = config {
+        std::fs::write(folder.join("config.json"), config).expect("a temporary file can be written");
+    }
+    match llm::source::open(&folder.join(name).to_string_lossy()) {
+        Ok(found) => {
+            assert!(found.weights.is_some_and(|weights| weights.bytes() > 0), "a model without weights was taken")
+        }
+        Err(error) => assert!(!error.to_string().contains('\n'), "one line: {error}"),
+    }
+    let _ = std::fs::remove_dir_all(&folder);
 }
 
 /// An id and a glob, and a comma list of axis values; what parses as an id reads back as the same.

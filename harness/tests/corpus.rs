@@ -8,15 +8,20 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::path::Path;
 
-/// Changed copies of each file.
+/// Changed copies of each file, unless `SPARK_BENCH_FUZZ_COPIES` says how many: ci/fuzz.sh asks for more.
 const COPIES: u32 = 40;
+
+fn copies() -> u32 {
+    std::env::var("SPARK_BENCH_FUZZ_COPIES").ok().map_or(COPIES, |count| count.parse().unwrap())
+}
 
 fn replay(name: &str, target: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty(), "{} holds nothing", folder.display());
-    let mut runner = TestRunner::new(ProptestConfig { cases: COPIES, failure_persistence: None, ..Default::default() });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: copies(), failure_persistence: None, ..Default::default() });
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
     for file in files {
         let bytes = std::fs::read(&file).unwrap();
@@ -43,6 +48,16 @@ fn replay(name: &str, target: fn(&[u8])) {
 #[test]
 fn configs() {
     replay("config", targets::config);
+}
+
+#[test]
+fn gguf_files() {
+    replay("gguf", targets::gguf);
+}
+
+#[test]
+fn safetensors_files() {
+    replay("safetensors", targets::safetensors);
 }
 
 #[test]

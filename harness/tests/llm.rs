@@ -233,6 +233,7 @@ fn what_cannot_be_is_refused_with_what_where_and_the_mend() {
     let path = folder.path();
     std::fs::write(path.join("cut.json"), "{\"model_type\":\"llama\",\"hidden_si").expect("a file");
     std::fs::write(path.join("lie.json"), "{\"model_type\":\"llama\",\"num_attention_heads\":-4}").expect("a file");
+    std::fs::write(path.join("cut.gguf"), "GGUF\x03\0\0\0").expect("a file");
     std::fs::create_dir(path.join("weights")).expect("a folder");
     std::fs::write(path.join("weights/model.safetensors"), "x").expect("a file");
     for (line, words) in [
@@ -241,7 +242,8 @@ fn what_cannot_be_is_refused_with_what_where_and_the_mend() {
         ("-m cut.json", ["cut.json", "config.json"]),
         ("-m lie.json", ["lie.json", "num_attention_heads"]),
         ("-m no/such.json", ["no/such.json", "give a config.json"]),
-        ("-m model.gguf", ["model.gguf", "synthetic"]),
+        ("-m model.gguf", ["model.gguf", "readable file"]),
+        ("-m cut.gguf", ["cut.gguf", "fetch"]),
         ("-m weights", ["weights", "config.json"]),
         ("-m tiny -p 8-4", ["-p", "4-8"]),
         ("-m tiny -p", ["--n-prompt", "value"]),
@@ -267,6 +269,51 @@ fn what_cannot_be_is_refused_with_what_where_and_the_mend() {
         assert!(words.iter().all(|word| talk.contains(word)), "{line}: {talk}");
         assert!(output.stdout.is_empty() && !talk.contains("panicked"), "{line}: {talk}");
         assert!(!path.join("refused").exists(), "{line}: nothing is written for what cannot be");
+    }
+}
+
+/// A model's file, made by ci/logits.py.
+fn stored(name: &str) -> String {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads/tests/models").join(name).display().to_string()
+}
+
+#[test]
+fn a_model_s_file_runs_as_it_is_and_every_row_says_so() {
+    let folder = folder();
+    let model = stored("k-quants.gguf");
+    let output = spark_bench(folder.path(), &format!("llm -m {model} -p 8 -n 4 -r 2 --no-roofs --out run -o jsonl"));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(!text(&output.stderr).contains("synthetic"), "{}", text(&output.stderr));
+    for line in text(&output.stdout).lines() {
+        let row: serde_json::Value = serde_json::from_str(line).expect("a row");
+        let said = row["model_type"].as_str().expect("a text");
+        assert!(said.contains("k-quants") && said.contains("q5_k") && !said.contains("synthetic"), "{said}");
+        let (size, file) =
+            (row["model_size"].as_u64().expect("a size"), std::fs::metadata(&model).expect("a file").len());
+        assert!(size < file && size > file / 2, "{size} of {file}");
+    }
+}
+
+#[test]
+fn logits_are_printed_and_text_needs_a_tokenizer() {
+    let folder = folder();
+    let model = stored("llama.gguf");
+    let run = |line: &str| spark_bench(folder.path(), line);
+    let output = run(&format!("logits -m {model} --tokens 1,2,3 --json"));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a document");
+    assert_eq!(document["logits"].as_array().expect("a list").len(), 64);
+    let top = run(&format!("logits -m {model} --tokens 1,2,3 --top 3"));
+    assert_eq!(text(&top.stdout).lines().count(), 3, "{}", text(&top.stderr));
+    for (line, words) in [
+        (format!("logits -m {model} --tokens 64"), "not below the vocabulary of 64"),
+        (format!("logits -m {model} --tokens x"), "write whole numbers"),
+        (format!("generate -m {model} -p a"), "give tokens in place of text"),
+        ("generate -m tiny -p a".to_owned(), "has no tokenizer"),
+    ] {
+        let output = run(&line);
+        assert_eq!(output.status.code(), Some(2), "{line}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(words), "{line}: {}", text(&output.stderr));
     }
 }
 

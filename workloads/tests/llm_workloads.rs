@@ -71,7 +71,7 @@ fn what_cannot_be_is_refused_with_the_mend() {
         ("model", "gpt-5", "llama-3.1-8b"),
         ("model", "no/such/config.json", "give a config.json"),
         ("format", "q9", "mxfp4"),
-        ("format", "f16", "f16"),
+        ("activations", "nvfp4", "nvfp4"),
         ("head", "x", "q8_0"),
         ("kv", "f16", "bf16"),
         ("activations", "int7", "int8"),

@@ -22,10 +22,10 @@ pub(super) use write::Output;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Models: preset names (spark-bench list models) or paths of a Hugging Face config.json; repeatable, or a comma list
+    /// Models: a .gguf file, a folder with safetensors, a preset (spark-bench list models) or a Hugging Face config.json, the last two on synthetic weights; repeatable, or a comma list
     #[arg(long, short, value_name = "MODEL", default_value = "llama-3.2-1b")]
     model: Vec<String>,
-    /// Formats of the synthetic weights: mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f32
+    /// Formats of synthetic weights: mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f32; files have their own
     #[arg(long, value_name = "LIST", default_value = "mxfp4")]
     format: Vec<String>,
     /// Tokens of a prompt, 0 for no such test; lists and ranges as 512,1024 or 512-4096*2 [default: 512]
@@ -110,7 +110,7 @@ impl Meaningless {
             (&self.ubatch_size, "-ub means nothing here: a prompt runs in passes of at most 512 rows"),
             (&self.n_gpu_layers, "-ngl means nothing here: a model runs wholly on one device; choose it with --device"),
             (&self.flash_attn, "-fa means nothing here: attention never stores its scores"),
-            (&self.mmap, "-mmp means nothing here: synthetic weights come from no file"),
+            (&self.mmap, "-mmp means nothing here: files of weights are always mapped while they are packed"),
             (&self.split_mode, "-sm means nothing here: a model runs wholly on one device"),
         ]
         .into_iter()
@@ -141,10 +141,12 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     if args.cache_type_k.is_empty() != args.cache_type_v.is_empty() {
         voice.say("keys and values have one type here: what was given for one is taken for both");
     }
-    voice.say(format!(
-        "weights are synthetic, seed {}: true shapes and sizes, values made up; the speed is real, an answer would not be",
-        args.common.seed
-    ));
+    if asked.synthetic() {
+        voice.say(format!(
+            "weights are synthetic, seed {}: true shapes and sizes, values made up; the speed is real, an answer would not be",
+            args.common.seed
+        ));
+    }
     let policy = Policy {
         warmup_ms: 100,
         warmup_iterations: 1,

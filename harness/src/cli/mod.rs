@@ -15,15 +15,18 @@ mod export;
 mod fit;
 mod fresh;
 mod gate;
+mod generate;
 mod import;
 mod list;
 mod llm;
+mod logits;
 mod monitor;
 mod plan;
 mod report;
 mod run;
 mod schema;
 mod soak;
+mod speaking;
 mod stop;
 pub mod ui;
 mod verify;
@@ -78,6 +81,12 @@ enum Verb {
         after_help = "Example: spark-bench llm -m llama-3.2-1b --format mxfp4,nvfp4 -p 512 -n 128 -d 0,4096 -o json"
     )]
     Llm(Box<llm::Args>),
+    /// What the engine computes for a model: the logits of the last of given tokens
+    #[command(after_help = "Example: spark-bench logits -m model.gguf --tokens 1,2,3 --top 10")]
+    Logits(logits::Args),
+    /// What a model says, greedily, for a look at real text
+    #[command(after_help = "Example: spark-bench generate -m model.gguf -p Hello -n 32")]
+    Generate(generate::Args),
     /// Minutes at full load: how fast at first, how fast for good, when it falls, what brings it back
     #[command(after_help = "Example: spark-bench soak --load both --minutes 10")]
     Soak(Box<soak::Args>),
@@ -182,6 +191,8 @@ fn act(verb: Verb) -> anyhow::Result<Verdict> {
         Verb::All(args) => all::act(&args),
         Verb::Run(args) => run::act(&args),
         Verb::Llm(args) => llm::act(&args),
+        Verb::Logits(args) => logits::act(&args),
+        Verb::Generate(args) => generate::act(&args),
         Verb::Soak(args) => soak::act(&args),
         Verb::Agent(args) => agent::act(&args),
         Verb::Endpoint(args) => endpoint::act(&args),

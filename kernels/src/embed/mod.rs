@@ -105,6 +105,8 @@ impl Op for Embed {
         let scales = match self.format {
             Format::Nvfp4 => 2,
             Format::Mxfp4 | Format::Q8_0 | Format::Q4_0 | Format::Fp8 => 1,
+            // The addition of the offset counts as the product does.
+            Format::Q4_1 | Format::Q5_0 | Format::Q5_1 | Format::Q4K | Format::Q5K | Format::Q6K => 2,
             Format::Bf16 | Format::F16 | Format::F32 => 0,
         };
         (live.rows() * self.width * (scales + usize::from(self.multiplier != 1.0))) as u64

@@ -9,6 +9,7 @@
 //! | [`nvfp4`] | 16 | 9 | E4M3, then elements 2j and 2j + 1 in byte j; one f32 a tensor outside |
 //! | [`q8_0`] | 32 | 34 | f16, then 32 int8 |
 //! | [`q4_0`] | 32 | 18 | f16, then elements j and j + 16 in byte j, value − 8 |
+//! | [`affine`]: q4_1, q5_0, q5_1, q4_k, q5_k, q6_k | 32, 256 | 20 … 210 | GGUF's |
 //! | [`fp8`] | 1 | 1 | E4M3; one f32 a row outside |
 //! | [`bf16`], [`f16`](mod@f16), f32 | 1 | 2, 2, 4 | little endian |
 //!
@@ -19,6 +20,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub mod affine;
 pub mod bf16;
 pub mod e2m1;
 pub mod e4m3;
@@ -59,12 +61,38 @@ pub enum Format {
     F16,
     /// IEEE binary32.
     F32,
+    /// Blocks of 32: f16 scale and offset, four-bit codes.
+    Q4_1,
+    /// Blocks of 32: f16 scale, five-bit codes.
+    Q5_0,
+    /// Blocks of 32: f16 scale and offset, five-bit codes.
+    Q5_1,
+    /// Blocks of 256 in groups of 32 with six-bit scales and offsets, four-bit codes.
+    Q4K,
+    /// Blocks of 256 in groups of 32 with six-bit scales and offsets, five-bit codes.
+    Q5K,
+    /// Blocks of 256 in groups of 16 with eight-bit scales, six-bit codes.
+    Q6K,
 }
 
 impl Format {
     /// Every format, in the order of the table above.
-    pub const ALL: [Self; 8] =
-        [Self::Mxfp4, Self::Nvfp4, Self::Q8_0, Self::Q4_0, Self::Fp8, Self::Bf16, Self::F16, Self::F32];
+    pub const ALL: [Self; 14] = [
+        Self::Mxfp4,
+        Self::Nvfp4,
+        Self::Q8_0,
+        Self::Q4_0,
+        Self::Fp8,
+        Self::Bf16,
+        Self::F16,
+        Self::F32,
+        Self::Q4_1,
+        Self::Q5_0,
+        Self::Q5_1,
+        Self::Q4K,
+        Self::Q5K,
+        Self::Q6K,
+    ];
 
     /// The name used in ids and on the command line.
     pub const fn name(self) -> &'static str {
@@ -77,6 +105,12 @@ impl Format {
             Self::Bf16 => "bf16",
             Self::F16 => "f16",
             Self::F32 => "f32",
+            Self::Q4_1 => "q4_1",
+            Self::Q5_0 => "q5_0",
+            Self::Q5_1 => "q5_1",
+            Self::Q4K => "q4_k",
+            Self::Q5K => "q5_k",
+            Self::Q6K => "q6_k",
         }
     }
 
@@ -87,6 +121,8 @@ impl Format {
             Self::Nvfp4 => nvfp4::NVFP4_BLOCK,
             Self::Q8_0 => q8_0::Q8_0_BLOCK,
             Self::Q4_0 => q4_0::Q4_0_BLOCK,
+            Self::Q4_1 | Self::Q5_0 | Self::Q5_1 => affine::BLOCK,
+            Self::Q4K | Self::Q5K | Self::Q6K => affine::BLOCK_K,
             Self::Fp8 | Self::Bf16 | Self::F16 | Self::F32 => 1,
         }
     }
@@ -98,10 +134,21 @@ impl Format {
             Self::Nvfp4 => nvfp4::NVFP4_BYTES,
             Self::Q8_0 => q8_0::Q8_0_BYTES,
             Self::Q4_0 => q4_0::Q4_0_BYTES,
+            Self::Q4_1 => 20,
+            Self::Q5_0 => 22,
+            Self::Q5_1 => 24,
+            Self::Q4K => 144,
+            Self::Q5K => 176,
+            Self::Q6K => 210,
             Self::Fp8 => 1,
             Self::Bf16 | Self::F16 => 2,
             Self::F32 => 4,
         }
+    }
+
+    /// Whether its values are code · scale + offset: one of [`affine`].
+    pub const fn affine(self) -> bool {
+        matches!(self, Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q4K | Self::Q5K | Self::Q6K)
     }
 
     /// Whether rows of `cols` elements are whole blocks; ask it of a shape that came from outside.
@@ -153,7 +200,9 @@ impl fmt::Display for Format {
 
 /// A name that is no format's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format `{0}`: choose one of mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f16, f32")]
+#[error(
+    "unknown format `{0}`: choose one of mxfp4, nvfp4, q8_0, q4_0, fp8, bf16, f16, f32, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k"
+)]
 pub struct UnknownFormat(pub String);
 
 impl FromStr for Format {

@@ -1,6 +1,6 @@
 //! Whole rows of any format: f32 to blocks, blocks to f32, and one element exactly.
 
-use super::{Format, bf16, f16, fp8, mxfp4, nvfp4, q4_0, q8_0};
+use super::{Format, affine, bf16, f16, fp8, mxfp4, nvfp4, q4_0, q8_0};
 
 impl Format {
     /// The f32 scale that a tensor (of FP8: a row) with these values has beside its bytes: 1 for every format but NVFP4 and FP8.
@@ -8,7 +8,7 @@ impl Format {
         match self {
             Self::Nvfp4 => nvfp4::tensor_scale(values),
             Self::Fp8 => fp8::row_scale(values),
-            Self::Mxfp4 | Self::Q8_0 | Self::Q4_0 | Self::Bf16 | Self::F16 | Self::F32 => 1.0,
+            _ => 1.0,
         }
     }
 
@@ -23,6 +23,9 @@ impl Format {
             Self::Nvfp4 => nvfp4::quantize(values, tensor_scale, out),
             Self::Q8_0 => q8_0::quantize(values, out),
             Self::Q4_0 => q4_0::quantize(values, out),
+            Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q4K | Self::Q5K | Self::Q6K => {
+                affine::quantize(self, values, out)
+            }
             Self::Fp8 => fp8::quantize(values, tensor_scale, out),
             Self::Bf16 => bf16::quantize(values, out),
             Self::F16 => f16::quantize(values, out),
@@ -45,6 +48,9 @@ impl Format {
             Self::Nvfp4 => nvfp4::dequantize(bytes, tensor_scale, out),
             Self::Q8_0 => q8_0::dequantize(bytes, out),
             Self::Q4_0 => q4_0::dequantize(bytes, out),
+            Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q4K | Self::Q5K | Self::Q6K => {
+                affine::dequantize(self, bytes, out)
+            }
             Self::Fp8 => fp8::dequantize(bytes, tensor_scale, out),
             Self::Bf16 => bf16::dequantize(bytes, out),
             Self::F16 => f16::dequantize(bytes, out),
@@ -68,6 +74,7 @@ impl Format {
             Self::Nvfp4 => nvfp4::decode(block, tensor_scale, i),
             Self::Q8_0 => q8_0::decode(block, i),
             Self::Q4_0 => q4_0::decode(block, i),
+            Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q4K | Self::Q5K | Self::Q6K => affine::decode(self, block, i),
             Self::Fp8 => fp8::decode(block[0], tensor_scale),
             Self::Bf16 => f64::from(bf16::decode(u16::from_le_bytes([block[0], block[1]]))),
             Self::F16 => f64::from(f16::decode(u16::from_le_bytes([block[0], block[1]]))),

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::affine::{self, BLOCK, BLOCK_K, Parts};
 use super::splitmix::SplitMix64;
 use super::{Format, bf16, f16, normal};
 
@@ -60,6 +61,9 @@ pub fn synth_rows(format: Format, rows: Range<usize>, cols: usize, seed: u64, ou
             Format::Nvfp4 => out.as_chunks_mut().0.iter_mut().for_each(|block| nvfp4_block(&mut random, block)),
             Format::Q8_0 => out.as_chunks_mut().0.iter_mut().for_each(|block| q8_0_block(&mut random, block)),
             Format::Q4_0 => out.as_chunks_mut().0.iter_mut().for_each(|block| q4_0_block(&mut random, block)),
+            Format::Q4_1 | Format::Q5_0 | Format::Q5_1 | Format::Q4K | Format::Q5K | Format::Q6K => {
+                out.chunks_exact_mut(format.block_bytes()).for_each(|block| affine_block(format, &mut random, block));
+            }
             Format::Fp8 => fp8_row(&mut random, out),
             Format::Bf16 => elements(&mut random, out, |x| bf16::encode(x).to_le_bytes()),
             Format::F16 => elements(&mut random, out, |x| f16::encode(x).to_le_bytes()),
@@ -125,6 +129,56 @@ fn q4_0_block(random: &mut SplitMix64, block: &mut [u8; 18]) {
     block[..2].copy_from_slice(&scale.to_le_bytes());
     nibbles(random, &CODES, &mut block[2..]);
     never_zero(&mut block[2..], |byte| byte != 0x88, 0x89);
+}
+
+/// Codes round the middle of their range, and offsets that move it to 0, within a scale step where there is a step to move by.
+fn affine_block(format: Format, random: &mut SplitMix64, block: &mut [u8]) {
+    static FOUR: [i8; 256] = normal::integers(2.9, -8, 7);
+    static FIVE: [i8; 256] = normal::integers(5.8, -16, 15);
+    static SIX: [i8; 256] = normal::integers(11.0, -32, 31);
+    let (codes, middle) = match affine::bits(format) {
+        4 => (&FOUR, 8),
+        5 => (&FIVE, 16),
+        _ => (&SIX, 32),
+    };
+    let mut parts = Parts { codes: [0; BLOCK_K], d: [0; 2], m: [0; 2], s: [0; 16], t: [0; 8] };
+    // One octave of f16: the deviation of codes times its middle is the deviation of weights.
+    let r = random.next();
+    let (first, of_k) = match format {
+        Format::Q4_1 => (0x1d00, false),
+        Format::Q5_0 | Format::Q5_1 => (0x1900, false),
+        Format::Q4K => (0x0680, true),
+        // Subnormal, with the steps of their octave.
+        Format::Q5K => (0x0280, true),
+        _ => (0x0168, true),
+    };
+    let d = first + if format == Format::Q6K { r >> 55 } else { r >> 54 } as u16;
+    parts.d = d.to_le_bytes();
+    // A power of two times d is exact; of blocks the offset is −middle · d, of groups t takes the place of s.
+    let times = |factor: f32| f16::encode(f16::decode(d) * factor).to_le_bytes();
+    parts.m = match format {
+        Format::Q4_1 => times(-8.0),
+        Format::Q5_1 => times(-16.0),
+        Format::Q4K => times(8.0),
+        Format::Q5K => times(16.0),
+        _ => [0; 2],
+    };
+    if of_k {
+        for (s, t) in parts.s.chunks_exact_mut(2).zip(&mut parts.t) {
+            let r = random.next();
+            s.copy_from_slice(&[32 + (r >> 59) as u8, 32 + (r >> 27 & 31) as u8]);
+            *t = 0;
+        }
+        if format != Format::Q6K {
+            parts.t.copy_from_slice(&parts.s[..8]);
+        }
+    }
+    let len = if of_k { BLOCK_K } else { BLOCK };
+    for out in parts.codes[..len].as_chunks_mut::<8>().0 {
+        *out = random.next().to_le_bytes().map(|byte| (codes[usize::from(byte)] + middle) as u8);
+    }
+    never_zero(&mut parts.codes[..len], |code| code != middle as u8, middle as u8 + 1);
+    parts.store(format, block);
 }
 
 /// One look-up an element, eight a draw.

@@ -1,6 +1,7 @@
 //! Float gemm on AVX2: every weight format is decoded to f32 and multiplied in f32, one tile a panel.
 #![expect(unsafe_code, reason = "kernels compiled for AVX2")]
 
+use super::affine;
 use super::float::{self, PANEL_WORDS};
 use super::lanes256::*;
 use super::packed::{LANES, LINE, Tile};
@@ -130,7 +131,7 @@ fn unpack(format: Format, tile: Tile<'_>, from: usize, out: &mut [[u8; LINE]]) {
             }
         }
         Format::F32 => out.copy_from_slice(&lines[from..][..out.len()]),
-        Format::F16 => unreachable!("f16 weights are refused by validate"),
+        _ => affine::unpack(format, tile, from, (0, 1), out),
     }
 }
 

@@ -7,7 +7,7 @@ use super::lanes512::*;
 use super::packed::{LANES, LINE, Tile};
 use super::tiled::{FEW, Kernels, Multiply, PASS, Quantise, SETS, TILES};
 use super::way::{Packs, Way};
-use super::{Activations, Gemm, words512};
+use super::{Activations, Gemm, affine, words512};
 use crate::cpu::isa::{AVX512, Feature};
 use crate::cpu::kernel::Kernel;
 use crate::format::Format;
@@ -198,7 +198,7 @@ pub(super) fn unpack(format: Format, tile: Tile<'_>, from: usize, slot: usize, s
                 out[slot] = *line;
             }
         }
-        Format::F16 => unreachable!("f16 weights are refused by validate"),
+        _ => affine::unpack(format, tile, from, (slot, slots), out),
     }
 }
 

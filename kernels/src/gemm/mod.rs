@@ -18,6 +18,8 @@
 //! of a row multiply the finished sum, so the range of f32 bounds sums without them.
 
 mod activations;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod affine;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -109,10 +111,11 @@ impl Gemm {
         match (self.weights, self.activations) {
             (F::Mxfp4 | F::Nvfp4 | F::Q8_0 | F::Q4_0, A::F32 | A::Bf16 | A::Int8 | A::Int8g32) => Ok(()),
             (F::Mxfp4, A::Mxfp4) | (F::Nvfp4, A::Nvfp4) => Ok(()),
-            (F::Fp8 | F::Bf16 | F::F32, A::F32 | A::Bf16) => Ok(()),
+            (F::Fp8 | F::Bf16 | F::F16 | F::F32, A::F32 | A::Bf16) => Ok(()),
+            (weights, A::F32 | A::Bf16) if weights.affine() => Ok(()),
             (F::Fp8, A::Fp8) => Ok(()),
             (weights, activations) => Err(Invalid(format!(
-                "gemm: {} weights are not multiplied with {} activations; f32 and bf16 go with every weight but f16, \
+                "gemm: {} weights are not multiplied with {} activations; f32 and bf16 go with every weight, \
                  int8 and int8g32 with mxfp4, nvfp4, q8_0 and q4_0, mxfp4, nvfp4 and fp8 with themselves",
                 weights.name(),
                 activations.name()
@@ -281,6 +284,17 @@ impl Op for Gemm {
             (F::Bf16, A::Bf16),
             (F::F32, A::F32),
             (F::F32, A::Bf16),
+            (F::F16, A::F32),
+            (F::F16, A::Bf16),
+            (F::Q4_1, A::F32),
+            (F::Q5_0, A::F32),
+            (F::Q5_1, A::F32),
+            (F::Q5_1, A::Bf16),
+            (F::Q4K, A::F32),
+            (F::Q4K, A::Bf16),
+            (F::Q5K, A::F32),
+            (F::Q6K, A::F32),
+            (F::Q6K, A::Bf16),
         ];
         // One row and one output; a tail in every direction; several tiles a worker, and several steps of them; more than one
         // chunk of k and of rows.
@@ -297,6 +311,7 @@ impl Op for Gemm {
         let mut all = Vec::new();
         for (weights, activations) in pairs {
             for (at, (m, n, k)) in shapes.into_iter().enumerate() {
+                let k = usize::next_multiple_of(k, weights.block());
                 all.push(Self { m, n, k, weights, activations, bias: at % 2 == 1 });
             }
             // k's that only the formats without wide blocks allow.
@@ -317,14 +332,14 @@ mod tests {
         let mut taken = 0;
         for weights in Format::ALL {
             for activations in Activations::ALL {
-                let op = Gemm { m: 1, n: 1, k: 32, weights, activations, bias: false };
+                let op = Gemm { m: 1, n: 1, k: 256, weights, activations, bias: false };
                 match op.validate() {
                     Ok(()) => taken += 1,
                     Err(reason) => assert!(reason.0.contains(weights.name()), "{reason}"),
                 }
             }
         }
-        assert_eq!(taken, 25);
+        assert_eq!(taken, 39);
     }
 
     #[test]

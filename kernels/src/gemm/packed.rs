@@ -9,7 +9,8 @@
 //! | nvfp4 | 16 | 2 | the same | 16 bytes |
 //! | q8_0 | 32 | 8 | byte b of line c: element 4c + b, plus 128 | 16 f16 |
 //! | fp8 | 4 | 1 | – (see below) | – |
-//! | bf16 | 2 | 1 | two bf16 | – |
+//! | bf16, f16 | 2 | 1 | two of them | – |
+//! | q4_1 … q6_k | 32 of a block | 4 to 6 | see [`affine`](super::affine) | |
 //! | f32 | 1 | 1 | one f32 | – |
 //!
 //! A line of fp8 is 32 words of 16 bits: elements 4c and 4c + 1 of each output, then 4c + 2 and 4c + 3 of each, so that what is
@@ -66,9 +67,9 @@ impl Layout {
             Format::Q8_0 => (32, 8 * LINE, 2 * LANES),
             Format::Q4_0 => (32, 4 * LINE, 2 * LANES),
             Format::Fp8 => (4, LINE, 0),
-            Format::Bf16 => (2, LINE, 0),
+            Format::Bf16 | Format::F16 => (2, LINE, 0),
             Format::F32 => (1, LINE, 0),
-            Format::F16 => unreachable!("f16 weights are refused by validate"),
+            format => super::affine::layout(format),
         };
         Self { blocks: op.k.div_ceil(block), codes, scales }
     }
@@ -193,11 +194,23 @@ fn pack_lane(format: Format, given: &Canonical<'_>, row: usize, lane: usize, cod
                 pack_nibbles(&elements[..format.block()], lane, &mut lines[lines_a_block * b..]);
             }
         }
-        Format::F16 => unreachable!("f16 weights are refused by validate"),
+        Format::F16 => {
+            for (line, pair) in lines.iter_mut().zip(given.blocks(row).chunks(4)) {
+                line[4 * lane..][..pair.len()].copy_from_slice(pair);
+            }
+        }
+        _ => {
+            let (_, codes, of_scales) = super::affine::layout(format);
+            let blocks = given.blocks(row).chunks_exact(format.block_bytes());
+            let places = lines.chunks_exact_mut(codes / LINE).zip(scales.chunks_exact_mut(of_scales));
+            for (block, (codes, scales)) in blocks.zip(places) {
+                super::affine::pack(format, block, lane, codes, scales);
+            }
+        }
     }
 }
 
-fn pack_nibbles(elements: &[u8], lane: usize, lines: &mut [[u8; LINE]]) {
+pub(super) fn pack_nibbles(elements: &[u8], lane: usize, lines: &mut [[u8; LINE]]) {
     for (line, eight) in lines.iter_mut().zip(elements.as_chunks::<8>().0) {
         let [a, b, c, d, e, f, g, h] = *eight;
         let word = u32::from_le_bytes([a, b, c, d]) | u32::from_le_bytes([e, f, g, h]) << 4;

@@ -129,10 +129,14 @@ proptest! {
 
     #[test]
     fn dequantize_is_decode_rounded_once(x in values(), noise in proptest::collection::vec(any::<u8>(), LEN * 4)) {
+        // Long enough for the widest block.
+        let x = x.repeat(8);
+        let noise = noise.repeat(8);
         for format in Format::ALL {
-            let (bytes, scale) = quantize(format, &x);
-            for bytes in [&bytes[..], &noise[..format.bytes(LEN)]] {
-                let mut out = vec![0.0; LEN];
+            let len = if format.block() > 32 { 3 * format.block() } else { LEN };
+            let (bytes, scale) = quantize(format, &x[..len]);
+            for bytes in [&bytes[..], &noise[..format.bytes(len)]] {
+                let mut out = vec![0.0; len];
                 format.dequantize(bytes, scale, &mut out);
                 for (i, out) in out.iter().enumerate() {
                     let exact = format.decode(bytes, scale, i);
@@ -164,4 +168,48 @@ fn q4_0_is_llama_cpps() {
     assert_eq!(f16::decode(u16::from_le_bytes([bytes[0], bytes[1]])), -1.0);
     // Element 0 is code 0, the extreme; -8 would be code 16 and is cut to 15; -3.5 + 8.5 and 3.5 + 8.5 truncate to 5, 12.
     assert_eq!(bytes[2..5], [0x50, 0xcf, 0x88]);
+}
+
+/// The largest |x − x̂| that half a step of the code, the rounding of the scale and that of the offset leave, of each format's steps.
+#[test]
+fn codes_with_offsets_are_within_a_step() {
+    let x = spark_kernels::format::synth::synth_f32(4096, 5, 1.0);
+    for format in Format::ALL.into_iter().filter(|format| format.affine()) {
+        // The range of a group is below 8, that of its block below 8.5: of the K-quants scales and offsets are 63rds of the block's.
+        let bound = match format {
+            Format::Q4_1 => 8.0 / 15.0 * 0.51,
+            Format::Q5_1 => 8.0 / 31.0 * 0.52,
+            Format::Q5_0 => 4.3 / 16.0 * 1.02,
+            Format::Q4K => 8.5 / 15.0 * 0.5 + 8.5 / 63.0,
+            Format::Q5K => 8.5 / 31.0 * 0.5 + 8.5 / 63.0,
+            _ => 4.3 / 32.0 * 1.05,
+        };
+        let mut worst = 0.0;
+        each(format, &x, |_, x, decoded| worst = f64::max(worst, (x - decoded).abs()));
+        assert!(worst <= bound && worst > bound / 8.0, "{format}: {worst} and {bound}");
+    }
+}
+
+/// Blocks made by hand after llama.cpp's layouts.
+#[test]
+fn affine_blocks_are_laid_out_as_in_gguf() {
+    let (one, two) = (0x3c00_u16.to_le_bytes(), 0x4000_u16.to_le_bytes());
+    // Q5_1: d = 1, m = 2; element 3 has the fifth bit, elements 3 and 19 share byte 3.
+    let mut block = [&one[..], &two, &[1 << 3, 0, 0, 0], &[0; 16]].concat();
+    block[8 + 3] = 0x21;
+    let value = |e| Format::Q5_1.decode(&block, 1.0, e);
+    assert_eq!((value(3), value(19), value(0)), (1.0 + 16.0 + 2.0, 2.0 + 2.0, 2.0));
+    // Q5_K: d = 1, m = 2. Group 0 has s = 3 and t = 5; group 5 has s = 0x2a and t = 0x15, whose upper bits stand with group 1's.
+    let mut block = [&one[..], &two, &[0; 12], &[0; 32], &[0; 128]].concat();
+    (block[4], block[4 + 4]) = (3, 5);
+    (block[4 + 1], block[4 + 5], block[4 + 9]) = (0x2a >> 4 << 6, 0x15 >> 4 << 6, 0x2a & 15 | 0x15 << 4);
+    // Element 7 of group 0 is 9; element 7 of group 5 is 4 + 16: the third 32 bytes, high, and bit 5 of byte 7.
+    (block[48 + 7], block[48 + 64 + 7], block[16 + 7]) = (9, 4 << 4, 1 << 5);
+    let value = |e| Format::Q5K.decode(&block, 1.0, e);
+    assert_eq!((value(7), value(5 * 32 + 7)), (9.0 * 3.0 - 2.0 * 5.0, 20.0 * 42.0 - 2.0 * 21.0));
+    // Q6_K: d = 1. Element 128 + 64 + 5: the second half's first 32 bytes, high; bits 4 and 5 of its byte of upper bits; scale 12.
+    let mut block = [&[0; 192][..], &[0; 16], &one].concat();
+    (block[64 + 5], block[128 + 32 + 5], block[192 + 12]) = (7 << 4, 2 << 4, 0xfd);
+    assert_eq!(Format::Q6K.decode(&block, 1.0, 197), (7.0 + 32.0 - 32.0) * -3.0);
+    assert_eq!(Format::Q6K.decode(&block, 1.0, 196), 32.0 * 3.0);
 }

@@ -65,7 +65,7 @@ fn plain_formats_keep_nan_and_infinity() {
 fn zeros_are_zeros() {
     for format in Format::ALL {
         for zero in [0.0, -0.0] {
-            let (bytes, out) = round_trip(format, &[zero; 32]);
+            let (bytes, out) = round_trip(format, &[zero; 256]);
             assert!(out.iter().all(|out| *out == 0.0), "{format}");
             if format == Format::Q4_0 {
                 assert_eq!(bytes[..2], 0x8000_u16.to_le_bytes(), "llama.cpp writes 0 / -8");

@@ -37,6 +37,12 @@ fn bytes_are_pinned() {
         ("bf16", 15_411_606_955_880_884_087),
         ("f16", 17_304_920_122_414_312_395),
         ("f32", 11_069_616_483_107_241_889),
+        ("q4_1", 17_674_852_959_236_766_272),
+        ("q5_0", 8_589_176_997_717_889_891),
+        ("q5_1", 641_185_986_849_046_589),
+        ("q4_k", 6_472_132_089_431_549_589),
+        ("q5_k", 14_625_281_912_046_067_275),
+        ("q6_k", 9_335_884_980_247_684_818),
     ];
     assert_eq!(got, pins);
     assert_eq!(hash(synth_f32(1000, 42, 1.5).into_iter().flat_map(f32::to_le_bytes)), 2_579_141_392_777_745_894);
@@ -46,20 +52,26 @@ fn bytes_are_pinned() {
 #[test]
 fn rows_are_independent() {
     for format in Format::ALL {
-        let (whole, scales) = synth(format, 5, 96, 3);
+        let cols = 96.max(2 * format.block());
+        let (whole, scales) = synth(format, 5, cols, 3);
         assert_eq!(scales.len(), format.scales(5), "{format}");
         let last_two = if format == Format::Fp8 { &scales[3..] } else { &scales[..] };
         assert_eq!(synth_scales(format, 3..5, 3), last_two, "{format}");
-        let row_bytes = format.bytes(96);
+        let row_bytes = format.bytes(cols);
         for row in (0..5).rev() {
             let mut out = vec![0xaa; row_bytes];
-            synth_rows(format, row..row + 1, 96, 3, &mut out);
+            synth_rows(format, row..row + 1, cols, 3, &mut out);
             assert_eq!(out, whole[row * row_bytes..][..row_bytes], "{format} row {row}");
         }
-        assert_eq!(synth(format, 1, 32, 3).0, whole[..format.bytes(32)], "{format}: a narrow row begins a wide one");
-        assert_ne!(synth(format, 5, 96, 4).0, whole, "{format}: the seed matters");
+        let narrow = 32.max(format.block());
+        assert_eq!(
+            synth(format, 1, narrow, 3).0,
+            whole[..format.bytes(narrow)],
+            "{format}: a narrow row begins a wide one"
+        );
+        assert_ne!(synth(format, 5, cols, 4).0, whole, "{format}: the seed matters");
         assert_ne!(whole[..row_bytes], whole[row_bytes..2 * row_bytes], "{format}: the row matters");
-        assert!(synth(format, 0, 96, 3).0.is_empty() && synth(format, 3, 0, 3).0.is_empty());
+        assert!(synth(format, 0, cols, 3).0.is_empty() && synth(format, 3, 0, 3).0.is_empty());
     }
 }
 

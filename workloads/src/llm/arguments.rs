@@ -3,7 +3,9 @@
 use crate::axis::{self, Axis, BadRequest, Request};
 use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::choose::{BEST, choose};
-use crate::llm::{Config, Mixture, Model, source};
+use crate::llm::file::Stored;
+use crate::llm::source::{self, Found};
+use crate::llm::{Config, Mixture, Model, Sizes, Synthetic, Weights};
 use crate::workload::Decline;
 use spark_kernels::attention::KvType;
 use spark_kernels::cpu::Cpu;
@@ -23,6 +25,10 @@ pub const PASS: usize = 512;
 const MOST_SEQUENCES: usize = 4096;
 /// The activations that go with the format.
 const USUAL: &str = "usual";
+/// Of synthetic weights outside a run.
+pub(crate) const SEED: u64 = 1;
+/// The formats of files with weights.
+pub const FILE: &str = "file";
 /// One depth for all sequences, and a depth for each.
 const SAME: &str = "same";
 const RAGGED: &str = "ragged";
@@ -65,6 +71,10 @@ pub(crate) const LEFT_OUT: &[Axis] = &[ACTIVATIONS, BATCH, DEPTHS, HEAD, KV, N_P
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) config: Config,
+    /// Its weights, where files hold them.
+    pub(crate) weights: Option<Arc<Stored>>,
+    /// Bytes of the weights.
+    pub(crate) sizes: Sizes,
     pub(crate) settings: Settings,
     /// Tokens of the prompt; 0 where nothing is prefilled in the timing.
     pub(crate) n_prompt: usize,
@@ -110,7 +120,17 @@ impl Case {
             batch if batch <= MOST_SEQUENCES => batch,
             batch => return Err(BadRequest(format!("batch is {batch}; at most {MOST_SEQUENCES} sequences are taken"))),
         };
-        let format: Format = named(axes, "format")?;
+        let model = axes.get("model").map(|value| match value {
+            AxisValue::Text(text) => text.clone(),
+            AxisValue::Int(number) => number.to_string(),
+        });
+        let name = model.ok_or_else(|| BadRequest("model is not given".to_owned()))?;
+        let Found { config, weights } = source::open(&name)?;
+        // Files have their weights in formats of their own: what most of them are in stands for all where one is asked for.
+        let (format, head): (Format, Format) = match &weights {
+            Some(stored) => (stored.formats().first().copied().unwrap_or(Format::F32), stored.head()),
+            None => (named(axes, "format")?, named(axes, "head")?),
+        };
         let activations = match axis::name(axes, "activations")?.as_str() {
             USUAL => Settings::usual_activations(format),
             _ => named::<Activations>(axes, "activations")?,
@@ -133,16 +153,11 @@ impl Case {
             let names: Vec<_> = KvType::ALL.iter().map(|of| of.name()).collect();
             BadRequest(format!("kv is '{}'; it is one of {}", spark_results::machine::clean(&kv), names.join(", ")))
         })?;
-        let model = axes.get("model").map(|value| match value {
-            AxisValue::Text(text) => text.clone(),
-            AxisValue::Int(number) => number.to_string(),
-        });
-        let config = source::find(&model.ok_or_else(|| BadRequest("model is not given".to_owned()))?)?;
         // A prompt is run in passes; beyond it every sequence adds one row.
         let rows = (n_prompt.min(PASS) * sequences).min(PASS).max(sequences);
         let settings = Settings {
             format,
-            head: named(axes, "head")?,
+            head,
             activations,
             kv,
             rows,
@@ -157,11 +172,36 @@ impl Case {
             let text = format!("routing is {routing}; {} models have no experts: leave it out", config.family.name());
             return Err(BadRequest(text));
         }
-        let case = Self { config, settings, n_prompt, n_gen, depth, ragged, threads: axis::count(axes, "threads")? };
-        Blocks::new(&case.config, &case.settings).validate().map_err(|invalid| BadRequest(invalid.0))?;
+        let sizes = match &weights {
+            Some(stored) => stored.sizes(),
+            None => Sizes::synthetic(&config, settings.storage()),
+        };
+        let threads = axis::count(axes, "threads")?;
+        let case = Self { config, weights, sizes, settings, n_prompt, n_gen, depth, ragged, threads };
+        case.validate()?;
         Ok(case)
     }
 
+    /// Errors: an op that cannot be. The matrices of files were checked when they were found: what is left is checked in a format
+    /// that goes with everything.
+    fn validate(&self) -> Result<(), BadRequest> {
+        let (format, activations) = (Format::F32, Activations::F32);
+        let settings = match self.weights {
+            Some(_) => Settings { format, head: format, activations, ..self.settings.clone() },
+            None => self.settings.clone(),
+        };
+        Blocks::new(&self.config, &settings).validate().map_err(|invalid| BadRequest(invalid.0))
+    }
+    /// The weights it runs on.
+    fn given(&self) -> Weights {
+        match &self.weights {
+            Some(stored) => Weights::Stored(stored.clone()),
+            None => {
+                let Settings { format, head, seed, .. } = self.settings;
+                Weights::Synthetic(Synthetic::new(&self.config, format, head, seed))
+            }
+        }
+    }
     /// The device this case runs on: a part of `device`'s CPUs if fewer threads are asked for. Errors: more than there are.
     pub(crate) fn device(&self, device: &Arc<dyn Device>) -> Result<Arc<dyn Device>, Decline> {
         let there = device.threads();
@@ -176,7 +216,7 @@ impl Case {
     }
     /// The projection whose implementation names the whole: the widest one of a layer.
     pub(crate) fn gemm(&self) -> Gemm {
-        Blocks::new(&self.config, &self.settings).gate_up()
+        self.given().widest(&Blocks::new(&self.config, &self.settings))
     }
     /// Tokens before the first, of each sequence. The draw is the same in every run: it is a part of what is measured. The last
     /// sequence is the longest.
@@ -199,7 +239,7 @@ impl Case {
             return Err(Decline::Skip(text));
         }
         self.settings.seed = seed;
-        Ok(Model::load(&self.config, &self.settings, device)?)
+        Ok(Model::of(&self.config, &self.settings, self.given(), device)?)
     }
     /// Seeded prompts, one a sequence, of `len` tokens each.
     pub(crate) fn prompts(&self, len: usize) -> Vec<Vec<u32>> {
@@ -213,11 +253,23 @@ impl Case {
     pub(crate) fn facts(&self, model: &Model, last_level_cache: u64) -> BTreeMap<String, String> {
         let Settings { seed, activations, kv, head, .. } = &self.settings;
         let storage = self.settings.storage();
-        let touched = self.config.bytes_per_token(self.depth, storage);
+        let blocks = self.config.expected_blocks(1);
+        let touched = self
+            .sizes
+            .touched(blocks)
+            .saturating_add(self.sizes.head + self.sizes.row)
+            .saturating_add(self.config.kv_bytes_read(1, self.depth, *kv));
+        let weights = match &self.weights {
+            Some(stored) => {
+                let formats: Vec<_> = stored.formats().iter().map(|format| format.name()).collect();
+                format!("of the file, layers in {}", formats.join(", "))
+            }
+            None => format!("synthetic, seed {seed}"),
+        };
         let mut facts: BTreeMap<String, String> = [
-            ("weights", format!("synthetic, seed {seed}")),
+            ("weights", weights),
             ("parameters", self.config.param_count().to_string()),
-            ("weight_bytes", self.config.weight_bytes(storage.format, storage.head).to_string()),
+            ("weight_bytes", self.sizes.total.to_string()),
             ("packed_weight_bytes", model.resident().to_string()),
             ("bytes_per_token", touched.to_string()),
             ("kv_bytes_per_token", self.config.kv_bytes_per_token(*kv).to_string()),
@@ -250,7 +302,7 @@ impl Case {
             facts.insert("config".to_owned(), self.config.notes.join("; "));
         }
         // Small enough to be hashed in a moment.
-        if self.config.param_count() < 1 << 24 {
+        if self.weights.is_none() && self.config.param_count() < 1 << 24 {
             let hash = crate::llm::weights_hash(&self.config, storage.format, storage.head, *seed);
             facts.insert("weights_hash".to_owned(), hash);
         }
@@ -281,7 +333,8 @@ pub(crate) fn cases(
     device: &dyn Device,
 ) -> Result<Vec<BenchmarkId>, BadRequest> {
     let mut ids: Vec<BenchmarkId> = Vec::new();
-    for axes in axis::combinations(workload, known, request)? {
+    for mut axes in axis::combinations(workload, known, request)? {
+        say_the_file_s_formats(&mut axes);
         let case = Case::parse(&axes, known, BEST)?;
         let names: Vec<&str> = match request.implementation.as_str() {
             // Where nothing can run it, the last in the list stands for it: its record will say why.
@@ -316,6 +369,15 @@ pub(crate) fn cases(
         }
     }
     Ok(ids)
+}
+
+/// What formats a file's weights have is the file's to say: the id names it, whatever was asked for.
+fn say_the_file_s_formats(axes: &mut Axes) {
+    if matches!(axes.get("model"), Some(AxisValue::Text(model)) if source::has_weights(model)) {
+        for axis in ["format", "head"] {
+            axes.insert(axis.to_owned(), AxisValue::from(FILE));
+        }
+    }
 }
 
 /// Whether an id leaves `axis` out where it stands at `value`.

@@ -49,7 +49,7 @@ impl Settings {
             Format::Mxfp4 | Format::Nvfp4 | Format::Q8_0 | Format::Q4_0 => Activations::Int8,
             // E4M3 is exact in bf16, and rounding activations to it as well is another model.
             Format::Fp8 | Format::Bf16 => Activations::Bf16,
-            Format::F16 | Format::F32 => Activations::F32,
+            _ => Activations::F32,
         }
     }
     /// How the tensors are stored.
@@ -88,6 +88,19 @@ impl<'a> Blocks<'a> {
     fn gemm(&self, (n, k): (usize, usize), bias: bool) -> Gemm {
         let Settings { rows, format, activations, .. } = *self.settings;
         Gemm { m: rows, n, k, weights: format, activations, bias }
+    }
+    /// `op` for a piece of its weights that is stored in `format`, with the activations that usually go with it where the op's do not.
+    pub(crate) fn piece(op: &Gemm, format: Format, n: usize) -> Gemm {
+        let asked = Gemm { weights: format, n, ..op.clone() };
+        if asked.validate().is_ok() {
+            return asked;
+        }
+        Gemm { activations: Settings::usual_activations(format), ..asked }
+    }
+    /// The same for the projection of experts.
+    pub(crate) fn experts(op: &Experts, format: Format) -> Experts {
+        let Gemm { weights, activations, .. } = Self::piece(&op.gemm(), format, op.n);
+        Experts { weights, activations, ..op.clone() }
     }
     /// Tokens → x.
     pub fn embed(&self) -> Embed {

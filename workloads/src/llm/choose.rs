@@ -7,6 +7,7 @@
 use spark_kernels::gemm::Gemm;
 use spark_kernels::{Buffer, Device, Fault, Implementation, Op, Prepared, Unsupported, best};
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 /// The name that stands for each op's fastest.
 pub const BEST: &str = "best";
@@ -53,6 +54,8 @@ pub(crate) struct Chooser<'a> {
     pub(crate) taken: BTreeMap<&'static str, Vec<&'static str>>,
     /// Bytes that packed weights occupy.
     pub(crate) resident: u64,
+    /// Where products in several parts put the outputs of one, in all layers.
+    pub(crate) parts: Arc<Mutex<Option<Buffer>>>,
 }
 
 impl Chooser<'_> {

@@ -31,7 +31,7 @@ const AXES: &[Axis] = &[
     },
     arguments::HEAD,
     arguments::KV,
-    Axis { name: "model", about: "a preset, a config.json or a folder with one", default: "tiny" },
+    Axis { name: "model", about: "a preset, a .gguf file, a config.json, or a folder with one", default: "tiny" },
     Axis { name: "n_gen", about: "tokens generated of each sequence, one sample", default: "128" },
     arguments::N_PROMPT,
     arguments::ROUTING,
@@ -102,11 +102,13 @@ fn token(case: &Case, blocks: u64) -> Work {
     let (c, storage, n) = (&case.config, case.settings.storage(), case.n_gen);
     let first: Vec<usize> = case.depths().iter().map(|depth| depth + case.n_prompt).collect();
     let mean = |of: &dyn Fn(usize) -> u64| first.iter().map(|depth| of(*depth)).fold(0, u64::saturating_add) / n as u64;
-    let rows = first.len() as u64 * crate::llm::size::stored(storage.head, 1, c.hidden);
+    let rows = first.len() as u64 * case.sizes.row;
     Work {
         flops: mean(&|depth| c.generating_flops(n, depth)),
-        bytes: c
-            .bytes_of_step(&[], blocks, storage)
+        bytes: case
+            .sizes
+            .touched(blocks)
+            .saturating_add(case.sizes.head)
             .saturating_add(rows)
             .saturating_add(mean(&|depth| c.kv_bytes_read(n, depth, storage.kv))),
         items: first.len() as u64,

@@ -22,8 +22,7 @@ fn paged(bytes: u64) -> u64 {
 impl Case {
     /// What this case takes, doing `work` an iteration.
     pub(crate) fn footprint(&self, work: &Work) -> Footprint {
-        let storage = self.settings.storage();
-        let setup = self.config.weight_bytes(storage.format, storage.head);
+        let setup = self.sizes.total;
         Footprint { bytes: self.bytes(), flops: work.flops, traffic: work.bytes, setup }
     }
     /// Most bytes of the device's memory that this case holds at once: packed weights, the largest tensor in canonical form
@@ -36,7 +35,21 @@ impl Case {
         let (experts, active) = c.blocks();
         let [qkv, output, gate_up, down] = c.projections().map(|(n, k)| stored(s.format, n, k));
         let matrices = [qkv, output, gate_up.saturating_mul(experts), down.saturating_mul(experts)].map(paged);
-        let largest = matrices.iter().copied().fold(table, u64::max);
+        let (weights, largest) = match &self.weights {
+            None => {
+                let layer = matrices.iter().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+                let largest = matrices.iter().copied().fold(table, u64::max);
+                (layers.saturating_mul(layer).saturating_add(2 * table), largest)
+            }
+            // The table stays in the file. A thirty-second is for formats whose scales are held wider than they are stored, and for
+            // outputs missing in last tiles; each matrix takes whole pages, and products in parts share one place for their outputs.
+            Some(stored) => {
+                let pages = layers * 6 * HUGE_PAGE;
+                let parts = 4 * s.rows as u64 * (c.qkv_width().max(2 * c.intermediate)) as u64;
+                let held = self.sizes.total + self.sizes.total / 32;
+                (held.saturating_add(pages + parts), stored.largest())
+            }
+        };
         // Experts work in one scratch for all layers; every other gemm has its own.
         let own = [blocks.qkv(), blocks.output()].map(|op| scratch(&op));
         let (block, choices) = ([blocks.gate_up(), blocks.down()].map(|op| scratch(&op)), s.rows as u64 * active);
@@ -54,8 +67,12 @@ impl Case {
         };
         let outputs = blocks.attention(false).outputs();
         let cache: u64 = outputs[1..].iter().map(|shape| paged(shape.len as u64 * shape.of.size() as u64)).sum();
-        let vectors = c.layer_bytes(s.format).saturating_sub(qkv + output + experts * (gate_up + down));
-        let layer = matrices.iter().chain(&own).fold(cache + vectors + block, |sum, bytes| sum.saturating_add(*bytes));
+        let vectors = match self.weights {
+            None => c.layer_bytes(s.format).saturating_sub(qkv + output + experts * (gate_up + down)),
+            // Counted among all weights.
+            Some(_) => 0,
+        };
+        let layer = own.iter().fold(cache + vectors + block, |sum, bytes| sum.saturating_add(*bytes));
         let (rows, sequences) = (s.rows as u64, s.sequences as u64);
         let widths = [c.hidden, c.hidden, c.hidden, c.qkv_width(), c.attention_width()];
         let of_choices = [2 * c.intermediate, c.intermediate].map(|width| paged(4 * choices * width as u64));
@@ -65,7 +82,7 @@ impl Case {
         // A check downloads the caches of one layer, and the larger buffers of a pass twice.
         let check = 2 * (passes + last) + cache;
         let all = [
-            2 * table,
+            weights,
             largest,
             layers.saturating_mul(layer),
             scratch(&blocks.head()),

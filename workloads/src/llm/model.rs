@@ -4,24 +4,28 @@ use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::choose::{Chooser, known};
 use crate::llm::findings::Findings;
 use crate::llm::forward::{FeedForward, LayerOps, Ops, Unwatched, Watch, body, sample, tail};
+use crate::llm::lookup::Lookup;
+use crate::llm::stacked::Stacked;
 use crate::llm::state::RunState;
 use crate::llm::weights::{Part, Synthetic, Tensor};
-use crate::llm::{Config, check};
+use crate::llm::{Config, Weights, check};
 use half::bf16;
 use spark_kernels::attention::{Attention, fill_int8};
 use spark_kernels::device::{Replay, write};
 use spark_kernels::format::splitmix::derive;
 use spark_kernels::format::synth::synth_f32_into;
+use spark_kernels::gemm::Gemm;
+use spark_kernels::moe::Experts;
 use spark_kernels::{Buffer, Device, Fault, Host, Placement, Prepared, Span, Type, Unsupported};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A decoder with synthetic weights.
+/// A decoder with its weights.
 #[derive(Debug)]
 pub struct Model {
     config: Config,
     settings: Settings,
-    weights: Synthetic,
+    weights: Weights,
     ops: Ops,
     state: RunState,
     taken: BTreeMap<&'static str, Vec<&'static str>>,
@@ -39,22 +43,29 @@ impl Model {
     pub fn load(config: &Config, settings: &Settings, device: &Arc<dyn Device>) -> Result<Self, Fault> {
         let blocks = Blocks::new(config, settings);
         blocks.validate().map_err(|invalid| Fault::Unsupported(Unsupported(invalid.0)))?;
-        known(&blocks.gate_up(), &**device, &settings.implementation)?;
         let weights = Synthetic::new(config, settings.format, settings.head, settings.seed).made_for(&**device);
-        let mut with =
-            Chooser { device: &**device, name: &settings.implementation, taken: BTreeMap::new(), resident: 0 };
+        Self::of(config, settings, Weights::Synthetic(weights), device)
+    }
+
+    /// Packs `weights`, tensor by tensor. Errors: as above.
+    pub fn of(config: &Config, settings: &Settings, weights: Weights, device: &Arc<dyn Device>) -> Result<Self, Fault> {
+        let blocks = Blocks::new(config, settings);
+        known(&weights.widest(&blocks), &**device, &settings.implementation)?;
+        let mut with = Chooser {
+            device: &**device,
+            name: &settings.implementation,
+            taken: BTreeMap::new(),
+            resident: 0,
+            parts: Arc::default(),
+        };
         let vector = |tensor| device.upload(&Host::F32(weights.vector(tensor)));
-        let matrix = |tensor| weights.gemm_operands(tensor, &**device);
         let state = RunState::new(config, settings, &**device)?;
         let mut layers = Vec::with_capacity(config.layers);
-        let embed = with.prepare(&blocks.embed(), &weights.table_operands(Tensor::Embedding, &**device)?)?;
-        // A matrix, and its biases if the op adds any.
-        let biased = |tensor: Tensor, bias: bool| -> Result<Vec<Buffer>, Fault> {
-            let mut operands = matrix(tensor)?;
-            if let (Tensor::Layer(layer, part), true) = (tensor, bias) {
-                operands.extend(part.bias().map(|bias| vector(Tensor::Layer(layer, bias))).transpose()?);
+        let embed: Box<dyn Prepared> = match &weights {
+            Weights::Synthetic(made) => {
+                with.prepare(&blocks.embed(), &made.table_operands(Tensor::Embedding, &**device)?)?
             }
-            Ok(operands)
+            Weights::Stored(stored) => Box::new(Lookup::new(&blocks, stored, device)?),
         };
         let gains = |tensor: Tensor| device.upload(&Host::F32(weights.gains(tensor)));
         // The gains of a norm, and those of what is added before it.
@@ -63,11 +74,26 @@ impl Model {
         };
         for layer in 0..config.layers {
             let of = |part| Tensor::Layer(layer, part);
+            let qkv = product(&mut with, &weights, &blocks.qkv(), of(Part::Qkv), device)?;
+            let output = product(&mut with, &weights, &blocks.output(), of(Part::Output), device)?;
+            let feed_forward = match blocks.mixture(layer) {
+                None => FeedForward::Dense {
+                    gate_up: product(&mut with, &weights, &blocks.gate_up(), of(Part::GateUp), device)?,
+                    down: product(&mut with, &weights, &blocks.down(), of(Part::Down), device)?,
+                },
+                Some(ops) => FeedForward::Mixture {
+                    router: product(&mut with, &weights, &ops.router, of(Part::Router), device)?,
+                    route: with.prepare(&ops.route, &[])?,
+                    touched: with.prepare(&ops.touched, &[])?,
+                    gate_up: experts(&mut with, &weights, &ops.gate_up, of(Part::ExpertGateUp), device)?,
+                    down: experts(&mut with, &weights, &ops.down, of(Part::ExpertDown), device)?,
+                },
+            };
             let before = layer.checked_sub(1).map(|before| Tensor::Layer(before, Part::PostFeedForwardNorm));
             let local = config.windowed[layer];
             layers.push(LayerOps {
                 attention_norm: with.prepare(&blocks.norm(layer > 0), &norms(of(Part::AttentionNorm), before)?)?,
-                qkv: with.prepare(&blocks.qkv(), &biased(of(Part::Qkv), config.qkv_bias)?)?,
+                qkv,
                 head_gains: match config.qk_norm {
                     true => Some([gains(of(Part::QueryNorm))?, gains(of(Part::KeyNorm))?]),
                     false => None,
@@ -76,24 +102,12 @@ impl Model {
                     true => Some(with.prepare(&blocks.attention(local), &[vector(of(Part::Sinks))?])?),
                     false => None,
                 },
-                output: with.prepare(&blocks.output(), &biased(of(Part::Output), config.output_bias)?)?,
+                output,
                 feed_forward_norm: {
                     let behind = Some(of(Part::PostAttentionNorm));
                     with.prepare(&blocks.norm(true), &norms(of(Part::FeedForwardNorm), behind)?)?
                 },
-                feed_forward: match blocks.mixture(layer) {
-                    None => FeedForward::Dense {
-                        gate_up: with.prepare(&blocks.gate_up(), &matrix(of(Part::GateUp))?)?,
-                        down: with.prepare(&blocks.down(), &matrix(of(Part::Down))?)?,
-                    },
-                    Some(ops) => FeedForward::Mixture {
-                        router: with.prepare(&ops.router, &biased(of(Part::Router), ops.router.bias)?)?,
-                        route: with.prepare(&ops.route, &[])?,
-                        touched: with.prepare(&ops.touched, &[])?,
-                        gate_up: with.prepare(&ops.gate_up, &biased(of(Part::ExpertGateUp), ops.gate_up.bias)?)?,
-                        down: with.prepare(&ops.down, &biased(of(Part::ExpertDown), ops.down.bias)?)?,
-                    },
-                },
+                feed_forward,
             });
         }
         let (windowed, plain) =
@@ -117,7 +131,7 @@ impl Model {
                 let behind = Some(Tensor::Layer(config.layers - 1, Part::PostFeedForwardNorm));
                 with.prepare(&blocks.final_norm(), &norms(Tensor::FinalNorm, behind)?)?
             },
-            head: with.prepare(&blocks.head(), &matrix(Tensor::Head)?)?,
+            head: product(&mut with, &weights, &blocks.head(), Tensor::Head, device)?,
             softcap: blocks.softcap().map(|op| with.prepare(&op, &[])).transpose()?,
             sample: with.prepare(&blocks.sample(), &[])?,
             gather: with.prepare(&blocks.gather(), &[])?,
@@ -337,6 +351,56 @@ impl Model {
         }
         Ok(checker.findings)
     }
+}
+
+/// A matrix with its biases, if the op adds any: one product, or one for each piece.
+fn product(
+    with: &mut Chooser<'_>,
+    weights: &Weights,
+    op: &Gemm,
+    tensor: Tensor,
+    device: &Arc<dyn Device>,
+) -> Result<Box<dyn Prepared>, Fault> {
+    let bias = bias(weights, tensor, op.bias);
+    let (mut ops, mut first) = (Vec::new(), 0);
+    for (piece, (format, n, _)) in weights.pieces(tensor).into_iter().enumerate() {
+        let mut operands = weights.operands(tensor, piece, &**device)?;
+        if let Some(bias) = &bias {
+            operands.push(device.upload(&Host::F32(bias[first..first + n].to_vec()))?);
+        }
+        ops.push((with.prepare(&Blocks::piece(op, format, n), &operands)?, n));
+        first += n;
+    }
+    match ops.pop() {
+        Some((only, _)) if ops.is_empty() => Ok(only),
+        last => {
+            ops.extend(last);
+            Ok(Box::new(Stacked::new(ops, op.m, &with.parts, &**device)?))
+        }
+    }
+}
+
+/// A projection of all experts, which is one piece, with its biases.
+fn experts(
+    with: &mut Chooser<'_>,
+    weights: &Weights,
+    op: &Experts,
+    tensor: Tensor,
+    device: &Arc<dyn Device>,
+) -> Result<Box<dyn Prepared>, Fault> {
+    let mut operands = weights.operands(tensor, 0, &**device)?;
+    if let Some(bias) = bias(weights, tensor, op.bias) {
+        operands.push(device.upload(&Host::F32(bias))?);
+    }
+    let format = weights.pieces(tensor).first().map_or(op.weights, |(format, ..)| *format);
+    with.prepare(&Blocks::experts(op, format), &operands)
+}
+
+/// The biases of a matrix, if the op adds any.
+fn bias(weights: &Weights, tensor: Tensor, added: bool) -> Option<Vec<f32>> {
+    let Tensor::Layer(layer, part) = tensor else { return None };
+    let bias = part.bias().filter(|_| added)?;
+    Some(weights.vector(Tensor::Layer(layer, bias)))
 }
 
 fn full(tokens: usize, capacity: usize) -> Fault {

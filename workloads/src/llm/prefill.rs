@@ -30,7 +30,7 @@ const AXES: &[Axis] = &[
     },
     arguments::HEAD,
     arguments::KV,
-    Axis { name: "model", about: "a preset, a config.json or a folder with one", default: "tiny" },
+    Axis { name: "model", about: "a preset, a .gguf file, a config.json, or a folder with one", default: "tiny" },
     Axis { name: "n_prompt", about: "tokens of the prompt of each sequence", default: "512" },
     arguments::ROUTING,
     arguments::THREADS,
@@ -74,20 +74,19 @@ impl Workload for Prefill {
 /// each weight that is touched once a pass, keys and values read and appended, rows of the embedding.
 pub(crate) fn work(case: &Case, blocks: u64) -> Work {
     let (c, n, depths) = (&case.config, case.n_prompt, case.depths());
-    let storage = case.settings.storage();
+    let (storage, sizes) = (case.settings.storage(), case.sizes);
     let passes = passes(case).count() as u64;
-    let row = crate::llm::size::stored(storage.head, 1, c.hidden);
-    let each = (n as u64 * (row + c.kv_bytes_per_token(storage.kv))).saturating_mul(depths.len() as u64);
+    let each = (n as u64 * (sizes.row + c.kv_bytes_per_token(storage.kv))).saturating_mul(depths.len() as u64);
     // What stood in the caches is read once, as the last token before the prompt saw it.
     let past = |depth: &usize| depth.checked_sub(1).map_or(0, |last| c.kv_bytes_read(1, last, storage.kv));
-    let bytes = [passes.saturating_mul(c.touched_bytes(0, storage.format)), c.head_bytes(storage.head), each];
+    let bytes = [passes.saturating_mul(sizes.shared), sizes.head, each];
     Work {
         flops: depths.iter().map(|depth| c.prefill_flops(n, *depth)).fold(0, u64::saturating_add),
         bytes: depths
             .iter()
             .map(past)
             .chain(bytes)
-            .chain([blocks.saturating_mul(c.block_bytes(storage.format))])
+            .chain([blocks.saturating_mul(sizes.block)])
             .fold(0, u64::saturating_add),
         items: n as u64 * depths.len() as u64,
         item: "token".to_owned(),

@@ -97,6 +97,12 @@ impl Part {
         Self::ExpertDownBias,
         Self::PostFeedForwardNorm,
     ];
+    /// Whether it is of a feed-forward block, of which a token goes through some only where there are experts.
+    pub(crate) const fn of_block(self) -> bool {
+        use Part as P;
+        let dense = matches!(self, P::GateUp | P::Down);
+        dense || matches!(self, P::ExpertGateUp | P::ExpertGateUpBias | P::ExpertDown | P::ExpertDownBias)
+    }
     /// The biases that are added to what a matrix gives.
     pub const fn bias(self) -> Option<Self> {
         match self {
@@ -119,6 +125,27 @@ enum Kind {
     Gain { len: usize, mean: f32, offset: f32 },
     /// f32 values of that deviation round 0.
     Bias { len: usize },
+}
+
+/// Every tensor that a model of `config` has, in canonical order.
+pub(crate) fn tensors(config: &Config) -> Vec<Tensor> {
+    let c = config;
+    let has = |part: &Part| match part {
+        Part::QkvBias => c.qkv_bias,
+        Part::OutputBias => c.output_bias,
+        Part::QueryNorm | Part::KeyNorm => c.qk_norm,
+        Part::Sinks => c.sinks,
+        Part::PostAttentionNorm | Part::PostFeedForwardNorm => c.post_norms,
+        Part::GateUp | Part::Down => c.mixture.is_none(),
+        Part::Router | Part::ExpertGateUp | Part::ExpertDown => c.mixture.is_some(),
+        Part::RouterBias | Part::ExpertGateUpBias | Part::ExpertDownBias => {
+            c.mixture.is_some_and(|mixture| mixture.bias)
+        }
+        _ => true,
+    };
+    let layers = (0..c.layers).flat_map(|l| Part::ALL.into_iter().filter(has).map(move |p| Tensor::Layer(l, p)));
+    let head = (!c.tied).then_some(Tensor::Head);
+    [Tensor::Embedding].into_iter().chain(layers).chain([Tensor::FinalNorm]).chain(head).collect()
 }
 
 /// The synthetic weights of one model.
@@ -151,23 +178,7 @@ impl Synthetic {
     }
     /// Every tensor there is, in canonical order.
     pub fn tensors(&self) -> Vec<Tensor> {
-        let c = &self.config;
-        let has = |part: &Part| match part {
-            Part::QkvBias => c.qkv_bias,
-            Part::OutputBias => c.output_bias,
-            Part::QueryNorm | Part::KeyNorm => c.qk_norm,
-            Part::Sinks => c.sinks,
-            Part::PostAttentionNorm | Part::PostFeedForwardNorm => c.post_norms,
-            Part::GateUp | Part::Down => c.mixture.is_none(),
-            Part::Router | Part::ExpertGateUp | Part::ExpertDown => c.mixture.is_some(),
-            Part::RouterBias | Part::ExpertGateUpBias | Part::ExpertDownBias => {
-                c.mixture.is_some_and(|mixture| mixture.bias)
-            }
-            _ => true,
-        };
-        let layers = (0..c.layers).flat_map(|l| Part::ALL.into_iter().filter(has).map(move |p| Tensor::Layer(l, p)));
-        let head = (!c.tied).then_some(Tensor::Head);
-        [Tensor::Embedding].into_iter().chain(layers).chain([Tensor::FinalNorm]).chain(head).collect()
+        tensors(&self.config)
     }
     fn kind(&self, tensor: Tensor) -> Kind {
         let c = &self.config;
@@ -224,15 +235,7 @@ impl Synthetic {
     }
     /// What a norm multiplies with: its values, and 1 more where the family adds it. Panics if `tensor` is a matrix.
     pub(crate) fn gains(&self, tensor: Tensor) -> Vec<f32> {
-        let mut gains = self.vector(tensor);
-        if self.config.unit_offset {
-            gains.iter_mut().for_each(|gain| *gain += 1.0);
-        }
-        if tensor == Tensor::FinalNorm && self.config.logits_scaling != 1.0 {
-            // Logits are divided here: the head is linear.
-            gains.iter_mut().for_each(|gain| *gain /= self.config.logits_scaling);
-        }
-        gains
+        crate::llm::held::gains(&self.config, tensor, self.vector(tensor))
     }
     /// Canonical bytes of rows `rows` of a matrix. Panics if `tensor` is none.
     pub fn rows(&self, tensor: Tensor, rows: Range<usize>) -> Vec<u8> {

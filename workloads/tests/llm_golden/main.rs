@@ -326,6 +326,6 @@ fn misuse_is_a_fault_in_words() {
     assert!(Model::load(&config, &too_long, &cpu(1)).unwrap_err().to_string().contains("context of 512"));
     let unknown = Settings { implementation: "sse9".into(), ..exact() };
     assert!(Model::load(&config, &unknown, &cpu(1)).unwrap_err().to_string().contains("scalar"), "the names there are");
-    let odd = Settings { format: Format::F16, ..exact() };
+    let odd = Settings { format: Format::F16, activations: spark_kernels::gemm::Activations::Int8, ..exact() };
     assert!(Model::load(&config, &odd, &cpu(1)).unwrap_err().to_string().contains("f16"));
 }

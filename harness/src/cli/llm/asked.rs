@@ -3,13 +3,12 @@
 use super::Args;
 use super::numbers::{list, lists, pairs};
 use crate::plan::{self, Task};
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use spark_results::AxisValue;
 use spark_results::machine::clean;
 use spark_workloads::axis;
-use spark_workloads::llm::{DECODE, PREFILL};
+use spark_workloads::llm::{DECODE, PREFILL, source};
 use spark_workloads::{Devices, Request, Workload};
-use std::path::Path;
 
 /// More tests than this would not end.
 const MOST: usize = 10_000;
@@ -65,7 +64,6 @@ impl Asked {
             threads,
             tests,
         };
-        asked.models.iter().try_for_each(|model| readable(model))?;
         let lengths = [
             asked.models.len(),
             asked.formats.len(),
@@ -82,6 +80,11 @@ impl Asked {
         let all = lengths.into_iter().fold(1, usize::saturating_mul);
         ensure!(all <= MOST, "these lists multiply out to {all} tests; at most {MOST} are taken: give fewer values");
         Ok(asked)
+    }
+
+    /// Whether any model runs on weights that are made up.
+    pub(super) fn synthetic(&self) -> bool {
+        self.models.iter().any(|model| !source::has_weights(model))
     }
 
     /// The tasks, in llama-bench's order: the tests vary fastest, models slowest. Errors: a shape that cannot be.
@@ -180,25 +183,4 @@ fn words(flag: &str, texts: &[String]) -> anyhow::Result<Vec<String>> {
 /// The same, or one word where the flag was not given.
 fn words_or(flag: &str, texts: &[String], default: &str) -> anyhow::Result<Vec<String>> {
     if texts.is_empty() { Ok(vec![default.to_owned()]) } else { words(flag, texts) }
-}
-
-/// Refuses files of weights: this version runs shapes. Anything else is left to the workload, which knows presets and configs.
-fn readable(model: &str) -> anyhow::Result<()> {
-    let path = Path::new(model);
-    let ends = |p: &Path, with: &str| p.extension().is_some_and(|e| e.eq_ignore_ascii_case(with));
-    let shown = clean(model);
-    if ends(path, "gguf") {
-        bail!(
-            "-m {shown}: this version reads no .gguf weights; give a preset (spark-bench list models) or the model's \
-             config.json, and its shape runs on synthetic weights"
-        );
-    }
-    let inside = std::fs::read_dir(path).into_iter().flatten().flatten().any(|e| ends(&e.path(), "safetensors"));
-    if inside || ends(path, "safetensors") {
-        bail!(
-            "-m {shown}: this version reads no safetensors weights; give the config.json beside them, and its shape runs \
-             on synthetic weights"
-        );
-    }
-    Ok(())
 }

@@ -6,7 +6,8 @@ use spark_kernels::format::Format;
 use spark_results::conditions::{Energy, EnergyReading};
 use spark_results::stats::median;
 use spark_results::{AxisValue, BenchmarkId, Entry, Manifest, Measurement, Record};
-use spark_workloads::llm::{Config, Preset, Settings, source};
+use spark_workloads::llm::source::{self, Found};
+use spark_workloads::llm::{Config, Preset, Settings};
 use std::path::Path;
 
 /// What a test ran.
@@ -15,6 +16,8 @@ pub(super) struct Shape {
     /// A preset's name, or the path given.
     pub(super) model: String,
     pub(super) config: Config,
+    /// Bytes of the weights in files, and the formats of their layers, most bytes first; `None` where weights are made up.
+    stored: Option<(u64, Vec<Format>)>,
     /// Of the layers' weights.
     pub(super) format: Format,
     /// Of embedding and head.
@@ -50,11 +53,18 @@ impl Shape {
             threads => threads,
         };
         let model = text("model");
+        let Found { config, weights } = source::open(&model)?;
+        let stored = weights.as_ref().map(|weights| (weights.bytes(), weights.formats()));
+        let (format, head) = match (&weights, &stored) {
+            (Some(weights), Some((_, formats))) => (formats.first().copied().unwrap_or(Format::F32), weights.head()),
+            _ => (text("format").parse()?, text("head").parse()?),
+        };
         Ok(Self {
-            config: source::find(&model)?,
+            config,
+            stored,
             model,
-            format: text("format").parse()?,
-            head: text("head").parse()?,
+            format,
+            head,
             kv: text("kv"),
             activations: Some(text("activations")).filter(|a| a != "usual"),
             n_prompt: number("n_prompt")?,
@@ -85,8 +95,16 @@ impl Shape {
     }
     /// Name and format; in parentheses whatever llama-bench's fields cannot tell, so that every row of every output says it.
     pub(super) fn model_type(&self) -> String {
-        let mut more = vec!["synthetic".to_owned()];
-        if self.head != Format::Q8_0 {
+        let mut more = Vec::new();
+        match &self.stored {
+            None => more.push("synthetic".to_owned()),
+            Some((_, formats)) if formats.len() > 1 => {
+                let others: Vec<_> = formats[1..].iter().map(|format| format.name()).collect();
+                more.push(format!("and {}", others.join(", ")));
+            }
+            Some(_) => {}
+        }
+        if self.head != if self.stored.is_some() { self.format } else { Format::Q8_0 } {
             more.push(format!("head {}", self.head));
         }
         if let Some(activations) = &self.activations {
@@ -104,7 +122,8 @@ impl Shape {
         if self.routing != "router" {
             more.push(format!("routing {}", self.routing));
         }
-        format!("{} {} ({})", self.name(), self.format, more.join(", "))
+        let name = format!("{} {}", self.name(), self.format);
+        if more.is_empty() { name } else { format!("{name} ({})", more.join(", ")) }
     }
     /// The preset, the folder of a `config.json`, or the name of a file.
     fn name(&self) -> String {
@@ -124,7 +143,7 @@ impl Shape {
     }
     /// Bytes of the weights at rest.
     pub(super) fn weight_bytes(&self) -> u64 {
-        self.config.weight_bytes(self.format, self.head)
+        self.stored.as_ref().map_or_else(|| self.config.weight_bytes(self.format, self.head), |(bytes, _)| *bytes)
     }
 }
 

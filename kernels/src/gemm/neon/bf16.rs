@@ -51,7 +51,12 @@ impl Way for NeonBf16 {
     const FEATURES: &'static [Feature] = NEON_BF16;
     fn takes(op: &Gemm) -> Result<(), Unsupported> {
         match (op.weights, op.activations) {
-            (Format::F32, Activations::Bf16) => Err(Unsupported("f32 weights are not exact in bf16".to_owned())),
+            (Format::F32 | Format::F16, Activations::Bf16) => {
+                Err(Unsupported(format!("{} weights are not exact in bf16", op.weights)))
+            }
+            (weights, Activations::Bf16) if weights.affine() => {
+                Err(Unsupported(format!("{weights} weights are not exact in bf16")))
+            }
             (_, Activations::Bf16 | Activations::Fp8) if op.k > MOST_K => {
                 Err(Unsupported(format!("k = {} is more than the {MOST_K} whose rounding was bounded", op.k)))
             }

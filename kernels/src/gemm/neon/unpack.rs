@@ -4,6 +4,7 @@
 use super::lanes::*;
 use crate::cpu::prefetch::prefetch;
 use crate::format::Format;
+use crate::gemm::affine;
 use crate::gemm::packed::{LINE, Tile};
 use std::arch::aarch64::*;
 
@@ -301,6 +302,6 @@ pub(super) fn floats(format: Format, tile: Tile<'_>, from: usize, panel: &mut [[
                 }
             }
         }
-        Format::F16 => unreachable!("f16 weights are refused by validate"),
+        _ => affine::unpack(format, tile, from, (0, 1), panel),
     }
 }

@@ -1,7 +1,7 @@
 //! The ops of a mixture of experts, checked at a few tokens: the weights of their experts alone are made again.
 
 use super::{COMPARED, Checker, stored};
-use crate::llm::blocks::MixtureOps;
+use crate::llm::blocks::{Blocks, MixtureOps};
 use crate::llm::forward::Stage;
 use crate::llm::state::{Routed, RunState};
 use crate::llm::weights::{Part, Tensor};
@@ -63,7 +63,8 @@ impl Checker<'_> {
         let mut outputs: Vec<usize> = picked.iter().map(|index| index.at).collect();
         outputs.sort_unstable();
         outputs.dedup();
-        let (format, ..) = self.weights.matrix(tensor);
+        let (format, ..) = self.weights.pieces(tensor)[0];
+        let op = &Blocks::experts(op, format);
         let bias = self.bias(tensor, op.bias);
         let mut tokens = vec![0, rows / 2, rows - 1];
         tokens.dedup();
@@ -78,7 +79,7 @@ impl Checker<'_> {
             let of_experts = chosen.iter().flat_map(|id| outputs.iter().map(move |at| *id as usize * n + at));
             let bytes: Vec<u8> = of_experts.clone().flat_map(|row| self.weights.rows(tensor, row..row + 1)).collect();
             let mut operands = vec![stored(format, bytes)];
-            let scales = self.weights.scales(tensor, of_experts.clone());
+            let scales = self.weights.scales(tensor, 0, of_experts.clone());
             if !scales.is_empty() {
                 operands.push(scales.into());
             }

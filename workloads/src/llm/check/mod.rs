@@ -8,11 +8,12 @@
 mod mixture;
 
 use crate::llm::Config;
+use crate::llm::Weights;
 use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::findings::Findings;
 use crate::llm::forward::{Stage, Watch};
 use crate::llm::state::RunState;
-use crate::llm::weights::{Part, Synthetic, Tensor};
+use crate::llm::weights::{Part, Tensor};
 use half::bf16;
 use spark_kernels::embed::Embed;
 use spark_kernels::format::Format;
@@ -37,7 +38,7 @@ pub(crate) struct Checker<'a> {
     blocks: Blocks<'a>,
     config: &'a Config,
     settings: &'a Settings,
-    weights: Synthetic,
+    weights: Weights,
     device: Arc<dyn Device>,
     passes: usize,
     /// The residual stream before the stage that comes.
@@ -50,12 +51,7 @@ pub(crate) struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    pub(crate) fn new(
-        config: &'a Config,
-        settings: &'a Settings,
-        weights: Synthetic,
-        device: &Arc<dyn Device>,
-    ) -> Self {
+    pub(crate) fn new(config: &'a Config, settings: &'a Settings, weights: Weights, device: &Arc<dyn Device>) -> Self {
         let blocks = Blocks::new(config, settings);
         let device = device.clone();
         let findings = Findings::default();
@@ -109,7 +105,7 @@ impl<'a> Checker<'a> {
         Some(self.weights.vector(Tensor::Layer(layer, bias)))
     }
 
-    /// A product at some of its rows and outputs: their weights alone are made again.
+    /// A product at some of its rows and outputs, piece by piece: their weights alone are made again.
     fn product(
         &mut self,
         stage: Stage,
@@ -119,8 +115,25 @@ impl<'a> Checker<'a> {
         to: &Buffer,
         rows: usize,
     ) -> Result<(), Fault> {
-        let (format, n, k) = self.weights.matrix(tensor);
-        let (x, y) = (self.values(from, rows * k)?, self.values(to, rows * n)?);
+        let (x, y) = (self.values(from, rows * op.k)?, self.values(to, rows * op.n)?);
+        let mut first = 0;
+        for (piece, (format, n, _)) in self.weights.pieces(tensor).into_iter().enumerate() {
+            self.piece(stage, &Blocks::piece(op, format, n), (tensor, piece, first), (&x, &y, op.n), rows);
+            first += n;
+        }
+        Ok(())
+    }
+
+    /// One piece of a product, whose outputs begin at `first` of the `width` that y has.
+    fn piece(
+        &mut self,
+        stage: Stage,
+        op: &Gemm,
+        (tensor, piece, first): (Tensor, usize, usize),
+        (x, y, width): (&[f32], &[f32], usize),
+        rows: usize,
+    ) {
+        let (format, n, k) = (op.weights, op.n, op.k);
         let mut chosen_rows = vec![0, rows / 2, rows - 1];
         chosen_rows.dedup();
         debug_assert!(chosen_rows.len() <= ROWS);
@@ -128,9 +141,10 @@ impl<'a> Checker<'a> {
         let mut outputs: Vec<usize> = picked.iter().map(|index| index.at).collect();
         outputs.sort_unstable();
         outputs.dedup();
+        outputs.iter_mut().for_each(|output| *output += first);
         let bytes: Vec<u8> = outputs.iter().flat_map(|&row| self.weights.rows(tensor, row..row + 1)).collect();
         let mut weights = vec![stored(format, bytes)];
-        let scales = self.weights.scales(tensor, outputs.iter().copied());
+        let scales = self.weights.scales(tensor, piece, outputs.iter().copied());
         if !scales.is_empty() {
             weights.push(scales.into());
         }
@@ -139,7 +153,7 @@ impl<'a> Checker<'a> {
         }
         let small = Gemm { m: chosen_rows.len(), n: outputs.len(), ..op.clone() };
         let inputs: Vec<f32> = chosen_rows.iter().flat_map(|&row| x[row * k..(row + 1) * k].to_vec()).collect();
-        let values = |&row: &usize| outputs.iter().map(|&at| y[row * n + at]).collect::<Vec<_>>();
+        let values = |&row: &usize| outputs.iter().map(|&at| y[row * width + at]).collect::<Vec<_>>();
         let got: Vec<f32> = chosen_rows.iter().flat_map(values).collect();
         let example = Example {
             weights,
@@ -148,7 +162,6 @@ impl<'a> Checker<'a> {
             live: Live::one(chosen_rows.len(), 0),
         };
         self.compare(stage, &small, &example, &[got.into()]);
-        Ok(())
     }
 
     /// The rows of the table that the pass looked up, as a table of their own.
@@ -164,11 +177,12 @@ impl<'a> Checker<'a> {
         self.x = self.values(&s.x, rows * width)?;
         let row = |&token: &u32| self.weights.rows(Tensor::Embedding, token as usize..token as usize + 1);
         let mut weights: Vec<Host> = vec![tokens.iter().flat_map(row).collect::<Vec<u8>>().into()];
-        let scales = self.weights.scales(Tensor::Embedding, tokens.iter().map(|token| *token as usize));
+        let scales = self.weights.scales(Tensor::Embedding, 0, tokens.iter().map(|token| *token as usize));
         if !scales.is_empty() {
             weights.push(scales.into());
         }
-        let op = Embed { rows, vocab: rows, ..self.blocks.embed() };
+        let (format, ..) = self.weights.pieces(Tensor::Embedding)[0];
+        let op = Embed { rows, vocab: rows, format, ..self.blocks.embed() };
         let example = Example {
             weights,
             inputs: vec![(0..rows as u32).collect::<Vec<_>>().into()],

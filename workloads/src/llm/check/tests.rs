@@ -32,7 +32,7 @@ fn share_of(config: Config, change: impl Fn(&mut Config), seed: u64) -> (String,
     let mut model = Model::load(&config, &settings(), &device).unwrap();
     let (mut believed, settings) = (config, settings());
     change(&mut believed);
-    let weights = Synthetic::new(&believed, settings.format, settings.head, seed);
+    let weights = Weights::Synthetic(Synthetic::new(&believed, settings.format, settings.head, seed));
     let mut checker = Checker::new(&believed, &settings, weights, &device);
     model.prefill_watched(&[&[5, 6, 7, 8, 9, 10, 11, 12, 13, 14]], &mut checker).unwrap();
     let (stage, worst) = checker.findings.worst.unwrap();
