@@ -41,7 +41,14 @@ impl Geometry {
             Format::Q4_0 => (3, 128, 32, 2),
             Format::Fp8 => (4, 64, 32, 0),
             Format::Bf16 => (5, 32, 32, 0),
-            Format::F16 | Format::F32 => return None,
+            Format::F16
+            | Format::F32
+            | Format::Q4_1
+            | Format::Q5_0
+            | Format::Q5_1
+            | Format::Q4K
+            | Format::Q5K
+            | Format::Q6K => return None,
         };
         Some(Self { number, k_tile, block, scale_bytes })
     }
