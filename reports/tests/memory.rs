@@ -102,7 +102,7 @@ fn memory_is_told_with_levels_tables_and_curves() {
         "Latency under load",
         "1.73 ×",
         "From core to core",
-        "48.0 ns m to 71.0 ns m over 3 pairs",
+        "48.0 nsm to 71.0 nsm over 3 pairs",
         "Beside each other",
         "group one ↓ beside →",
         "61 %",

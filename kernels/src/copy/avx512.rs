@@ -12,8 +12,16 @@ pub(super) static TEMPORAL: Variant<Copy> = unsafe { Variant::<Copy>::new("avx51
 // SAFETY: as above.
 pub(super) static NT: Variant<Copy> = unsafe { Variant::<Copy>::new("avx512-nt", AVX512, copy::<true>) };
 
+// SAFETY: as above, with `copy_pages`.
+pub(super) static PAGES4_NT: Variant<Copy> =
+    unsafe { Variant::<Copy>::new("avx512-pages4-nt", AVX512, copy_pages::<4>) };
+
 /// Lines between two branches.
 const RUN: usize = 8;
+/// Lines of a page.
+const PAGE: usize = 64;
+/// Lines taken from each of several pages in turn.
+const TURN: usize = 4;
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 fn copy<const NT: bool>(part: &mut Part<'_>) {
@@ -37,6 +45,36 @@ fn copy<const NT: bool>(part: &mut Part<'_>) {
         // Non-temporal stores are ordered with nothing else: without the fence the end of a run would not see them.
         _mm_sfence();
     }
+}
+
+/// Copies `PAGES` neighbouring pages at a time, a few lines of each in turn, past the caches: as many pages of memory are open at once.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn copy_pages<const PAGES: usize>(part: &mut Part<'_>) {
+    assert!(part.to.as_ptr().cast::<__m512i>().is_aligned(), "shares of a buffer start at a line");
+    let lines = part.to.len().min(part.from.len()) / 16;
+    let whole = lines / (PAGES * PAGE) * (PAGES * PAGE);
+    let from = part.from.as_ptr().cast::<__m512i>();
+    for _ in 0..part.passes {
+        let to = opaque(part.to.as_mut_ptr()).cast::<__m512i>();
+        for block in (0..whole).step_by(PAGES * PAGE) {
+            let mut at = block;
+            while at < block + PAGE {
+                for page in 0..PAGES {
+                    for i in 0..TURN {
+                        // Below `whole`: at + i < block + PAGE (PAGE is a multiple of TURN) and page < PAGES.
+                        let at = at + page * PAGE + i;
+                        line::<true>(from.wrapping_add(at), to.wrapping_add(at));
+                    }
+                }
+                at += TURN;
+            }
+        }
+        for at in whole..lines {
+            line::<true>(from.wrapping_add(at), to.wrapping_add(at));
+        }
+    }
+    // As in `copy`.
+    _mm_sfence();
 }
 
 #[target_feature(enable = "avx512f")]

@@ -43,6 +43,8 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Copy>] = &[
     #[cfg(target_arch = "x86_64")]
     &avx512::NT,
     #[cfg(target_arch = "x86_64")]
+    &avx512::PAGES4_NT,
+    #[cfg(target_arch = "x86_64")]
     &avx512::TEMPORAL,
     #[cfg(target_arch = "x86_64")]
     &avx2::NT,
