@@ -3,6 +3,7 @@
 use super::fields::{DOWN, TOLD, metric, number, text};
 use super::{Format, Row, Source};
 use serde_json::{Map, Value};
+use std::path::Path;
 
 pub(super) const FORMAT: Format = Format {
     name: "criterion",
@@ -51,7 +52,7 @@ fn name(source: &Source) -> String {
         Some(text(value.get("full_id")?)).filter(|name| !name.is_empty())
     };
     let folders: Vec<String> =
-        source.path.parent().into_iter().flat_map(|p| p.iter()).map(|p| p.to_string_lossy().into_owned()).collect();
+        source.path.parent().into_iter().flat_map(Path::iter).map(|p| p.to_string_lossy().into_owned()).collect();
     let known = folders.iter().rposition(|part| part == "criterion").map(|at| &folders[at + 1..]);
     let from_path =
         known.map(|parts| parts.iter().filter(|p| *p != "new" && *p != "base").cloned().collect::<Vec<_>>().join("/"));

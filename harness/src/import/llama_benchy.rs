@@ -2,6 +2,7 @@
 
 use super::fields::{DOWN, TOLD, UP, axis, metric, number, text};
 use super::{Format, Row, Source};
+use serde_json::Value;
 use spark_results::record::Better;
 
 pub(super) const FORMAT: Format =
@@ -26,15 +27,15 @@ fn looks(source: &Source) -> bool {
 
 fn read(source: &Source) -> Result<Vec<Row>, String> {
     let whole = source.object().ok_or("no JSON object")?;
-    let list = whole.get("benchmarks").and_then(|list| list.as_array()).ok_or("it has no list 'benchmarks'")?;
+    let list = whole.get("benchmarks").and_then(Value::as_array).ok_or("it has no list 'benchmarks'")?;
     let said = |name: &str| whole.get(name).map(text).filter(|text| !text.is_empty());
     let mut rows = Vec::new();
-    for one in list.iter().filter_map(|one| one.as_object()) {
+    for one in list.iter().filter_map(Value::as_object) {
         let mut row = Row { version: said("version"), measured_at: said("timestamp"), ..Row::default() };
         row.axes.extend(AXES.iter().filter_map(|name| Some(((*name).to_owned(), axis(one.get(*name)?)?))));
         row.axes.extend(whole.get("model").and_then(axis).map(|model| ("model".to_owned(), model)));
         for (name, unit, better) in NUMBERS {
-            let Some(of) = one.get(name).and_then(|of| of.as_object()) else { continue };
+            let Some(of) = one.get(name).and_then(Value::as_object) else { continue };
             row.metrics.extend(of.get("mean").and_then(number).map(|mean| metric(name, mean, unit, better)));
             let spread = of.get("std").and_then(number).map(|std| metric(&format!("{name}_std"), std, unit, TOLD));
             row.metrics.extend(spread);

@@ -2,6 +2,7 @@
 
 use super::numbers;
 use spark_results::record::Better;
+use spark_results::reported::Origin;
 use spark_results::{Document, Entry, Run};
 
 /// The columns, in order.
@@ -54,7 +55,7 @@ pub(super) fn rows(run: &Run, document: &Document) -> Vec<Row> {
 
 fn texts(e: &Entry, number: [&str; 4]) -> [String; TEXTS] {
     let status = if e.simulated { "simulated" } else { &e.status };
-    let reason = e.reason.clone().or_else(|| e.origin.as_ref().map(|origin| origin.words())).unwrap_or_default();
+    let reason = e.reason.clone().or_else(|| e.origin.as_ref().map(Origin::words)).unwrap_or_default();
     let [quantity, scope, unit, better] = number;
     [&e.id, &e.workload, &e.device, &e.implementation, status, &reason, quantity, scope, unit, better]
         .map(str::to_owned)

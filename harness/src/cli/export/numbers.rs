@@ -36,7 +36,7 @@ fn number(side: Side) -> Number {
         scope: stated(Kind::Scope),
         id: side.id,
         value: side.value,
-        interval: side.interval.filter(|ends| ends.iter().all(|end| end.is_finite())),
+        interval: side.interval.filter(|ends| ends.iter().copied().all(f64::is_finite)),
         unit: side.unit,
         better: side.better,
     }

@@ -2,6 +2,7 @@
 
 use super::numbers::{self, Number};
 use spark_results::conditions::Energy;
+use spark_results::reported::Origin;
 use spark_results::{Document, Run};
 use std::collections::BTreeMap;
 
@@ -32,7 +33,7 @@ pub(super) fn text(run: &Run, document: &Document) -> String {
     );
     out += "# TYPE sparkbench_record info\n# HELP sparkbench_record Every record with its status.\n";
     for e in &document.records {
-        let reason = e.reason.clone().or_else(|| e.origin.as_ref().map(|origin| origin.words())).unwrap_or_default();
+        let reason = e.reason.clone().or_else(|| e.origin.as_ref().map(Origin::words)).unwrap_or_default();
         let simulated = if e.simulated { "simulated" } else { &e.status };
         out += &format!(
             "sparkbench_record_info{} 1\n",
