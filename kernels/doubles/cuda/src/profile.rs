@@ -102,13 +102,7 @@ impl Profile {
                     3
                 }
             }
-            50 => {
-                if self.integrated {
-                    15
-                } else {
-                    0
-                }
-            }
+            50 => 15 * own,
             75 => self.capability.0,
             76 => self.capability.1,
             81 => self.shared.1,

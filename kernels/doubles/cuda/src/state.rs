@@ -78,7 +78,7 @@ impl Double {
             match *fault {
                 Fault::Launch(at, code) if number == at => self.break_with(code, "a fault that was asked for"),
                 Fault::Lost(at) if number >= at => {
-                    self.break_with(code::UNKNOWN, "the device is lost, as was asked for")
+                    self.break_with(code::UNKNOWN, "the device is lost, as was asked for");
                 }
                 Fault::Hang(at) if number == at => std::thread::sleep(Duration::from_secs(3600)),
                 _ => {}

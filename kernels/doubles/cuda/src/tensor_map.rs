@@ -44,10 +44,10 @@ impl Asked {
             .get(usize::try_from(self.of).unwrap_or(usize::MAX))
             .ok_or(code::INVALID_VALUE)?;
         let row = u64::from(self.window[0]) * u64::from(element);
-        let fine = self.base % 16 == 0
-            && self.pitch % 16 == 0
+        let fine = self.base.is_multiple_of(16)
+            && self.pitch.is_multiple_of(16)
             && self.pitch >= self.size[0] * u64::from(element)
-            && row % 16 == 0
+            && row.is_multiple_of(16)
             && self.window.iter().all(|n| (1..=256).contains(n))
             && self.size.iter().all(|n| (1..=1 << 32).contains(n))
             && match self.swizzle {
