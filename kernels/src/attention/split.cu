@@ -5,8 +5,8 @@
 // Bytes: keys and values once for every HEADS query heads (a group of 8 twice, the second time from L2), 16 a load of keys, whole
 // stretches of 512 a warp; a row of values of DIM · 2 bytes at a time. In flight: DIM ÷ 16 loads of keys, then 16 rows of values, 4 KiB
 // each at DIM = 128: with 12 warps an SM (3 blocks, at most 168 registers) 48 KiB an SM, where 4.8 TB/s · 700 ns ÷ 132 ask for 26.
-// Work: 2 · 2 · HEADS f32 operations and one conversion an element; at HEADS = 4 some 700 instructions for 8 KiB a warp: 100 of
-// the 128 lanes of an SM of an H200 at its full 36 bytes a cycle, a few of GB10's at 2.4. f32 queries and powers do not go through tensor
+// Work: 2 · 2 · HEADS f32 operations and one conversion an element; at HEADS = 4 and DIM = 128 some 900 instructions for 8 KiB a warp,
+// which is about what an SM of an H200 issues in the 228 cycles that its 36 bytes a cycle take, and little beside GB10's 2.4. f32 queries and powers do not go through tensor
 // cores here: in bf16 they would be another model's. Shared memory: 1 KiB, and 4 · HEADS · (DIM + 2) floats at the end (8 KiB).
 //
 // DIM is a multiple of 64 up to 256; keys stand [slot ÷ 16][DIM ÷ 2][16][2], values [slot][DIM], as on the CPU.

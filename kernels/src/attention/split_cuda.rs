@@ -38,9 +38,10 @@ pub(super) struct Ready {
     splits: usize,
 }
 
-/// Query heads that a block takes: of a group of five it is one, of eight four.
+/// Query heads that a block takes: of a group of five it is one, of eight four. Four longer ones than of 128 elements spill registers.
 fn together(op: &Attention) -> usize {
-    [4, 2, 1].into_iter().find(|heads| op.group().is_multiple_of(*heads)).unwrap_or(1)
+    let most = if op.head_dim > 128 { 2 } else { 4 };
+    [4, 2, 1].into_iter().find(|heads| *heads <= most && op.group().is_multiple_of(*heads)).unwrap_or(1)
 }
 
 /// How many stretches the cache is cut into. A recorded step is replayed at other lengths, so it hangs on the capacity alone.
