@@ -241,8 +241,9 @@ fn a_counter_that_is_reset_makes_the_window_invalid() {
 
 #[test]
 fn what_is_stuck_is_named_and_the_other_number_is_taken() {
+    // A power is stuck where it says the same for two seconds, so that this takes its time.
     let energy = |faults: &str| {
-        let ran = ran("gb10", faults, TINY);
+        let ran = ran_at("1", "gb10", faults, TINY);
         let energy = ran.energies()[0].clone();
         (truth(&energy, ran.offset("gpu 0"), 0.0, "gpu 0"), energy)
     };
