@@ -88,7 +88,7 @@ fn model(name: &str, bytes: &[u8], config: Option<&str>) {
     }
     match llm::source::open(&folder.join(name).to_string_lossy()) {
         Ok(found) => {
-            assert!(found.weights.is_some_and(|weights| weights.bytes() > 0), "a model without weights was taken")
+            assert!(found.weights.is_some_and(|weights| weights.bytes() > 0), "a model without weights was taken");
         }
         Err(error) => assert!(!error.to_string().contains('\n'), "one line: {error}"),
     }

@@ -198,6 +198,7 @@ const fn of(name: &'static str, arithmetic: Arithmetic, (useful, all, turns): (u
         Arithmetic::Int8 => 128,
         Arithmetic::Bf16 => 64,
         Arithmetic::F32 => 32,
+        Arithmetic::Fp8 | Arithmetic::Mxfp4 | Arithmetic::Nvfp4 => panic!("x86 has no such instruction"),
     };
     Mix { name, of: arithmetic, needs: AVX512_VNNI, useful, all, operations, turns, body }
 }

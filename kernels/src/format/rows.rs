@@ -24,7 +24,7 @@ impl Format {
             Self::Q8_0 => q8_0::quantize(values, out),
             Self::Q4_0 => q4_0::quantize(values, out),
             Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q4K | Self::Q5K | Self::Q6K => {
-                affine::quantize(self, values, out)
+                affine::quantize(self, values, out);
             }
             Self::Fp8 => fp8::quantize(values, tensor_scale, out),
             Self::Bf16 => bf16::quantize(values, out),
@@ -49,7 +49,7 @@ impl Format {
             Self::Q8_0 => q8_0::dequantize(bytes, out),
             Self::Q4_0 => q4_0::dequantize(bytes, out),
             Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q4K | Self::Q5K | Self::Q6K => {
-                affine::dequantize(self, bytes, out)
+                affine::dequantize(self, bytes, out);
             }
             Self::Fp8 => fp8::dequantize(bytes, tensor_scale, out),
             Self::Bf16 => bf16::dequantize(bytes, out),

@@ -66,8 +66,11 @@ impl Request {
     }
 }
 
+/// One time of a request, in nanoseconds.
+type Time = fn(&Request) -> Option<f64>;
+
 /// Facts that name the limits of a good answer, in milliseconds, and the time that each holds for.
-const LIMITS: [(&str, fn(&Request) -> Option<f64>); 3] = [
+const LIMITS: [(&str, Time); 3] = [
     (SLO_TTFT_MS, Request::ttft_ns),
     (SLO_TPOT_MS, |request| Some(request.tpot_ns().unwrap_or(0.0))),
     (SLO_E2E_MS, |request| Some(request.e2e_ns())),

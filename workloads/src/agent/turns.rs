@@ -91,10 +91,10 @@ impl Loop {
             self.model.prefill(&[new])?;
             self.model.sample()?;
             let first = lab.now();
-            history.push(self.model.next()[0]);
+            history.push(self.model.next()?[0]);
             for _ in 1..n_gen {
                 self.model.decode()?;
-                history.push(self.model.next()[0]);
+                history.push(self.model.next()?[0]);
             }
             said.extend_from_slice(&history[history.len() - n_gen..]);
             let answered = lab.now();

@@ -198,7 +198,7 @@ impl Case {
             Some(stored) => Weights::Stored(stored.clone()),
             None => {
                 let Settings { format, head, seed, .. } = self.settings;
-                Weights::Synthetic(Synthetic::new(&self.config, format, head, seed))
+                Weights::Synthetic(Box::new(Synthetic::new(&self.config, format, head, seed)))
             }
         }
     }

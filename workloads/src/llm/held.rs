@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Debug)]
 pub enum Weights {
     /// Made from a seed; every matrix one piece.
-    Synthetic(Synthetic),
+    Synthetic(Box<Synthetic>),
     /// Held in files.
     Stored(Arc<Stored>),
 }

@@ -43,12 +43,16 @@ impl Model {
     pub fn load(config: &Config, settings: &Settings, device: &Arc<dyn Device>) -> Result<Self, Fault> {
         let blocks = Blocks::new(config, settings);
         blocks.validate().map_err(|invalid| Fault::Unsupported(Unsupported(invalid.0)))?;
-        let weights = Synthetic::new(config, settings.format, settings.head, settings.seed).made_for(&**device);
-        Self::of(config, settings, Weights::Synthetic(weights), device)
+        let weights = Synthetic::new(config, settings.format, settings.head, settings.seed);
+        Self::of(config, settings, Weights::Synthetic(Box::new(weights)), device)
     }
 
     /// Packs `weights`, tensor by tensor. Errors: as above.
     pub fn of(config: &Config, settings: &Settings, weights: Weights, device: &Arc<dyn Device>) -> Result<Self, Fault> {
+        let weights = match weights {
+            Weights::Synthetic(made) => Weights::Synthetic(Box::new(made.made_for(&**device))),
+            stored @ Weights::Stored(_) => stored,
+        };
         let blocks = Blocks::new(config, settings);
         known(&weights.widest(&blocks), &**device, &settings.implementation)?;
         let mut with = Chooser {

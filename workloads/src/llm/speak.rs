@@ -55,6 +55,6 @@ impl Speaker {
         } else {
             self.model.decode()?;
         }
-        Ok(self.model.next()[0])
+        Ok(self.model.next()?[0])
     }
 }

@@ -251,6 +251,7 @@ impl Trial for Matrix {
         Ok(Some(Observed {
             at_ns: first.iter().map(|ran| ran.at_ns).collect(),
             samples_ns: first.iter().map(|ran| ran.ns).collect(),
+            requests: Vec::new(),
             iterations: 1,
             clocks: Vec::new(),
             metrics,

@@ -180,6 +180,7 @@ impl Trial for Curve {
         Ok(Some(Observed {
             at_ns: walks[0].iter().map(|ran| ran.at_ns).collect(),
             samples_ns: walks[0].iter().map(|ran| ran.ns).collect(),
+            requests: Vec::new(),
             iterations: 1,
             clocks: Vec::new(),
             metrics,

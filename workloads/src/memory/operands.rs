@@ -62,7 +62,7 @@ impl Operands {
     }
     /// Bytes of operands, and how many of them stand on huge pages.
     pub(super) fn pages(&self) -> (u64, Option<u64>) {
-        let used = spark_kernels::cpu::pages::usage(self.inputs.iter().chain(&self.outputs).map(Buffer::pages));
+        let used = spark_kernels::cpu::pages::usage(self.inputs.iter().chain(&self.outputs).filter_map(Buffer::pages));
         (used.bytes, used.huge)
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn act(args: &Args, path: &Path, asked: &Asked, policy: Policy, place
     for task in &tasks {
         let id = &task.id;
         ensure!(
-            id.int("batch").is_none() && id.axes.get("depths").is_none(),
+            id.int("batch").is_none() && !id.axes.contains_key("depths"),
             "--peer: llama-bench runs one sequence; leave -npl and --depths out"
         );
         let test = Test {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::llm::choose::BEST;
+use crate::llm::weights::Synthetic;
 use crate::llm::{Model, Preset};
 use spark_kernels::attention::KvType;
 use spark_kernels::cpu::Cpu;
@@ -32,7 +33,7 @@ fn share_of(config: Config, change: impl Fn(&mut Config), seed: u64) -> (String,
     let mut model = Model::load(&config, &settings(), &device).unwrap();
     let (mut believed, settings) = (config, settings());
     change(&mut believed);
-    let weights = Weights::Synthetic(Synthetic::new(&believed, settings.format, settings.head, seed));
+    let weights = Weights::Synthetic(Box::new(Synthetic::new(&believed, settings.format, settings.head, seed)));
     let mut checker = Checker::new(&believed, &settings, weights, &device);
     model.prefill_watched(&[&[5, 6, 7, 8, 9, 10, 11, 12, 13, 14]], &mut checker).unwrap();
     let (stage, worst) = checker.findings.worst.unwrap();

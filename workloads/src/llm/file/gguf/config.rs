@@ -94,7 +94,7 @@ impl Keys<'_, '_> {
     /// The values of a tensor that belongs to the metadata.
     fn factors(&self, name: &str) -> Result<Option<Vec<f64>>, Refused> {
         let Some(Info { shape, kind, range }) = self.gguf.tensors.get(name) else { return Ok(None) };
-        if shape.len() != 1 || kind.layout.map(|l| l.format()) != Some(Format::F32) {
+        if shape.len() != 1 || kind.layout.map(super::super::source::Layout::format) != Some(Format::F32) {
             return Err(Refused::broken(format!("{name} is no list of f32 values")));
         }
         let values = self.bytes[range.clone()].as_chunks::<4>().0.iter().map(|b| f64::from(f32::from_le_bytes(*b)));
