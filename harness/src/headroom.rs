@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn an_integrated_device_leaves_eight_gibibytes_or_seven_in_a_hundred() {
         assert_eq!(Headroom::of(64 * GIB, true).floor, 8 * GIB);
-        assert_eq!(Headroom::of(200 * GIB, true).floor, 14 * GIB / 100 * 100);
+        assert_eq!(Headroom::of(200 * GIB, true).floor, 200 * GIB / 100 * 7);
         let spark = Headroom::of(120 * GIB, true);
         assert_eq!((spark.floor, spark.beyond(100 * GIB)), (spark.kept, 100 * GIB - spark.kept));
         assert_eq!((spark.beyond(GIB), spark.beyond(u64::MAX)), (0, u64::MAX));

@@ -108,6 +108,14 @@ impl WorkingSet {
         }
         Ok(())
     }
+    /// Whether a GPU can walk it. Errors: what it has not.
+    pub(crate) fn on_a_gpu(&self) -> Result<(), Unsupported> {
+        match (self.cores, self.pause) {
+            (0, 0) => Ok(()),
+            (0, _) => Err(Unsupported("a GPU's reads know no pause".into())),
+            _ => Err(Unsupported("a GPU has no cores of several kinds".into())),
+        }
+    }
     /// The elements of `size` bytes that `worker` walks; `None` if it has no part in this set.
     pub(crate) fn share(&self, mut worker: Worker<'_>, size: usize) -> Option<Range<usize>> {
         let share = if self.cores > 0 {

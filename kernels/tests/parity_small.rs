@@ -227,7 +227,7 @@ fn the_bits_depend_on_neither_threads_nor_instructions_where_that_is_promised() 
 #[test]
 fn a_token_outside_the_vocabulary_is_named_and_nothing_is_read_or_written() {
     for format in Format::ALL {
-        let op = Embed { rows: 3, vocab: 20, width: 64, format, multiplier: 1.0 };
+        let op = Embed { rows: 3, vocab: 20, width: 256, format, multiplier: 1.0 };
         for bad in [20, 21, u32::MAX] {
             let mut example = op.example(1);
             example.inputs[0] = vec![1, bad, 2].into();

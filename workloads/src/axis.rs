@@ -91,9 +91,13 @@ pub fn count(axes: &Axes, axis: &str) -> Result<usize, BadRequest> {
     }
 }
 
-/// The name on `axis`. Errors: it is missing.
+/// The name on `axis`, as it was given: not as an id writes it. Errors: it is missing.
 pub fn name(axes: &Axes, axis: &str) -> Result<String, BadRequest> {
-    axes.get(axis).map(ToString::to_string).ok_or_else(|| BadRequest(format!("{axis} is not given")))
+    match axes.get(axis) {
+        Some(AxisValue::Text(name)) => Ok(name.clone()),
+        Some(AxisValue::Int(number)) => Ok(number.to_string()),
+        None => Err(BadRequest(format!("{axis} is not given"))),
+    }
 }
 
 #[cfg(test)]

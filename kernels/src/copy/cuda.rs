@@ -3,12 +3,13 @@
 use super::Copy;
 use crate::cpu::variant::{no_weights, operands};
 use crate::cuda::Gpu;
+use crate::cuda::Properties;
 use crate::cuda::arch::FROM_SM80;
 use crate::cuda::kernel::{Cuda, CudaOp};
 use crate::cuda::launch::{Args, Grid};
 use crate::cuda::module::{Function, Module};
 use crate::cuda::source::{Source, Unit};
-use crate::{Buffer, Fault, Io, Op};
+use crate::{Buffer, Fault, Io, Op, Unsupported};
 use std::sync::Arc;
 
 static SOURCE: Source = Source { path: "copy/copy.cu", text: include_str!("copy.cu") };
@@ -26,6 +27,9 @@ impl<const STREAM: usize> CudaOp<Copy> for Vectors<STREAM> {
     type Ready = Function;
     const NAME: &'static str = if STREAM == 1 { "vectors-streamed" } else { "vectors" };
 
+    fn accepts(op: &Copy, _gpu: &Properties) -> Result<(), Unsupported> {
+        op.0.on_a_gpu()
+    }
     fn units(_: &Copy) -> Vec<Unit> {
         vec![Unit::plain(&SOURCE, FROM_SM80, &["copy_words"]).with("STREAMED", STREAM).with("UNROLLED", 4)]
     }

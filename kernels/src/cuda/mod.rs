@@ -7,6 +7,7 @@ pub mod arch;
 pub mod cache;
 pub mod clock;
 pub mod context;
+pub(crate) mod decoded;
 pub mod driver;
 mod events;
 mod gpu;

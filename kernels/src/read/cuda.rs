@@ -3,12 +3,13 @@
 use super::Read;
 use crate::cpu::variant::{no_weights, operands};
 use crate::cuda::Gpu;
+use crate::cuda::Properties;
 use crate::cuda::arch::FROM_SM80;
 use crate::cuda::kernel::{Cuda, CudaOp};
 use crate::cuda::launch::{Args, Grid};
 use crate::cuda::module::{Function, Module};
 use crate::cuda::source::{Source, Unit};
-use crate::{Buffer, Device, Fault, Io, Op, Placement, Type};
+use crate::{Buffer, Device, Fault, Io, Op, Placement, Type, Unsupported};
 use std::sync::Arc;
 
 static SOURCE: Source = Source { path: "read/read.cu", text: include_str!("read.cu") };
@@ -38,6 +39,9 @@ impl<const LOADS: usize, const CACHED: usize> CudaOp<Read> for Loads<LOADS, CACH
         _ => "loads-4-l1",
     };
 
+    fn accepts(op: &Read, _gpu: &Properties) -> Result<(), Unsupported> {
+        op.0.on_a_gpu()
+    }
     fn units(_: &Read) -> Vec<Unit> {
         vec![Unit::plain(&SOURCE, FROM_SM80, &["read_words"]).with("UNROLLED", LOADS).with("CACHED", CACHED)]
     }

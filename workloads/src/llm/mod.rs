@@ -19,6 +19,7 @@ pub mod model;
 mod position;
 pub mod prefill;
 pub mod preset;
+mod projection;
 pub mod size;
 pub mod sizes;
 pub mod source;

@@ -5,7 +5,7 @@ use crate::llm::choose::{Chooser, known};
 use crate::llm::findings::Findings;
 use crate::llm::forward::{FeedForward, LayerOps, Ops, Unwatched, Watch, body, sample, tail};
 use crate::llm::lookup::Lookup;
-use crate::llm::stacked::Stacked;
+use crate::llm::projection::{experts, product};
 use crate::llm::state::RunState;
 use crate::llm::weights::{Part, Synthetic, Tensor};
 use crate::llm::{Config, Weights, check};
@@ -14,8 +14,6 @@ use spark_kernels::attention::{Attention, fill_int8};
 use spark_kernels::device::{Replay, write};
 use spark_kernels::format::splitmix::derive;
 use spark_kernels::format::synth::synth_f32_into;
-use spark_kernels::gemm::Gemm;
-use spark_kernels::moe::Experts;
 use spark_kernels::{Buffer, Device, Fault, Host, Placement, Prepared, Span, Type, Unsupported};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -355,56 +353,6 @@ impl Model {
         }
         Ok(checker.findings)
     }
-}
-
-/// A matrix with its biases, if the op adds any: one product, or one for each piece.
-fn product(
-    with: &mut Chooser<'_>,
-    weights: &Weights,
-    op: &Gemm,
-    tensor: Tensor,
-    device: &Arc<dyn Device>,
-) -> Result<Box<dyn Prepared>, Fault> {
-    let bias = bias(weights, tensor, op.bias);
-    let (mut ops, mut first) = (Vec::new(), 0);
-    for (piece, (format, n, _)) in weights.pieces(tensor).into_iter().enumerate() {
-        let mut operands = weights.operands(tensor, piece, &**device)?;
-        if let Some(bias) = &bias {
-            operands.push(device.upload(&Host::F32(bias[first..first + n].to_vec()))?);
-        }
-        ops.push((with.prepare(&Blocks::piece(op, format, n), &operands)?, n));
-        first += n;
-    }
-    match ops.pop() {
-        Some((only, _)) if ops.is_empty() => Ok(only),
-        last => {
-            ops.extend(last);
-            Ok(Box::new(Stacked::new(ops, op.m, &with.parts, &**device)?))
-        }
-    }
-}
-
-/// A projection of all experts, which is one piece, with its biases.
-fn experts(
-    with: &mut Chooser<'_>,
-    weights: &Weights,
-    op: &Experts,
-    tensor: Tensor,
-    device: &Arc<dyn Device>,
-) -> Result<Box<dyn Prepared>, Fault> {
-    let mut operands = weights.operands(tensor, 0, &**device)?;
-    if let Some(bias) = bias(weights, tensor, op.bias) {
-        operands.push(device.upload(&Host::F32(bias))?);
-    }
-    let format = weights.pieces(tensor).first().map_or(op.weights, |(format, ..)| *format);
-    with.prepare(&Blocks::experts(op, format), &operands)
-}
-
-/// The biases of a matrix, if the op adds any.
-fn bias(weights: &Weights, tensor: Tensor, added: bool) -> Option<Vec<f32>> {
-    let Tensor::Layer(layer, part) = tensor else { return None };
-    let bias = part.bias().filter(|_| added)?;
-    Some(weights.vector(Tensor::Layer(layer, bias)))
 }
 
 fn full(tokens: usize, capacity: usize) -> Fault {
