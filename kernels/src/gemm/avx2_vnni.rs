@@ -7,7 +7,7 @@ use super::integer256::integer_kernels;
 use super::lanes256::*;
 use super::packed::{LANES, LINE};
 use super::tiled::{Kernels, Multiply, PASS, Quantise};
-use super::way::{Packs, Way, integers};
+use super::way::{Packs, Way, integers_only};
 use crate::cpu::isa::Feature;
 use crate::cpu::kernel::Kernel;
 use crate::format::Format;
@@ -24,7 +24,7 @@ impl Way for Avx2Vnni {
     const NAME: &'static str = "avx2-vnni";
     const FEATURES: &'static [Feature] = AVX2_VNNI;
     fn takes(op: &Gemm) -> Result<(), Unsupported> {
-        integers(op, "int8 dot products")
+        integers_only(op, "int8 dot products")
     }
     fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
         packs.with::<Self>(integer::plan(op))

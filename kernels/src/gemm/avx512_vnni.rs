@@ -12,7 +12,7 @@ use super::lanes512::*;
 use super::packed::LINE;
 use super::quantise512::quantise;
 use super::tiled::{Kernels, Multiply, Quantise};
-use super::way::{Packs, Way, integers};
+use super::way::{Packs, Way, integers_only};
 use crate::cpu::isa::{AVX512_VNNI, Feature};
 use crate::cpu::kernel::Kernel;
 use crate::{Fault, Prepared, Unsupported};
@@ -26,7 +26,7 @@ impl Way for Avx512Vnni {
     const NAME: &'static str = "avx512-vnni";
     const FEATURES: &'static [Feature] = AVX512_VNNI;
     fn takes(op: &Gemm) -> Result<(), Unsupported> {
-        integers(op, "int8 dot products")
+        integers_only(op, "int8 dot products")
     }
     fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
         packs.with::<Self>(layout::plan(op))

@@ -36,7 +36,7 @@ pub(super) fn supports<W: Way>(op: &Gemm, device: &dyn Device) -> Result<(), Uns
 }
 
 /// That `op` sums integers. Errors: that `what` takes nothing else.
-pub(super) fn integers(op: &Gemm, what: &str) -> Result<(), Unsupported> {
+pub(super) fn integers_only(op: &Gemm, what: &str) -> Result<(), Unsupported> {
     if op.integer() { Ok(()) } else { Err(Unsupported(format!("{what} take no {} activations", op.activations))) }
 }
 

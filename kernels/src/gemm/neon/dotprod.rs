@@ -19,7 +19,7 @@ use crate::format::Format;
 use crate::gemm::Gemm;
 use crate::gemm::packed::{LANES, LINE, Tile};
 use crate::gemm::tiled::{Kernels, Multiply, Plan, Quantise};
-use crate::gemm::way::{Packs, Way, integers};
+use crate::gemm::way::{Packs, Way, integers_only};
 use crate::{Fault, Prepared, Unsupported};
 use std::arch::aarch64::*;
 
@@ -37,7 +37,7 @@ impl Way for NeonDotprod {
     const NAME: &'static str = "neon-dotprod";
     const FEATURES: &'static [Feature] = NEON_DOTPROD;
     fn takes(op: &Gemm) -> Result<(), Unsupported> {
-        integers(op, "int8 dot products")
+        integers_only(op, "int8 dot products")
     }
     fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
         packs.with::<Self>(plan(op))

@@ -27,7 +27,7 @@ use crate::format::Format;
 use crate::gemm::Gemm;
 use crate::gemm::packed::{LANES, LINE, Tile};
 use crate::gemm::tiled::{Kernels, Multiply, Plan, Quantise};
-use crate::gemm::way::{Packs, Way, integers};
+use crate::gemm::way::{Packs, Way, integers_only};
 use crate::{Fault, Prepared, Unsupported};
 use std::arch::aarch64::*;
 
@@ -39,7 +39,7 @@ impl Way for NeonI8mm {
     const NAME: &'static str = "neon-i8mm";
     const FEATURES: &'static [Feature] = NEON_I8MM;
     fn takes(op: &Gemm) -> Result<(), Unsupported> {
-        integers(op, "int8 matrix products")
+        integers_only(op, "int8 matrix products")
     }
     fn pack(op: &Gemm, packs: impl Packs) -> Result<Box<dyn Prepared>, Fault> {
         packs.with::<Self>(plan(op))
