@@ -13,7 +13,7 @@ pub trait Progress {
     /// Task `index` of `total` begins; `left` is a guess of the time until all are done.
     fn begin(&mut self, index: usize, total: usize, task: &Task, left: Duration);
     /// It is done.
-    fn done(&mut self, record: &Record);
+    fn done(&mut self, record: &Record, simulated: bool);
 }
 
 /// Why a run ended before all its tasks were done.
@@ -84,7 +84,7 @@ pub fn each(
             },
         };
         session.append(&record)?;
-        progress.done(&record);
+        progress.done(&record, session.simulated(&task.id.device));
         guessed += estimates[index];
         taken += started.elapsed();
     }

@@ -199,7 +199,7 @@ impl Session {
         Some(roofs)
     }
     /// Whether the library of that device is a test double, which has no speed to tell.
-    fn simulated(&self, device: &str) -> bool {
+    pub fn simulated(&self, device: &str) -> bool {
         self.manifest.devices.iter().any(|d| d.id == device && d.simulated)
     }
     /// Runs the canary on every device and keeps what it says; where it cannot be run, the manifest says why.

@@ -55,6 +55,17 @@ fn a_double_decodes_and_is_marked_as_one() {
 }
 
 #[test]
+fn no_rate_of_a_double_reaches_a_reader() {
+    let place = Place::new();
+    let line = ["llm", "-m", "tiny", "--device", "cuda:0", "-p", "4", "-n", "2", "-r", "1", "--out", "d"];
+    let done = on_gpu(&place, "gb10", "", &line);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(!done.err.contains("tok/s"), "{done:?}");
+    assert_eq!(done.out.matches("simulated: a test double has no speed").count(), 2, "{done:?}");
+    assert_eq!(done.err.matches("simulated: a test double has no speed").count(), 2, "{done:?}");
+}
+
+#[test]
 fn a_prompt_of_two_sequences_is_read_in_passes() {
     let place = Place::new();
     let line = [

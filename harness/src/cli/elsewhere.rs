@@ -57,7 +57,7 @@ pub(super) fn measured(
         for record in &records {
             let appended = session.append(record);
             appended.with_context(|| format!("the run in {} ends here", folder.display()))?;
-            bar.done(record);
+            bar.done(record, false);
         }
     }
     bar.clear();

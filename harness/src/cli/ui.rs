@@ -116,10 +116,10 @@ impl Progress for Bar {
         self.bar.set_message(task.id.to_string());
         self.bar.tick();
     }
-    fn done(&mut self, record: &Record) {
+    fn done(&mut self, record: &Record, simulated: bool) {
         self.bar.inc(1);
         if !self.voice.quiet {
-            let line = told(record);
+            let line = told(record, simulated);
             self.bar.suspend(|| eprintln!("{line}"));
         }
     }
@@ -150,11 +150,14 @@ fn rough(left: Duration) -> String {
 }
 
 /// A record in a line: its id, its rate, its share of the roof; or why there is none.
-fn told(record: &Record) -> String {
-    let entry = Entry::of(record, false);
+fn told(record: &Record, simulated: bool) -> String {
+    let entry = Entry::of(record, simulated);
     let Some(time) = entry.time else {
         return format!("  {}  {}: {}", entry.id, entry.status, entry.reason.unwrap_or_default());
     };
+    if simulated {
+        return format!("  {}  simulated: a test double has no speed", entry.id);
+    }
     let mut said = vec![headline(&entry).unwrap_or_else(|| duration(time.median_ns))];
     if let Some([low, high]) = time.ci95_ns {
         said.push(format!("± {}", percent((high - low) / (2.0 * time.median_ns))));

@@ -90,7 +90,7 @@ pub(super) static EXTENDED: &[Field] = &[
     field("experts", Text, |r| fact(r, "experts")),
     field("experts_touched", Text, |r| fact(r, "experts_touched")),
     field("bytes_per_token", Float, |r| json!(r.bytes_per_token())),
-    field("median_ts", Float, |r| json!(r.entry.rates.and_then(|rates| rates.items_per_s))),
+    field("median_ts", Float, |r| json!(r.median_ts())),
     field("ci95_low_ts", Float, |r| json!(r.interval_ts().map(|[low, _]| low))),
     field("ci95_high_ts", Float, |r| json!(r.interval_ts().map(|[_, high]| high))),
     field("roof_bound", Text, |r| json!(r.entry.roof.as_ref().map(|roof| roof.bound.name()))),

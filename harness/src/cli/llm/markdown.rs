@@ -80,7 +80,7 @@ fn rate(row: &Row<'_>) -> String {
     match (mean(&rates), deviation(&rates)) {
         (Some(mean), Some(spread)) => format!("{mean:.2} ± {spread:.2}"),
         (Some(mean), None) => format!("{mean:.2}"),
-        _ => format!("{}: {}", row.record.status(), row.record.reason().unwrap_or_default().replace('\n', " ")),
+        _ => row.silence(),
     }
 }
 

@@ -167,13 +167,24 @@ impl<'a> Row<'a> {
     fn measured(&self) -> Option<&Measurement> {
         self.record.measured()
     }
-    /// Nanoseconds of each repetition; none where nothing was measured.
+    /// What was timed; a test double's times are nobody's.
+    fn timed(&self) -> Option<&Measurement> {
+        self.measured().filter(|_| !self.entry.simulated)
+    }
+    /// Why there is no rate.
+    pub(super) fn silence(&self) -> String {
+        if self.entry.simulated && self.measured().is_some() {
+            return "simulated: a test double has no speed".to_owned();
+        }
+        format!("{}: {}", self.record.status(), self.record.reason().unwrap_or_default().replace('\n', " "))
+    }
+    /// Nanoseconds of each repetition; none where nothing was timed.
     pub(super) fn samples_ns(&self) -> &[u64] {
-        self.measured().map_or(&[], |m| &m.samples_ns)
+        self.timed().map_or(&[], |m| &m.samples_ns)
     }
     /// Tokens a second of each repetition.
     pub(super) fn samples_ts(&self) -> Vec<f64> {
-        let Some(m) = self.measured() else { return Vec::new() };
+        let Some(m) = self.timed() else { return Vec::new() };
         let tokens = (m.work.items * m.iterations) as f64;
         m.samples_ns.iter().map(|ns| tokens * 1e9 / *ns as f64).collect()
     }
@@ -182,9 +193,13 @@ impl<'a> Row<'a> {
         let work = &self.measured()?.work;
         (work.items > 0).then(|| work.bytes as f64 / work.items as f64)
     }
+    /// The median, in tokens a second.
+    pub(super) fn median_ts(&self) -> Option<f64> {
+        self.timed().and(self.entry.rates).and_then(|rates| rates.items_per_s)
+    }
     /// 95 % interval of the median, in tokens a second.
     pub(super) fn interval_ts(&self) -> Option<[f64; 2]> {
-        let (time, items) = (self.entry.time?, self.measured()?.work.items as f64);
+        let (time, items) = (self.entry.time?, self.timed()?.work.items as f64);
         let [low, high] = time.ci95_ns?;
         Some([items * 1e9 / high, items * 1e9 / low])
     }
