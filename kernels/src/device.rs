@@ -47,7 +47,7 @@ pub trait Device: Any + Debug + Send + Sync {
     fn integrated(&self) -> bool {
         false
     }
-    /// Writes `bytes` over the elements of `buffer` from element `at` on; [`write`] does it for values of a type. Panics if they
+    /// Writes `bytes` over the elements of `buffer` from element `at` on; [`write()`] does it for values of a type. Panics if they
     /// do not fit.
     fn write_bytes(&self, buffer: &mut Buffer, at: usize, bytes: &[u8]) -> Result<(), Fault> {
         let at = at * buffer.of().size();

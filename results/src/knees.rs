@@ -1,7 +1,7 @@
 //! Where a curve over working sets bends: levels of one value each, the knees between them, and the caches they belong to.
 //!
 //! Levels are the stretches of the cheapest piecewise-constant fit to the logarithm of the values (dynamic programming; a stretch costs
-//! as much as [`PRICE`] of squared error). A single size between two levels is on the way from one to the other and is no level of its
+//! as much as `PRICE` of squared error). A single size between two levels is on the way from one to the other and is no level of its
 //! own, unless it lies well inside a cache that the system tells of. A knee is where the curve crosses the geometric mean of the levels
 //! beside it, found between two sizes on straight lines in both logarithms.
 

@@ -41,7 +41,7 @@ pub fn write(folder: &Path) -> Result<(), StoreError> {
 }
 
 /// Writes the sums of `names` anew and leaves the others as they stand: what was not written again is not vouched for again. A folder
-/// without sums stays without. Errors: as [`write`].
+/// without sums stays without. Errors: as [`write()`].
 pub fn renew(folder: &Path, names: &[&str]) -> Result<(), StoreError> {
     let Some((mut lines, _)) = listed(folder)? else { return Ok(()) };
     for name in names {
