@@ -129,11 +129,12 @@ fn reading<'a>(energy: &'a Value, scope: &str) -> &'a Value {
     readings.iter().find(|r| r["scope"] == scope).unwrap_or_else(|| panic!("{scope} did not speak: {energy}"))
 }
 
-/// Demands that the reading is right to its ±, and marked.
+/// Demands that the reading is right to twice its ±, and marked. The ± is meant for 95 windows of 100 (`energy.rs` holds it to that over a
+/// thousand), so that one in twenty may lie outside of it.
 fn right(energy: &Value, scope: &str, truth: f64, method: &str) {
     let r = reading(energy, scope);
     let (joules, plus_minus) = (r["joules"].as_f64().unwrap(), r["plus_minus"].as_f64().unwrap());
-    assert!((joules - truth).abs() <= plus_minus * joules, "{joules} J ± {plus_minus}, in truth {truth} J: {r}");
+    assert!((joules - truth).abs() <= 2.0 * plus_minus * joules, "{joules} J ± {plus_minus}, in truth {truth} J: {r}");
     assert!(plus_minus <= 0.1 && r["simulated"] == true && r["method"] == method, "{r}");
 }
 
