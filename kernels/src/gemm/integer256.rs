@@ -1,7 +1,8 @@
 //! The integer loops that AVX2 with and without VNNI run: panels of one tile, so that sums fit 16 registers.
 
-/// `quantise`, `few` and `panels` for one set of features, over `dot::<WIDE>(sum, unsigned, signed)` of the module that calls
-/// this; WIDE says that unsigned codes reach 255.
+/// `quantise`, `few` and `panels` for one set of features, over two functions of the module that calls this: `products::<R, STEPS,
+/// WIDE>(lines, words, exact)` adds the products of one block's lines with R rows to `exact`, where WIDE says that unsigned codes
+/// reach 255; `few_tiles(call)` does few rows its own way, or says that it does not.
 macro_rules! integer_kernels {
     ($features:literal) => {
         #[target_feature(enable = $features)]
@@ -28,13 +29,7 @@ macro_rules! integer_kernels {
                 for r in 0..R {
                     exact[r] = [_mm256_set1_epi32(block[STEPS * R + r]); 2];
                 }
-                for s in 0..STEPS {
-                    let codes = load(&lines[s]);
-                    for r in 0..R {
-                        let a = _mm256_set1_epi32(block[s * R + r]);
-                        exact[r] = [dot::<WIDE>(exact[r][0], codes[0], a), dot::<WIDE>(exact[r][1], codes[1], a)];
-                    }
-                }
+                products::<R, STEPS, WIDE>(lines, block, &mut exact);
                 let scales = load_f32(&lines[STEPS]);
                 for r in 0..R {
                     let mut scales = scales;
@@ -93,7 +88,9 @@ macro_rules! integer_kernels {
 
         #[target_feature(enable = $features)]
         fn few(call: &mut Multiply<'_>) {
-            any::<1>(call);
+            if !few_tiles(call) {
+                any::<1>(call);
+            }
         }
 
         #[target_feature(enable = $features)]
