@@ -48,7 +48,9 @@ pub fn open(
             absent = Some(beyond);
         }
         Ok(driver) => {
-            let why = Some("the CUDA driver knows no device".to_owned());
+            let why = Some(
+                "the CUDA driver knows no device; a GPU in MIG mode needs an instance: nvidia-smi mig -lgi".to_owned(),
+            );
             infos.push(DeviceInfo { id: "cuda".into(), name: None, unavailable: why, simulated: driver.simulated });
         }
         Err(reason) => {

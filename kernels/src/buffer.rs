@@ -57,6 +57,17 @@ macro_rules! elements {
         impl From<Vec<$rust>> for Host { fn from(values: Vec<$rust>) -> Self { Host::$of(values) } }
     )*};
 }
+
+/// A byte that is an E4M3 code, as [`e4m3`](crate::format::e4m3) reads it: the element of an fp8 cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct E4m3(pub u8);
+
+impl sealed::Sealed for E4m3 {}
+// SAFETY: a byte by another name: every bit pattern is a value.
+unsafe impl Element for E4m3 {
+    const TYPE: Type = Type::U8;
+}
 elements!(f32 = F32, bf16 = Bf16, i8 = I8, u8 = U8, i32 = I32, u32 = U32, u64 = U64);
 
 /// Values in ordinary host memory: what examples are made of and what downloads return.

@@ -11,6 +11,7 @@ pub mod embed;
 pub mod format;
 pub mod gather;
 pub mod gemm;
+pub mod launch;
 pub mod lines;
 pub mod math;
 pub mod moe;
@@ -29,7 +30,7 @@ pub mod triad;
 pub mod working_set;
 pub mod write;
 
-pub use buffer::{Buffer, Element, Host, Placement, Type};
+pub use buffer::{Buffer, E4m3, Element, Host, Placement, Type};
 pub use device::{Backend, Device};
 pub use op::{
     Arithmetic, AxisValue, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Prepared, Shape,

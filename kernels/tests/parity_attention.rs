@@ -3,7 +3,7 @@
 mod all;
 
 use half::bf16;
-use spark_kernels::attention::{Attention, KvType, fill_int8};
+use spark_kernels::attention::{Attention, KvType, fill_bytes};
 use spark_kernels::cpu::Cpu;
 use spark_kernels::{Buffer, Device, Example, Fault, Host, Implementation, Index, Io, Live, Op, Span, parity};
 
@@ -252,7 +252,7 @@ fn int8_tokens_may_be_zero_and_of_very_different_sizes() {
         for output in [1, 2] {
             let values = op.example(9 + output as u64).inputs[0].slice::<f32>().to_vec();
             let Host::U8(cache) = &mut example.outputs[output] else { panic!("int8 caches are bytes") };
-            fill_int8(cache, op.head_dim, output == 1, |token, row| {
+            fill_bytes(KvType::Int8, cache, op.head_dim, output == 1, |token, row| {
                 row.fill(0.0);
                 match token % 5 {
                     0 => {}

@@ -129,7 +129,7 @@ pub(crate) fn headline_rate(e: &Entry) -> Shown {
         "prefill" | "decode" => Amount::Items,
         "peak" => Amount::Operations,
         w if STREAMS.contains(&w) => Amount::Bytes,
-        "chase" | "loaded" | "pingpong" => return hop(e),
+        "chase" | "launch" | "loaded" | "pingpong" => return hop(e),
         _ => match (e.work.as_ref(), e.roof.as_ref()) {
             (_, Some(roof)) if roof.bound == Bound::Memory => Amount::Bytes,
             (Some(work), _) if work.flops > 0 => Amount::Operations,

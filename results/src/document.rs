@@ -300,13 +300,15 @@ impl Entry {
 pub const OPERATIONS_AN_INSTRUCTION: &str = "operations_an_instruction";
 
 /// Instructions a cycle and worker: the rate over the core clocks measured in the same window. Close to a whole number of ports,
-/// the ports are full; well below one, the peak is not the machine's.
+/// the ports are full; well below one, the peak is not the machine's. Where an instruction counts as one operation, which is a GPU's
+/// way, it is operations a cycle and SM.
 fn per_cycle(m: &Measurement, rates: Option<&Rates>) -> Option<Metric> {
     let operations: f64 = m.facts.get(OPERATIONS_AN_INSTRUCTION)?.parse().ok()?;
     let cycles_per_s: Vec<f64> = m.conditions.core_clocks.iter().map(|c| c.hz.iter().sum()).collect();
     let cycles_per_s = Some(stats::median(&cycles_per_s)).filter(|hz| *hz > 0.0)?;
     let value = rates?.flops_per_s? / (operations * cycles_per_s);
-    Some(Metric { name: "per_cycle".into(), value, unit: "instructions a cycle".into(), better: Better::Higher })
+    let unit = if operations == 1.0 { "operations a cycle and SM" } else { "instructions a cycle" };
+    Some(Metric { name: "per_cycle".into(), value, unit: unit.into(), better: Better::Higher })
 }
 
 /// Median time of one iteration with its interval, from that of each sample. `None` where a workload timed itself.

@@ -28,6 +28,7 @@ pub static ALL: &[&dyn Workload] = &[
     &ops::TRIAD,
     &ops::LINES,
     &ops::CHASE,
+    &ops::LAUNCH,
     &memory::LOADED,
     &memory::PINGPONG,
     &ops::GEMM,

@@ -377,7 +377,7 @@ impl<O: Op> Step for Alone<O> {
             let rates: Vec<_> = self.tried.iter().map(|(name, ns)| format!("{name} {ns:.0} ns")).collect();
             facts.insert("variants_tried".into(), rates.join(", "));
         }
-        if !self.roof && self.roofs() == Roofs::default() {
+        if !self.roof && self.op.bytes(&self.live) > 0 && self.roofs() == Roofs::default() {
             let why = "none: the operands stay in a cache, whose bandwidth at this size `read` shows";
             facts.insert("roof".into(), why.into());
         }

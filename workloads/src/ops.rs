@@ -1,9 +1,11 @@
 //! The rows: every op of the engine as a workload, one line of axes each.
 
+mod launch;
 mod memory;
 mod peak;
 mod softcap;
 
+pub use launch::LAUNCH;
 pub use memory::{CHASE, COPY, LINES, READ, TRIAD, WRITE};
 
 use crate::axis::{Axis, BadRequest, count, name, size};
@@ -96,12 +98,13 @@ pub static ATTENTION: Micro<Attention> = Micro {
         axis("head_dim", "elements a head", "128"),
         axis("depth", "tokens in the cache before the call", "4096"),
         axis("rows", "tokens the call adds", "1"),
-        axis("kv", "type of the cache: f32, bf16 or int8", "bf16"),
+        axis("kv", "type of the cache: f32, bf16, int8 or fp8", "bf16"),
         axis("sequences", "sequences in the batch", "1"),
         axis("window", "tokens a row sees at most; 0 for all", "0"),
         axis("sinks", "a learned score a head that no value belongs to: yes or no", "no"),
         axis("softcap", "what scores are bent to by a tanh; 0 for none", "0"),
         axis("scale", "what scores are multiplied by; 0 for 1/√head_dim", "0"),
+        axis("activations", "what queries and probabilities are rounded to: f32 (not at all) or bf16", "f32"),
     ],
     parse: |axes, _| {
         let (rows, sequences) = (size(axes, "rows")?, size(axes, "sequences")?);
@@ -121,6 +124,7 @@ pub static ATTENTION: Micro<Attention> = Micro {
             sinks: yes(axes, "sinks")?,
             softcap: factor(axes, "softcap")?,
             scale: factor(axes, "scale")?,
+            activations: named::<Activations>(axes, "activations")?,
         })
     },
     cold: None,

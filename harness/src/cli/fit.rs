@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// Format of embedding and head
     #[arg(long, value_name = "FORMAT", default_value = "q8_0")]
     head: String,
-    /// Type of cached keys and values: bf16, f32 or int8
+    /// Type of cached keys and values: bf16, f32, int8 or fp8
     #[arg(long, value_name = "TYPE", default_value = "bf16")]
     kv: String,
     /// Tokens of the sequence, and of the prompt whose first token is waited for
@@ -83,7 +83,7 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     let weights = weights(args)?;
     let kv = KvType::ALL.iter().find(|of| of.name() == args.kv).copied();
     let kv =
-        kv.with_context(|| format!("--kv '{}' is no type of a cache; choose bf16, f32 or int8", clean(&args.kv)))?;
+        kv.with_context(|| format!("--kv '{}' is no type of a cache; choose bf16, f32, int8 or fp8", clean(&args.kv)))?;
     let run = args.run.as_deref().map(store::read).transpose()?.map(|run| Document::of(&run));
     let offer = Offer::of(args, run.as_ref())?;
     let mut rows = Vec::new();

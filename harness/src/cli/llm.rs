@@ -52,7 +52,7 @@ pub(super) struct Args {
     /// How often each test is repeated
     #[arg(long, short, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     repetitions: u64,
-    /// Type of cached keys: bf16, f32 or int8 (also q8_0); also written -ctk [default: bf16]
+    /// Type of cached keys: bf16, f32, int8 (also q8_0) or fp8; also written -ctk [default: bf16]
     #[arg(long, value_name = "LIST")]
     cache_type_k: Vec<String>,
     /// Type of cached values, the same as that of the keys; also written -ctv

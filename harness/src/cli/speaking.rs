@@ -14,12 +14,15 @@ pub(super) struct Speaking {
     /// What the projections' inputs are rounded to: usual (int8 for block formats, bf16 for fp8), f32, bf16, int8, int8g32
     #[arg(long, value_name = "TYPE", default_value = "usual")]
     activations: String,
-    /// Type of cached keys and values: bf16, f32 or int8
+    /// Type of cached keys and values: bf16, f32, int8 or fp8
     #[arg(long, value_name = "TYPE", default_value = "bf16")]
     kv: String,
     /// The implementation: best, or the name of one (spark-bench list implementations)
     #[arg(long, value_name = "NAME", default_value = "best")]
     implementation: String,
+    /// The device to run on: cpu, cuda:0 …
+    #[arg(long, value_name = "ID", default_value = "cpu")]
+    device: String,
     /// Threads of the CPU device [default: one a CPU that this process may use]
     #[arg(long, short = 't', value_name = "N")]
     threads: Option<usize>,
@@ -31,8 +34,8 @@ impl Speaking {
     }
     /// The model, ready to read so many tokens and to say so many more. Errors: it cannot be, or does not fit.
     pub(super) fn open(&self, n_prompt: usize, n_gen: usize) -> anyhow::Result<Speaker> {
-        let place = common::place(self.threads, &["cpu".to_owned()])?;
-        let device = place.devices.iter().next().ok_or_else(|| anyhow!("there is no CPU to run on"))?;
+        let place = common::place(self.threads, std::slice::from_ref(&self.device))?;
+        let device = place.devices.get(&self.device).ok_or_else(|| anyhow!("there is no such device to run on"))?;
         let text = |value: &str| AxisValue::from(value);
         let axes: Axes = [
             ("model", text(&self.model)),
@@ -43,7 +46,7 @@ impl Speaking {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
-        let memory = crate::plan::usable(session::available());
+        let memory = crate::plan::usable(device.free_memory().unwrap_or_else(session::available));
         Speaker::new(&axes, &self.implementation, device, memory).map_err(|e| anyhow!("{e}"))
     }
 }

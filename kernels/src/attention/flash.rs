@@ -21,6 +21,7 @@ use crate::cpu::isa::{Feature, require};
 use crate::cpu::kernel::Kernel;
 use crate::cpu::pool::Pool;
 use crate::cpu::split::Split;
+use crate::gemm::Activations;
 use crate::math::exp_f32;
 use crate::{Backend, Buffer, Device, Fault, Implementation, Io, Op, Placement, Prepared, Type, Unsupported};
 use half::bf16;
@@ -121,7 +122,17 @@ pub(super) fn supports<I: Isa>(op: &Attention, device: &dyn Device) -> Result<()
     if !op.head_dim.is_multiple_of(LANES) {
         return Err(Unsupported(format!("head_dim = {} is no multiple of {LANES}", op.head_dim)));
     }
+    if op.kv == KvType::Fp8 {
+        return Err(no_fp8());
+    }
+    if op.activations != Activations::F32 {
+        return Err(Unsupported(format!("multiplies f32 queries, and these are {}", op.activations)));
+    }
     require(I::FEATURES)
+}
+
+fn no_fp8() -> Unsupported {
+    Unsupported::because("has no vectors for fp8 caches; the scalar one takes them")
 }
 
 impl<I: Attends<f32> + Attends<bf16> + Attends<u8>> Implementation<Attention> for I {
@@ -139,6 +150,7 @@ impl<I: Attends<f32> + Attends<bf16> + Attends<u8>> Implementation<Attention> fo
             KvType::F32 => ready::<I, f32>(op, weights, device),
             KvType::Bf16 => ready::<I, bf16>(op, weights, device),
             KvType::Int8 => ready::<I, u8>(op, weights, device),
+            KvType::Fp8 => Err(Fault::Unsupported(no_fp8())),
         }
     }
 }

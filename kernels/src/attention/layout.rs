@@ -10,14 +10,14 @@ pub(super) const LANES: usize = 16;
 ///
 /// Keys stand transposed inside a block, so that a vector load brings the same element of 16 keys and the score needs no horizontal
 /// sum; neighbouring elements of a key that fill 4 bytes stay together, as dot-product instructions want them:
-/// \[sequence\]\[kv head\]\[slot / 16\]\[head_dim / pair\]\[slot % 16\]\[pair\] with pair = 1 for f32, 2 for bf16, 4 for int8.
-/// Values stand token by token, as attention sums them, int8 in fours of tokens:
-/// \[sequence\]\[kv head\]\[slot / tokens\]\[head_dim\]\[tokens\] with tokens = 4 for int8, else 1.
+/// \[sequence\]\[kv head\]\[slot / 16\]\[head_dim / pair\]\[slot % 16\]\[pair\] with pair = 1 for f32, 2 for bf16, 4 for int8 and fp8.
+/// Values stand token by token, as attention sums them, int8 and fp8 in fours of tokens:
+/// \[sequence\]\[kv head\]\[slot / tokens\]\[head_dim\]\[tokens\] with tokens = 4 for int8 and fp8, else 1.
 ///
 /// int8, of a key or value x: scale = max|x| ÷ 127, code = x · (127 ÷ max|x|) rounded to nearest even, element = code · scale, all in
 /// f32. Values store the code in two's complement, keys the code + 128: so the instruction wants its two sides. Behind the codes of
 /// a block stand its 16 scales, f32 in this machine's byte order. An x below 2⁻¹⁰⁰ everywhere is stored as zeros, one that is not
-/// finite with a NaN for a scale.
+/// finite with a NaN for a scale. fp8 stores E4M3 codes and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     sequences: usize,
@@ -52,7 +52,11 @@ impl Layout {
     pub(super) fn of(op: &Attention) -> Self {
         let Attention { sequences, kv_heads, head_dim, .. } = *op;
         let pair = 4 / op.kv.element().size();
-        let (tokens, tail) = if op.kv == KvType::Int8 { (4, LANES * size_of::<f32>()) } else { (1, 0) };
+        let (tokens, tail) = match op.kv {
+            KvType::F32 | KvType::Bf16 => (1, 0),
+            KvType::Int8 => (4, LANES * size_of::<f32>()),
+            KvType::Fp8 => (4, 0),
+        };
         let slots = op.capacity().next_multiple_of(LANES);
         Self { sequences, kv_heads, head_dim, pair, tokens, tail, slots }
     }
@@ -68,11 +72,11 @@ impl Layout {
     pub fn slots(&self) -> usize {
         self.slots
     }
-    /// Neighbouring elements of a key that stand together: 1 for f32, 2 for bf16, 4 for int8.
+    /// Neighbouring elements of a key that stand together: 1 for f32, 2 for bf16, 4 for int8 and fp8.
     pub fn pair(&self) -> usize {
         self.pair
     }
-    /// Neighbouring tokens of an element of a value that stand together: 4 for int8, else 1.
+    /// Neighbouring tokens of an element of a value that stand together: 4 for int8 and fp8, else 1.
     pub fn tokens(&self) -> usize {
         self.tokens
     }

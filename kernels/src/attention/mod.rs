@@ -2,6 +2,7 @@
 
 mod append;
 mod check;
+mod flash_cuda;
 mod kv;
 mod layout;
 mod naive_cuda;
@@ -30,9 +31,10 @@ mod strip;
 
 pub use kv::KvType;
 pub use layout::Layout;
-pub use stored::fill_int8;
+pub use stored::fill_bytes;
 
 use crate::format::synth::synth_f32;
+use crate::gemm::Activations;
 use crate::{
     Arithmetic, AxisValue, Example, Expected, Host, Implementation, Index, Invalid, Live, Op, Shape, Span, Type,
 };
@@ -55,7 +57,8 @@ const MOST_SEQUENCES: usize = 1 << 20;
 ///
 /// Span i of [`Live`] is sequence i: its rows stand after those of the spans before it, and its cache holds `past` tokens. Row r
 /// of a span sees `past + r + 1` tokens, with a window the last `window` of them. A score is q·k·scale, with a softcap
-/// cap·tanh(q·k·scale ÷ cap); a sink is one more score of the softmax, that no value belongs to. A call writes the live rows of output 0, the live tokens of the caches, nothing else.
+/// cap·tanh(q·k·scale ÷ cap); a sink is one more score of the softmax, that no value belongs to. With bf16 `activations` queries are
+/// rounded to bf16 first, and each probability may be before its value is multiplied, as tensor cores want them. A call writes the live rows of output 0, the live tokens of the caches, nothing else.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attention {
     /// Most rows (new tokens) of one call, over all sequences together.
@@ -80,6 +83,8 @@ pub struct Attention {
     pub softcap: Option<f32>,
     /// What scores are multiplied by, if not 1/√head_dim (Gemma, Granite).
     pub scale: Option<f32>,
+    /// What queries and probabilities are rounded to before they are multiplied: f32, which is not at all, or bf16.
+    pub activations: Activations,
 }
 
 impl Attention {
@@ -97,6 +102,7 @@ impl Attention {
             sinks: false,
             softcap: None,
             scale: None,
+            activations: Activations::F32,
         }
     }
     /// What scores are multiplied by.
@@ -134,6 +140,7 @@ static IMPLEMENTATIONS: &[&dyn Implementation<Attention>] = &[
     #[cfg(target_arch = "aarch64")]
     &neon::Neon,
     &scalar::Scalar,
+    &flash_cuda::FLASH,
     &split_cuda::SPLIT,
     &naive_cuda::NAIVE,
 ];
@@ -163,6 +170,14 @@ impl Op for Attention {
             return invalid(format!(
                 "head_dim = {head_dim} with an int8 cache; choose a multiple of 4 up to {MOST_INT8_DIM}, or another cache"
             ));
+        }
+        if self.kv == KvType::Fp8 && !head_dim.is_multiple_of(4) {
+            return invalid(format!(
+                "head_dim = {head_dim} with an fp8 cache; choose a multiple of 4, or another cache"
+            ));
+        }
+        if !matches!(self.activations, Activations::F32 | Activations::Bf16) {
+            return invalid(format!("activations = {}; attention takes f32 or bf16", self.activations));
         }
         if sequences > MOST_SEQUENCES {
             return invalid(format!(
@@ -216,11 +231,14 @@ impl Op for Attention {
         for (name, factor) in [("softcap", self.softcap), ("scale", self.scale)] {
             axes.extend(factor.map(|factor| (name, factor.to_string().as_str().into())));
         }
+        if self.activations != Activations::F32 {
+            axes.push(("activations", self.activations.to_string().as_str().into()));
+        }
         axes
     }
 
     fn arithmetic(&self) -> Arithmetic {
-        Arithmetic::F32
+        if self.activations == Activations::Bf16 { Arithmetic::Bf16 } else { Arithmetic::F32 }
     }
 
     fn flops(&self, live: &Live) -> u64 {
@@ -266,9 +284,9 @@ impl Op for Attention {
             match self.kv {
                 KvType::F32 => values.into(),
                 KvType::Bf16 => values.into_iter().map(bf16::from_f32).collect::<Vec<_>>().into(),
-                KvType::Int8 => {
+                KvType::Int8 | KvType::Fp8 => {
                     let mut cache = vec![0; self.layout().len()];
-                    fill_int8(&mut cache, self.head_dim, stream == 2, |token, row| {
+                    fill_bytes(self.kv, &mut cache, self.head_dim, stream == 2, |token, row| {
                         row.copy_from_slice(&values[token * self.head_dim..][..self.head_dim]);
                     });
                     cache.into()

@@ -3,7 +3,7 @@
 // A block goes through the tokens 128 at a time, a score a thread, with the running maximum and sum of an online softmax, then
 // sums values a thread an element. Keys stand transposed in blocks of 16 tokens, so neighbouring threads read neighbouring
 // words; every query head of a group reads the cache again, from L2. At depth 4096 and 8 heads a group that is an eighth of
-// the read roof; it is what faster kernels are compared with. Shared memory: 2·head_dim + 128 floats.
+// the read roof; it is what faster kernels are compared with. ROUNDED = 1: queries are rounded to bf16 first. Shared memory: 2·head_dim + 128 floats.
 #include "exact.cuh"
 #include "convert.cuh"
 #include "reduce.cuh"
@@ -11,6 +11,7 @@
 #define KV_F32 0
 #define KV_BF16 1
 #define KV_INT8 2
+#define KV_FP8 3
 
 #if KV == KV_F32
 typedef float Cell;
@@ -22,7 +23,7 @@ typedef u8 Cell;
 
 #define LANES 16
 #define PAIR (4 / (int)sizeof(Cell))
-#define TOKENS (KV == KV_INT8 ? 4 : 1)
+#define TOKENS (sizeof(Cell) == 1 ? 4 : 1)
 #define TAIL (KV == KV_INT8 ? LANES * 4 : 0)
 
 DEVICE size_t block_cells(int dim) { return (size_t)LANES * dim + TAIL; }
@@ -37,6 +38,8 @@ DEVICE float key_of(const Cell* block, int dim, int lane, int d) {
     return cell;
 #elif KV == KV_BF16
     return bf16_to_f32(cell);
+#elif KV == KV_FP8
+    return e4m3_to_f32(cell);
 #else
     return (float)(i8)(cell - 128) * block_scales((Cell*)block, dim)[lane];
 #endif
@@ -47,6 +50,8 @@ DEVICE float value_of(const Cell* block, int dim, int lane, int d) {
     return cell;
 #elif KV == KV_BF16
     return bf16_to_f32(cell);
+#elif KV == KV_FP8
+    return e4m3_to_f32(cell);
 #else
     return (float)(i8)cell * block_scales((Cell*)block, dim)[lane];
 #endif
@@ -69,6 +74,8 @@ DEVICE void put(Cell* block, int dim, int lane, const float* x, bool key) {
         cell = x[d];
 #elif KV == KV_BF16
         cell = f32_to_bf16(x[d]);
+#elif KV == KV_FP8
+        cell = f32_to_e4m3(x[d]);
 #else
         const float scaled = __fmul_rn(x[d], inverse);
         const int code = scaled == scaled ? __float2int_rn(scaled) : 0;
@@ -103,7 +110,8 @@ extern "C" __global__ void attend(const float* qkv, float* out, const Cell* keys
     keys += region;
     values += region;
     for (int d = threadIdx.x; d < dim; d += threads) {
-        query[d] = qkv[((size_t)row * (heads + 2 * kv_heads) + head) * dim + d];
+        const float q = qkv[((size_t)row * (heads + 2 * kv_heads) + head) * dim + d];
+        query[d] = ROUNDED ? bf16_to_f32(f32_to_bf16(q)) : q;
         sums[d] = 0.0f;
     }
     float most = sinks ? sinks[head] : -SPARK_INF, total = sinks ? 1.0f : 0.0f;

@@ -8,6 +8,7 @@ use crate::cuda::launch::{Args, Grid};
 use crate::cuda::module::{Function, Module};
 use crate::cuda::source::{Source, Unit};
 use crate::cuda::{Gpu, Properties, hold};
+use crate::gemm::Activations;
 use crate::{Buffer, Fault, Io, Unsupported};
 use std::sync::Arc;
 
@@ -32,14 +33,25 @@ fn shared(op: &Attention) -> usize {
     (2 * op.head_dim + THREADS) * size_of::<f32>()
 }
 
-/// What is compiled: `append` serves every implementation.
-pub(super) fn unit(op: &Attention) -> Unit {
-    let kv = match op.kv {
+/// The number of a type of cache in the `.cu` files.
+pub(super) fn number(kv: KvType) -> u8 {
+    match kv {
         KvType::F32 => 0,
         KvType::Bf16 => 1,
         KvType::Int8 => 2,
-    };
-    Unit::plain(&SOURCE, FROM_SM80, &["append", "attend"]).with("KV", kv)
+        KvType::Fp8 => 3,
+    }
+}
+
+/// 1 where queries are rounded to bf16.
+pub(super) fn rounded(op: &Attention) -> u8 {
+    u8::from(op.activations == Activations::Bf16)
+}
+
+/// What is compiled: `append` serves every implementation.
+pub(super) fn unit(op: &Attention) -> Unit {
+    let unit = Unit::plain(&SOURCE, FROM_SM80, &["append", "attend"]).with("KV", number(op.kv));
+    unit.with("ROUNDED", rounded(op))
 }
 
 impl CudaOp<Attention> for Naive {

@@ -1,15 +1,47 @@
 //! Small shapes that break careless attention kernels.
 
 use super::{Attention, KvType};
+use crate::gemm::Activations;
 
 /// Shapes of every cache type, and what some models add to plain attention.
 pub(super) fn shapes() -> Vec<Attention> {
-    KvType::ALL.iter().flat_map(|&kv| plain(kv).into_iter().chain(special(kv))).collect()
+    KvType::ALL.iter().flat_map(|&kv| plain(kv).into_iter().chain(special(kv))).chain(tiled()).collect()
 }
 
 fn shape(kv: KvType, [rows, depth, heads, kv_heads, head_dim, sequences]: [usize; 6]) -> Attention {
-    let head_dim = if kv == KvType::Int8 { head_dim.next_multiple_of(4) } else { head_dim };
+    let head_dim = if kv.element().size() == 1 { head_dim.next_multiple_of(4) } else { head_dim };
     Attention { rows, depth, sequences, kv, ..Attention::new(heads, kv_heads, head_dim) }
+}
+
+/// Many rows for tiles of tensor cores: every size of head, groups that no tile is a multiple of, chunks at a depth, several sequences.
+fn tiled() -> Vec<Attention> {
+    let shapes = [
+        [40, 29, 6, 2, 64, 3],
+        [61, 70, 5, 1, 96, 1],
+        [150, 0, 4, 2, 128, 1],
+        [33, 95, 2, 1, 128, 2],
+        [30, 50, 3, 3, 256, 1],
+        [21, 3, 6, 2, 80, 1],
+        [9, 600, 2, 1, 128, 1],
+    ];
+    let mut ops = Vec::new();
+    for kv in [KvType::Bf16, KvType::Fp8] {
+        for of in shapes {
+            let plain = shape(kv, of);
+            let all = Attention {
+                window: Some(37),
+                sinks: true,
+                softcap: Some(2.5),
+                scale: Some(0.3125),
+                activations: Activations::Bf16,
+                ..plain
+            };
+            ops.extend([Attention { activations: Activations::Bf16, ..plain }, all]);
+            ops.push(Attention { activations: Activations::F32, ..if of[4] == 128 { plain } else { all } });
+        }
+        ops.push(Attention { activations: Activations::Bf16, ..shape(kv, [1, 300, 8, 2, 128, 1]) });
+    }
+    ops
 }
 
 fn plain(kv: KvType) -> Vec<Attention> {

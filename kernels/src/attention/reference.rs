@@ -3,6 +3,8 @@
 use super::layout::{Element, LANES, Place};
 use super::stored::{code, scales_of};
 use super::{Attention, KvType};
+use crate::format::e4m3;
+use crate::gemm::Activations;
 use crate::{Example, Expected, Host, Index};
 use half::bf16;
 
@@ -39,6 +41,17 @@ const WEIGHT_STEP: f64 = 0.5 / 65535.0;
 pub(super) const LEAST_WEIGHT: f32 = 1e-33;
 /// Tokens whose weights are rounded together: 64, from a multiple of 64 on.
 const NEIGHBOURS: usize = 64;
+
+/// What rounding to bf16 may change an element by, relative to it.
+const U_BF16: f64 = 1.0 / 256.0;
+/// Roundings of probabilities to bf16, independent and without a bias, sum to at most λ · U_BF16 · √Σ(p·v)² with probability
+/// 1 − 2·exp(−λ²/2) (Hoeffding), and to U_BF16 · Σ p·|v| however they fall.
+const LAMBDA: f64 = 6.0;
+
+/// A query element as it is multiplied.
+pub(super) fn query(op: &Attention, q: f32) -> f32 {
+    if op.activations == Activations::Bf16 { bf16::from_f32(q).to_f32() } else { q }
+}
 
 /// Powers below it may be lost, beside the largest score's, 1: a sink that takes all weight leaves values no larger ones.
 const UNDERFLOW: f64 = f32::MIN_POSITIVE as f64;
@@ -95,6 +108,7 @@ fn cached(op: &Attention, example: &Example, qkv: &[f32], output: usize, at: usi
             Element::At(d) => f64::from(code(row[d], inverse) as u8),
             Element::Scale(byte) => f64::from(scale.to_ne_bytes()[byte]),
         },
+        (Token::New { row, kv: KvType::Fp8, .. }, Element::At(d)) => f64::from(e4m3::encode(row[d])),
         (token @ Token::New { .. }, Element::At(d)) => token.element(d),
         _ => example.outputs[output].value(at),
     }
@@ -103,7 +117,7 @@ fn cached(op: &Attention, example: &Example, qkv: &[f32], output: usize, at: usi
 /// The stored key (output 1) or value (output 2) of one token: appended by this call, or standing in the cache before it.
 enum Token<'a> {
     New { row: &'a [f32], kv: KvType, scale: f32, inverse: f32 },
-    Old { cache: &'a Host, at: usize, pair: usize, step: usize, scale: Option<f64>, keys: bool },
+    Old { cache: &'a Host, kv: KvType, at: usize, pair: usize, step: usize, scale: Option<f64>, keys: bool },
 }
 
 impl<'a> Token<'a> {
@@ -130,22 +144,25 @@ impl<'a> Token<'a> {
         });
         if !keys {
             let at = layout.value(sequence, kv_head, slot, 0);
-            return Token::Old { cache, at, pair: 1, step: layout.tokens(), scale, keys };
+            return Token::Old { cache, kv: op.kv, at, pair: 1, step: layout.tokens(), scale, keys };
         }
         let pair = layout.pair();
-        Token::Old { cache, at: layout.key(sequence, kv_head, slot, 0), pair, step: LANES * pair, scale, keys }
+        let at = layout.key(sequence, kv_head, slot, 0);
+        Token::Old { cache, kv: op.kv, at, pair, step: LANES * pair, scale, keys }
     }
 
     fn element(&self, d: usize) -> f64 {
         match self {
             Token::New { row, kv: KvType::F32, .. } => f64::from(row[d]),
             Token::New { row, kv: KvType::Bf16, .. } => f64::from(bf16::from_f32(row[d])),
+            Token::New { row, kv: KvType::Fp8, .. } => f64::from(e4m3::nearest(row[d])),
             Token::New { row, kv: KvType::Int8, scale, inverse } => {
                 f64::from(code(row[d], *inverse)) * f64::from(*scale)
             }
-            Token::Old { cache, at, pair, step, scale, keys } => {
+            Token::Old { cache, kv, at, pair, step, scale, keys } => {
                 let stored = cache.value(at + d / pair * step + d % pair);
                 match scale {
+                    None if *kv == KvType::Fp8 => f64::from(e4m3::decode(stored as u8)),
                     None => stored,
                     Some(scale) if *keys => (stored - 128.0) * scale,
                     Some(scale) => f64::from(stored as u8 as i8) * scale,
@@ -185,7 +202,8 @@ impl Probabilities {
         let q = &qkv[row * op.input_row() + head * op.head_dim..][..op.head_dim];
         let scale = op.scale.map_or_else(|| 1.0 / (op.head_dim as f64).sqrt(), f64::from);
         let (mut p, mut largest, mut rounded) = (Vec::with_capacity(seen - first), 0.0_f64, 0.0_f64);
-        let query = q.iter().fold(0.0, |max: f64, q| max.max(f64::from(q.abs())));
+        let q: Vec<f32> = q.iter().map(|q| query(op, *q)).collect();
+        let largest_query = q.iter().fold(0.0, |max: f64, q| max.max(f64::from(q.abs())));
         for slot in first..seen {
             let (mut score, mut magnitude) = (0.0, 0.0);
             let key = Token::of(op, example, qkv, 1, (sequence, kv_head, slot));
@@ -196,7 +214,7 @@ impl Probabilities {
             }
             score *= scale;
             if op.kv == KvType::Int8 {
-                let lost = QUERY_STEP * query * (0..op.head_dim).map(|d| key.element(d).abs()).sum::<f64>();
+                let lost = QUERY_STEP * largest_query * (0..op.head_dim).map(|d| key.element(d).abs()).sum::<f64>();
                 rounded = rounded.max(2.0 * lost * scale / U);
             }
             p.push(op.softcap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh()));
@@ -215,7 +233,7 @@ impl Probabilities {
     /// Element `d` of the output; rows that are not live stay as they were, zero.
     fn weigh(&self, op: &Attention, example: &Example, qkv: &[f32], d: usize) -> Expected {
         let Some((sequence, kv_head)) = self.live else { return Expected { value: 0.0, scale: 0.0 } };
-        let (mut value, mut magnitude, mut lost) = (0.0, 0.0, 0.0);
+        let (mut value, mut magnitude, mut lost, mut squares) = (0.0, 0.0, 0.0, 0.0);
         // Of the present neighbours: the largest weight, and the codes it is a step of.
         let (mut weight, mut codes) = (0.0_f64, 0.0);
         for (slot, p) in (self.first..).zip(&self.p) {
@@ -223,6 +241,7 @@ impl Probabilities {
             let element = token.element(d);
             value += p * element;
             magnitude += (p * element).abs();
+            squares += (p * element).powi(2);
             lost += UNDERFLOW * element.abs();
             if op.kv == KvType::Int8 && token.step() > 0.0 {
                 weight = weight.max(p * token.step());
@@ -233,6 +252,9 @@ impl Probabilities {
                 lost += WEIGHT_STEP * weight * codes;
                 (weight, codes) = (0.0, 0.0);
             }
+        }
+        if op.activations == Activations::Bf16 {
+            lost += U_BF16 * magnitude.min(LAMBDA * squares.sqrt());
         }
         Expected { value, scale: magnitude * (1.0 + self.roundings / summing(op)) + lost / tolerance(op) }
     }

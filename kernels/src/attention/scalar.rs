@@ -4,13 +4,14 @@
 use super::append::Caches;
 use super::check::{operands, sinks};
 use super::layout::LANES;
+use super::reference::query;
 use super::stored::Stored;
 use super::{Attention, KvType};
 use crate::cpu::Cpu;
 use crate::cpu::pool::Pool;
 use crate::cpu::split::Split;
 use crate::math::exp_f32;
-use crate::{Backend, Buffer, Device, Fault, Implementation, Io, Op, Placement, Prepared, Type, Unsupported};
+use crate::{Backend, Buffer, Device, E4m3, Fault, Implementation, Io, Op, Placement, Prepared, Type, Unsupported};
 use half::bf16;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ impl Implementation<Attention> for Scalar {
             KvType::F32 => Box::new(Ready::<f32> { op, pool, scores, sinks, kv: PhantomData }),
             KvType::Bf16 => Box::new(Ready::<bf16> { op, pool, scores, sinks, kv: PhantomData }),
             KvType::Int8 => Box::new(Ready::<u8> { op, pool, scores, sinks, kv: PhantomData }),
+            KvType::Fp8 => Box::new(Ready::<E4m3> { op, pool, scores, sinks, kv: PhantomData }),
         })
     }
 }
@@ -116,7 +118,7 @@ fn attend<T: Stored>(
         let mut sums = [0.0_f32; LANES];
         for (d, q) in q.iter().enumerate() {
             for (lane, sum) in sums.iter_mut().enumerate() {
-                *sum += q * T::key(keys, dim, lane, d);
+                *sum += query(op, *q) * T::key(keys, dim, lane, d);
             }
         }
         for (score, sum) in scores.iter_mut().zip(sums) {

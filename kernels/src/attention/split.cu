@@ -1,42 +1,53 @@
-// Attention of few new tokens over a long bf16 cache, split along it: decode, which reads each key and value once.
+// Attention of few new tokens over a long cache of bf16 or fp8, split along it: decode, which reads each key and value once.
 //
 // A block of 4 warps takes one row, HEADS query heads that share a key head, and one of `splits` stretches of the cache; a warp takes
 // every fourth 16 tokens of it, with its own running maximum and sums, put together at the end; `merge` puts the stretches together.
 // Bytes: keys and values once for every HEADS query heads (a group of 8 twice, the second time from L2), 16 a load of keys, whole
 // stretches of 512 a warp; a row of values of DIM · 2 bytes at a time. In flight: DIM ÷ 16 loads of keys, then 16 rows of values, 4 KiB
-// each at DIM = 128: with 12 warps an SM (3 blocks, at most 168 registers) 48 KiB an SM, where 4.8 TB/s · 700 ns ÷ 132 ask for 26.
+// each at DIM = 128 (half of both over fp8): with 12 warps an SM (3 blocks, at most 168 registers) 48 KiB an SM, where 4.8 TB/s · 700 ns ÷ 132 ask for 26.
 // Work: 2 · 2 · HEADS f32 operations and one conversion an element; at HEADS = 4 and DIM = 128 some 900 instructions for 8 KiB a warp,
 // which is about what an SM of an H200 issues in the 228 cycles that its 36 bytes a cycle take, and little beside GB10's 2.4. f32 queries and powers do not go through tensor
 // cores here: in bf16 they would be another model's. Shared memory: 1 KiB, and 4 · HEADS · (DIM + 2) floats at the end (8 KiB).
 //
-// DIM is a multiple of 64 up to 256; keys stand [slot ÷ 16][DIM ÷ 2][16][2], values [slot][DIM], as on the CPU.
+// DIM is a multiple of 64 up to 256; keys stand [slot ÷ 16][DIM ÷ 2][16][2], values [slot][DIM], as on the CPU; fp8 (KV_FP8) keys
+// [slot ÷ 16][DIM ÷ 4][16][4] and values [slot ÷ 4][DIM][4]: a word is four elements of a key, or one of four tokens. ROUNDED = 1: queries are
+// rounded to bf16 first.
+#include "attend.cuh"
 #include "convert.cuh"
-#include "exact.cuh"
 #include "memory.cuh"
 
+#define KV_BF16 1
+#define KV_FP8 3
+
 #define WARPS 4
-// Loads of 16 bytes a lane for the keys of 16 tokens; elements of a value that a lane sums.
-#define LOADS (DIM / 16)
+// Elements of a key in a word; loads of 16 bytes a lane for the keys of 16 tokens; elements of a value that a lane sums.
+#if KV == KV_FP8
+#define IN_WORD 4
+typedef u8 Cell;
+#else
+#define IN_WORD 2
+typedef u16 Cell;
+#endif
+#define LOADS (DIM / (8 * IN_WORD))
 #define OWN (DIM / 32)
 
 struct Part {
     float most, total;
 };
 
-DEVICE float low(u32 pair) { return __uint_as_float(pair << 16); }
-DEVICE float high(u32 pair) { return __uint_as_float(pair & 0xffff0000u); }
-
-DEVICE float bent(float score, float cap) {
-    const float t = exact_exp(-2.0f * fabsf(score / cap)), to = cap * ((1.0f - t) / (1.0f + t));
-    return score < 0.0f ? -to : to;
+// The elements of a word.
+DEVICE void unpack(u32 word, float x[IN_WORD]) {
+#if KV == KV_FP8
+    const float2 front = f16x2_to_f32x2(e4m3x2_to_f16x2((u16)word)), back = f16x2_to_f32x2(e4m3x2_to_f16x2((u16)(word >> 16)));
+    x[0] = front.x, x[1] = front.y, x[2] = back.x, x[3] = back.y;
+#else
+    x[0] = low(word), x[1] = high(word);
+#endif
 }
-// e^(x − most), where nothing yet is minus infinity. The product rounds the exponent by |x − most| · 2^-24: as much as a score's own
-// last addition, of which the bound allows head_dim.
-DEVICE float power(float x, float most) { return x == -SPARK_INF ? 0.0f : exp2f((x - most) * 1.44269504f); }
 
 // Grid: rows, query heads ÷ HEADS, splits. `parts` and `sums` are [row][head][split] and the same by DIM; with one split `out` is written.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
-    attend_split(const float* qkv, float* out, const u16* keys, const u16* values, const uint2* rows, const float* sinks, Part* parts, float* sums,
+    attend_split(const float* qkv, float* out, const Cell* keys, const Cell* values, const uint2* rows, const float* sinks, Part* parts, float* sums,
                  u32 heads, u32 kv_heads, u32 slots, u32 window, float scale, float cap) {
     __shared__ float4 powers[WARPS][16];
     __shared__ float kept_most[WARPS][HEADS], kept_total[WARPS][HEADS], kept_sums[WARPS][HEADS][DIM];
@@ -47,13 +58,17 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
     // Whole blocks of 16 tokens to every split, as even as that goes.
     const u32 from_block = first / 16, blocks = ceil_div(seen, 16u) - from_block, share = ceil_div(blocks, splits);
     const u32 begin = from_block + min(blockIdx.z * share, blocks), end = from_block + min((blockIdx.z + 1) * share, blocks);
-    // This lane's elements of the queries: pairs line, line + 8, ….
-    float2 query[HEADS][LOADS];
+    // This lane's elements of the queries: words line, line + 8, ….
+    float query[HEADS][LOADS][IN_WORD];
 #pragma unroll
     for (u32 h = 0; h < HEADS; h++) {
         const float2* from = (const float2*)(qkv + ((u64)row * (heads + 2 * kv_heads) + head + h) * DIM);
 #pragma unroll
-        for (u32 i = 0; i < LOADS; i++) query[h][i] = from[8 * i + line];
+        for (u32 i = 0; i < LOADS * IN_WORD / 2; i++) {
+            float2 pair = from[(8 * (i / (IN_WORD / 2)) + line) * (IN_WORD / 2) + i % (IN_WORD / 2)];
+            if (ROUNDED) pair = bf16x2_to_f32x2(f32x2_to_bf16x2(pair.x, pair.y));
+            query[h][i / (IN_WORD / 2)][2 * i % IN_WORD] = pair.x, query[h][i / (IN_WORD / 2)][2 * i % IN_WORD + 1] = pair.y;
+        }
     }
     float most[HEADS], total[HEADS], sum[HEADS][OWN];
 #pragma unroll
@@ -71,13 +86,15 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
         float score[HEADS][4] = {};
 #pragma unroll
         for (u32 i = 0; i < LOADS; i++) {
-            const u32 pairs[4] = {of_keys[i].x, of_keys[i].y, of_keys[i].z, of_keys[i].w};
+            const u32 words[4] = {of_keys[i].x, of_keys[i].y, of_keys[i].z, of_keys[i].w};
 #pragma unroll
             for (u32 token = 0; token < 4; token++) {
+                float of_key[IN_WORD];
+                unpack(words[token], of_key);
 #pragma unroll
                 for (u32 h = 0; h < HEADS; h++) {
-                    score[h][token] = fmaf(query[h][i].x, low(pairs[token]), score[h][token]);
-                    score[h][token] = fmaf(query[h][i].y, high(pairs[token]), score[h][token]);
+#pragma unroll
+                    for (u32 e = 0; e < IN_WORD; e++) score[h][token] = fmaf(query[h][i][e], of_key[e], score[h][token]);
                 }
             }
         }
@@ -122,6 +139,30 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
             for (u32 i = 0; i < OWN; i++) sum[h][i] *= kept[h];
         }
         // Tokens beyond the last have no power; the cache has room for whole blocks, so their values may be read.
+#if KV == KV_FP8
+        const u32* value = (const u32*)(values + region + (u64)block * 16 * DIM) + lane * OWN;
+#pragma unroll
+        for (u32 four_of = 0; four_of < 4; four_of++) {
+            float of_value[OWN][4];
+#pragma unroll
+            for (u32 i = 0; i < OWN; i += 2) {
+                const uint2 words = __ldcg((const uint2*)(value + four_of * DIM + i));
+                unpack(words.x, of_value[i]), unpack(words.y, of_value[i + 1]);
+            }
+#pragma unroll
+            for (u32 token = 0; token < 4; token++) {
+                const u32 slot = block * 16 + 4 * four_of + token;
+                const float4 all = powers[warp][4 * four_of + token];
+                const float p[4] = {all.x, all.y, all.z, all.w};
+                if (slot < first || slot >= seen) continue;
+#pragma unroll
+                for (u32 h = 0; h < HEADS; h++) {
+#pragma unroll
+                    for (u32 i = 0; i < OWN; i++) sum[h][i] = fmaf(p[h], of_value[i][token], sum[h][i]);
+                }
+            }
+        }
+#else
         const u16* value = values + region + (u64)block * 16 * DIM + lane * OWN;
 #pragma unroll 8
         for (u32 token = 0; token < 16; token++) {
@@ -138,6 +179,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
                 for (u32 i = 0; i < OWN; i++) sum[h][i] = fmaf(p[h], i % 2 == 0 ? low(pairs[i / 2]) : high(pairs[i / 2]), sum[h][i]);
             }
         }
+#endif
     }
 #pragma unroll
     for (u32 h = 0; h < HEADS; h++) {

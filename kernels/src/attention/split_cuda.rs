@@ -52,9 +52,9 @@ fn splits(op: &Attention, sms: usize) -> usize {
 }
 
 /// Whether the kernel is for such a cache.
-fn takes(op: &Attention) -> Result<(), Unsupported> {
-    if op.kv != KvType::Bf16 {
-        return Err(Unsupported(format!("reads bf16 caches, and this one is {}", op.kv.name())));
+pub(super) fn takes(op: &Attention) -> Result<(), Unsupported> {
+    if !matches!(op.kv, KvType::Bf16 | KvType::Fp8) {
+        return Err(Unsupported(format!("reads bf16 and fp8 caches, and this one is {}", op.kv.name())));
     }
     if !op.head_dim.is_multiple_of(64) || op.head_dim > 256 {
         return Err(Unsupported(format!(
@@ -77,7 +77,8 @@ impl CudaOp<Attention> for Split {
             return Vec::new();
         }
         let unit = Unit::plain(&SOURCE, FROM_SM80, &["attend_split", "merge"]);
-        vec![naive_cuda::unit(op), unit.with("DIM", op.head_dim).with("HEADS", together(op))]
+        let unit = unit.with("DIM", op.head_dim).with("HEADS", together(op));
+        vec![naive_cuda::unit(op), unit.with("KV", naive_cuda::number(op.kv)).with("ROUNDED", naive_cuda::rounded(op))]
     }
     fn ready(op: &Attention, weights: &[Buffer], modules: &[Arc<Module>], gpu: &Gpu) -> Result<Ready, Fault> {
         sinks_of(op, weights)?;

@@ -1,6 +1,9 @@
 //! How keys and values are stored in a block of 16 tokens, and read back, an element at a time.
 
+use super::KvType;
 use super::layout::LANES;
+use crate::E4m3;
+use crate::format::e4m3;
 use half::bf16;
 
 /// An element type of the caches, see [`Layout`](super::Layout). A block is the elements of 16 tokens of one cache.
@@ -98,6 +101,26 @@ impl Stored for u8 {
     }
 }
 
+/// The places of int8's codes, no scales.
+impl Stored for E4m3 {
+    const TOKENS: usize = 4;
+    fn put_key(block: &mut [Self], lane: usize, key: &[f32]) {
+        for (line, key) in block.as_chunks_mut::<{ 4 * LANES }>().0.iter_mut().zip(key.as_chunks::<4>().0) {
+            line[4 * lane..][..4].iter_mut().zip(key).for_each(|(stored, key)| *stored = E4m3(e4m3::encode(*key)));
+        }
+    }
+    fn put_value(block: &mut [Self], lane: usize, value: &[f32]) {
+        let fours = block[lane / 4 * 4 * value.len()..].as_chunks_mut::<4>().0;
+        fours.iter_mut().zip(value).for_each(|(four, value)| four[lane % 4] = E4m3(e4m3::encode(*value)));
+    }
+    fn key(block: &[Self], _dim: usize, lane: usize, d: usize) -> f32 {
+        e4m3::decode(block[(d / 4 * LANES + lane) * 4 + d % 4].0)
+    }
+    fn value(block: &[Self], dim: usize, lane: usize, d: usize) -> f32 {
+        e4m3::decode(block[(lane / 4 * dim + d) * 4 + lane % 4].0)
+    }
+}
+
 /// The scale of token `lane` of an int8 block.
 fn scale(block: &[u8], dim: usize, lane: usize) -> f32 {
     let bytes = &block[LANES * dim + 4 * lane..][..4];
@@ -124,19 +147,34 @@ pub(super) fn code(x: f32, inverse: f32) -> i8 {
     (x * inverse).round_ties_even() as i8
 }
 
-/// Fills a whole int8 key cache (`keys`) or value cache with what `token` writes for each token, in the order of the layout:
-/// \[sequence\]\[kv head\]\[slot\].
+/// Fills a whole key cache (`keys`) or value cache of bytes, int8 or fp8, with what `token` writes for each token, in the order of
+/// the layout: \[sequence\]\[kv head\]\[slot\].
 ///
 /// # Panics
-/// If the cache is not whole blocks of tokens of `head_dim` elements, a multiple of 4.
-pub fn fill_int8(cache: &mut [u8], head_dim: usize, keys: bool, mut token: impl FnMut(usize, &mut [f32])) {
-    assert!(head_dim.is_multiple_of(4) && cache.len().is_multiple_of(u8::block(head_dim)), "whole blocks");
-    let mut row = vec![0.0; head_dim];
-    for (i, block) in cache.chunks_exact_mut(u8::block(head_dim)).enumerate() {
+/// If the cache is not whole blocks of tokens of `head_dim` elements, a multiple of 4, or `kv` is no type of one byte an element.
+pub fn fill_bytes(kv: KvType, cache: &mut [u8], head_dim: usize, keys: bool, token: impl FnMut(usize, &mut [f32])) {
+    match kv {
+        KvType::Int8 => fill::<u8>(cache, |code| code, (head_dim, keys), token),
+        KvType::Fp8 => fill::<E4m3>(cache, |code| code.0, (head_dim, keys), token),
+        KvType::F32 | KvType::Bf16 => panic!("{} is no cache of bytes", kv.name()),
+    }
+}
+
+fn fill<T: Stored + Default>(
+    cache: &mut [u8],
+    byte: impl Fn(T) -> u8,
+    (head_dim, keys): (usize, bool),
+    mut token: impl FnMut(usize, &mut [f32]),
+) {
+    let len = T::block(head_dim);
+    assert!(head_dim.is_multiple_of(4) && cache.len().is_multiple_of(len), "whole blocks");
+    let (mut row, mut block) = (vec![0.0; head_dim], vec![T::default(); len]);
+    for (i, bytes) in cache.chunks_exact_mut(len).enumerate() {
         for lane in 0..LANES {
             token(i * LANES + lane, &mut row);
-            if keys { u8::put_key(block, lane, &row) } else { u8::put_value(block, lane, &row) }
+            if keys { T::put_key(&mut block, lane, &row) } else { T::put_value(&mut block, lane, &row) }
         }
+        bytes.iter_mut().zip(&block).for_each(|(to, from)| *to = byte(*from));
     }
 }
 

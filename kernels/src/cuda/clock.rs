@@ -45,7 +45,16 @@ impl Stamps {
     pub fn end(&mut self, gpu: &Gpu) -> Result<(), Fault> {
         stamp(&self.stamp, &mut self.after, gpu)
     }
-    /// Waits, and gives the mean clock of each SM over the window, in Hz; SMs without both stamps are left out.
+    /// The clock of each SM over a millisecond of work of its own, for windows that are too short to tell it. Errors: as above.
+    pub fn now(&mut self, gpu: &Gpu) -> Result<Vec<f64>, Fault> {
+        let ticks = if gpu.simulated() { SIMULATED_TICKS } else { TICKS };
+        self.begin(gpu)?;
+        gpu.launch(&self.spin, Grid::line(gpu.threads(), 128), Args::new().long(ticks))?;
+        self.end(gpu)?;
+        self.clocks(gpu)
+    }
+    /// Waits, and gives the mean clock of each SM over the window, in Hz. SMs share a clock: one that no stamp came to has the median of
+    /// the others.
     pub fn clocks(&self, gpu: &Gpu) -> Result<Vec<f64>, Fault> {
         let (before, after) = (gpu.download(&self.before)?, gpu.download(&self.after)?);
         let pairs = before.slice::<u64>().as_chunks::<2>().0.iter().zip(after.slice::<u64>().as_chunks::<2>().0);
@@ -53,21 +62,17 @@ impl Stamps {
             let (ticks, ns) = (ticks_after.checked_sub(*ticks)?, ns_after.checked_sub(*ns)?);
             (ns > 0).then(|| ticks as f64 / ns as f64 * 1e9)
         };
-        Ok(pairs.filter(|(before, after)| before[1] > 0 && after[1] > 0).filter_map(clock).collect())
+        let mut clocks: Vec<f64> =
+            pairs.filter(|(before, after)| before[1] > 0 && after[1] > before[1]).filter_map(clock).collect();
+        clocks.sort_unstable_by(f64::total_cmp);
+        if let Some(median) = clocks.get(clocks.len() / 2).copied() {
+            clocks.resize(gpu.threads(), median);
+        }
+        Ok(clocks)
     }
 }
 
 fn stamp(function: &Function, into: &mut Buffer, gpu: &Gpu) -> Result<(), Fault> {
     let args = Args::new().write(into).int(gpu.threads());
     gpu.launch(function, Grid::line(BLOCKS_AN_SM * gpu.threads(), 32), args)
-}
-
-/// The clock of each SM over a millisecond of work.
-pub(crate) fn now(gpu: &Gpu) -> Result<Vec<f64>, Fault> {
-    let mut stamps = Stamps::new(gpu)?;
-    let ticks = if gpu.simulated() { SIMULATED_TICKS } else { TICKS };
-    stamps.begin(gpu)?;
-    gpu.launch(&stamps.spin, Grid::line(gpu.threads(), 128), Args::new().long(ticks))?;
-    stamps.end(gpu)?;
-    stamps.clocks(gpu)
 }

@@ -37,7 +37,12 @@ fn start() -> Result<Driver, Unsupported> {
         if !unsafe { sys::is_culib_present() } {
             return Err("no CUDA driver library (libcuda.so.1, nvcuda.dll) on this machine".to_owned());
         }
-        result::init().map_err(|e| format!("the CUDA driver does not start: {}", said(e)))?;
+        result::init().map_err(|e| {
+            // What a GPU cut into parts, none of which was made, looks like.
+            let none = e.0 == sys::CUresult::CUDA_ERROR_NO_DEVICE;
+            let mend = if none { "; a GPU in MIG mode needs an instance: nvidia-smi mig -lgi" } else { "" };
+            format!("the CUDA driver does not start: {}{mend}", said(e))
+        })?;
         let mut version = 0;
         // SAFETY: writes one int.
         unsafe { sys::cuDriverGetVersion(&raw mut version) }

@@ -2,10 +2,11 @@
 #![expect(unsafe_code, reason = "the driver's memory and events are asked by handle")]
 
 use super::arch::Arch;
+use super::clock::Stamps;
 use super::context::Context;
 use super::driver::{driver, fault};
 use super::events::Events;
-use super::graph::{Recorded, capture};
+use super::graph::{Captured, Recorded, capture};
 use super::launch::{Args, Grid, launch};
 use super::memory::Memory;
 use super::module::{Function, Module};
@@ -34,6 +35,7 @@ struct Inner {
     events: Mutex<Events>,
     modules: Mutex<HashMap<Unit, Arc<Module>>>,
     tables: Mutex<Tables>,
+    window: Mutex<Window>,
 }
 
 /// The tables of rows: of what is submitted now, and of what is being recorded.
@@ -42,6 +44,19 @@ struct Tables {
     now: Option<Rows>,
     recording: Option<Rows>,
 }
+
+/// The window of work that was timed last, and the stamps round it.
+#[derive(Debug, Default)]
+struct Window {
+    /// Made when a clock is first asked for: until then nothing is compiled for it.
+    stamps: Option<Stamps>,
+    /// How long it was; `None` before the first with stamps.
+    time: Option<Duration>,
+}
+
+/// A window whose clock is told: the wall clock's steps of up to a microsecond are waited for, and what is left of them, some 50 ns a
+/// stamp, is half a percent of this.
+const WINDOW: Duration = Duration::from_micros(20);
 
 static ADVANCE: Source = Source { path: "cuda/advance.cu", text: include_str!("advance.cu") };
 
@@ -99,6 +114,7 @@ impl Gpu {
             context,
             modules: Mutex::default(),
             tables: Mutex::default(),
+            window: Mutex::default(),
         }));
         // Each of the driver's functions that a run depends on, once.
         let mut buffer = gpu.alloc(Type::U32, 4, Placement::Fast)?;
@@ -179,6 +195,10 @@ impl Gpu {
         }
         Ok(copy)
     }
+    /// What `work` submits, as a graph. Errors: what `work` says, or what cannot be captured.
+    pub(crate) fn capture(&self, work: &mut dyn FnMut() -> Result<(), Fault>) -> Result<Captured, Fault> {
+        capture(&self.0.context, work)
+    }
     /// The raw stream, for libraries that submit work of their own.
     pub fn stream(&self) -> sys::CUstream {
         self.0.context.stream()
@@ -218,7 +238,17 @@ impl Device for Gpu {
         self.0.properties.sms as usize
     }
     fn time(&self, work: &mut dyn FnMut() -> Result<(), Fault>) -> Result<Duration, Fault> {
-        lock(&self.0.events).time(work)
+        // The stamps stand outside the events: what is timed is the work alone. They are not held while it runs, which may ask for more.
+        let mut stamps = lock(&self.0.window).stamps.take();
+        if let Some(stamps) = &mut stamps {
+            stamps.begin(self)?;
+        }
+        let time = lock(&self.0.events).time(work)?;
+        if let Some(mut stamps) = stamps {
+            stamps.end(self)?;
+            *lock(&self.0.window) = Window { stamps: Some(stamps), time: Some(time) };
+        }
+        Ok(time)
     }
     fn alloc(&self, of: Type, len: usize, _: Placement) -> Result<Buffer, Fault> {
         let bytes = len.checked_mul(of.size()).ok_or(Fault::OutOfMemory { bytes: u64::MAX })?;
@@ -289,6 +319,14 @@ impl Device for Gpu {
     }
     fn core_clocks(&self) -> Vec<f64> {
         // A clock that cannot be read is absent.
-        super::clock::now(self).unwrap_or_default()
+        let mut window = lock(&self.0.window);
+        if window.stamps.is_none() {
+            window.stamps = Stamps::new(self).ok();
+        }
+        let Window { stamps: Some(stamps), time } = &mut *window else { return Vec::new() };
+        match *time {
+            Some(time) if time >= WINDOW => stamps.clocks(self).unwrap_or_default(),
+            _ => stamps.now(self).unwrap_or_default(),
+        }
     }
 }

@@ -52,7 +52,8 @@ pub(crate) struct Captured {
 unsafe impl Send for Captured {}
 
 impl Captured {
-    fn launch(&mut self) -> Result<(), Fault> {
+    /// Submits all of it.
+    pub(crate) fn launch(&mut self) -> Result<(), Fault> {
         self.context.enter()?;
         // SAFETY: instantiated once, and the buffers it works on are the recorder's to keep.
         let launched = unsafe { result::graph::launch(self.raw, self.context.stream()) };

@@ -2,6 +2,7 @@
 
 /// Name and text of every header in `include/`.
 pub const HEADERS: &[(&str, &str)] = &[
+    ("attend.cuh", include_str!("include/attend.cuh")),
     ("convert.cuh", include_str!("include/convert.cuh")),
     ("exact.cuh", include_str!("include/exact.cuh")),
     ("fragment.cuh", include_str!("include/fragment.cuh")),

@@ -11,7 +11,7 @@ pub(crate) mod decoded;
 pub mod driver;
 mod events;
 mod gpu;
-mod graph;
+pub(crate) mod graph;
 pub mod include;
 pub(crate) mod kernel;
 pub mod launch;

@@ -102,7 +102,8 @@ impl Peak {
         peak
     }
     /// Operations of one multiply-add instruction of an implementation, so that a rate can be told as instructions a cycle:
-    /// rate ÷ (threads · clock · this). `None` where one result takes several kinds of instruction.
+    /// rate ÷ (threads · clock · this). `None` where one result takes several kinds of instruction; 1 on a GPU, whose makers and readers
+    /// count operations a cycle and SM.
     pub fn per_instruction(&self, implementation: &str) -> Option<u64> {
         Some(match (implementation, self.of) {
             ("avx512-vnni", Arithmetic::Int8) => 128,
@@ -112,6 +113,7 @@ impl Peak {
             ("neon-i8mm", Arithmetic::Int8) => 64,
             ("neon-dotprod", Arithmetic::Int8) | ("neon-bf16", Arithmetic::Bf16) => 32,
             ("neon", Arithmetic::F32 | Arithmetic::Bf16) => 8,
+            ("mma-8-warps" | "mma-16-warps" | "wgmma", _) => 1,
             _ => return None,
         })
     }

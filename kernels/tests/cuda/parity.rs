@@ -58,6 +58,7 @@ use spark_kernels::copy::Copy;
 use spark_kernels::embed::Embed;
 use spark_kernels::gather::Gather;
 use spark_kernels::gemm::Gemm;
+use spark_kernels::launch::Launch;
 use spark_kernels::moe::{Experts, Route, Touched};
 use spark_kernels::peak::Peak;
 use spark_kernels::read::Read;
@@ -71,7 +72,7 @@ use spark_kernels::write::Write;
 tests! {
     small_ops_on_gb10, "gb10": RmsNorm, Rope, SwiGlu, Softcap, Embed, Gather, Sample;
     gemm_on_gb10, "gb10": Gemm;
-    roofs_on_gb10, "gb10": Peak, Read, Write, Copy, Triad, Chase;
+    roofs_on_gb10, "gb10": Peak, Read, Write, Copy, Triad, Chase, Launch;
     hopper_on_h200, "h200": Peak, Gemm;
     attention_on_gb10, "gb10": Attention;
     experts_on_gb10, "gb10": Route, Touched, Experts;

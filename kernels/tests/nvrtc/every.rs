@@ -26,6 +26,7 @@ pub(crate) fn units() -> Vec<Unit> {
         embed::Embed,
         gather::Gather,
         gemm::Gemm,
+        launch::Launch,
         moe::Experts,
         moe::Route,
         moe::Touched,

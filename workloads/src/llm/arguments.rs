@@ -48,7 +48,7 @@ pub(crate) const DEPTHS: Axis =
 pub(crate) const HEAD: Axis = Axis { name: "head", about: "format of embedding and head", default: "q8_0" };
 /// `kv`.
 pub(crate) const KV: Axis =
-    Axis { name: "kv", about: "type of cached keys and values: bf16, f32 or int8", default: "bf16" };
+    Axis { name: "kv", about: "type of cached keys and values: bf16, f32, int8 or fp8", default: "bf16" };
 /// `n_prompt`, of decode.
 pub(crate) const N_PROMPT: Axis = Axis {
     name: "n_prompt",
@@ -278,6 +278,7 @@ impl Case {
                 "head",
                 format!("{head}, activations {}", Blocks::new(&self.config, &self.settings).head().activations.name()),
             ),
+            ("attention_activations", model.attention_activations().name().to_owned()),
             ("kv_type", kv.name().to_owned()),
             ("implementations", model.implementations()),
             (

@@ -14,7 +14,7 @@ use spark_kernels::rope::{Rope, Scaling};
 use spark_kernels::sample::{Method, Sample};
 use spark_kernels::softcap::Softcap;
 use spark_kernels::swiglu::SwiGlu;
-use spark_kernels::{Invalid, Op};
+use spark_kernels::{Backend, Invalid, Op};
 
 /// How a model is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,12 +78,26 @@ pub struct MixtureOps {
 pub struct Blocks<'a> {
     config: &'a Config,
     settings: &'a Settings,
+    backend: Backend,
 }
 
 impl<'a> Blocks<'a> {
     /// Of `config`, run as `settings` say.
     pub fn new(config: &'a Config, settings: &'a Settings) -> Self {
-        Self { config, settings }
+        Self { config, settings, backend: Backend::Cpu }
+    }
+    /// The same on a device of that family.
+    pub fn on(self, backend: Backend) -> Self {
+        Self { backend, ..self }
+    }
+    /// What attention's queries and probabilities are rounded to: on a GPU to bf16, as its tensor cores take them, wherever the model's
+    /// activations are rounded too and the cache is no finer; else not at all.
+    pub fn attention_activations(&self) -> Activations {
+        let rounded = self.settings.activations != Activations::F32;
+        match (self.backend, self.settings.kv) {
+            (Backend::Cuda, KvType::Bf16 | KvType::Fp8) if rounded => Activations::Bf16,
+            _ => Activations::F32,
+        }
     }
     fn gemm(&self, (n, k): (usize, usize), bias: bool) -> Gemm {
         let Settings { rows, format, activations, .. } = *self.settings;
@@ -149,6 +163,7 @@ impl<'a> Blocks<'a> {
             sinks,
             softcap,
             scale,
+            activations: self.attention_activations(),
             ..Attention::new(heads, kv_heads, head_dim)
         }
     }

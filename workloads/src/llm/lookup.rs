@@ -14,6 +14,8 @@ pub(crate) struct Lookup {
     op: Embed,
     weights: Arc<Stored>,
     device: Arc<dyn Device>,
+    /// The bytes of one row of the table for each worker.
+    bytes: Vec<Mutex<Vec<u8>>>,
 }
 
 impl Lookup {
@@ -22,8 +24,9 @@ impl Lookup {
         let format = weights.pieces(Tensor::Embedding)[0].format;
         let op = Embed { format, ..blocks.embed() };
         op.validate().map_err(|invalid| Fault::Unsupported(spark_kernels::Unsupported(invalid.0)))?;
-        Cpu::of(&**device)?;
-        Ok(Self { op, weights: weights.clone(), device: device.clone() })
+        let threads = Cpu::of(&**device)?.pool().threads();
+        let bytes = (0..threads).map(|_| Mutex::new(vec![0; format.bytes(op.width)])).collect();
+        Ok(Self { op, weights: weights.clone(), device: device.clone(), bytes })
     }
 }
 
@@ -49,13 +52,13 @@ impl Prepared for Lookup {
         };
         let pool = Cpu::of(&*self.device)?.pool();
         let each = rows.div_ceil(pool.threads());
-        let parts: Vec<_> =
-            x.chunks_mut((each * width).max(1)).zip(tokens.chunks(each.max(1))).map(Mutex::new).collect();
+        // No more parts than workers, and each worker takes one: nothing is allocated in a pass.
+        let parts = Mutex::new(x.chunks_mut((each * width).max(1)).zip(tokens.chunks(each.max(1))));
+        let scratch = &self.bytes;
         pool.run(&|worker| {
-            // Each worker has a part of its own, so nobody waits here.
-            let Some(Ok(mut part)) = parts.get(worker.index).map(Mutex::lock) else { return };
-            let (x, tokens) = &mut *part;
-            let mut bytes = vec![0; format.bytes(width)];
+            let Some((x, tokens)) = parts.lock().ok().and_then(|mut parts| parts.next()) else { return };
+            // Each worker's own: nobody waits here.
+            let Some(Ok(mut bytes)) = scratch.get(worker.index).map(Mutex::lock) else { return };
             for (token, x) in tokens.iter().zip(x.chunks_exact_mut(width)) {
                 decode(*token, &mut bytes, x);
             }

@@ -10,10 +10,11 @@ use crate::llm::state::RunState;
 use crate::llm::weights::{Part, Synthetic, Tensor};
 use crate::llm::{Config, Weights, check};
 use half::bf16;
-use spark_kernels::attention::{Attention, fill_int8};
+use spark_kernels::attention::{Attention, fill_bytes};
 use spark_kernels::device::{Replay, write};
 use spark_kernels::format::splitmix::derive;
 use spark_kernels::format::synth::synth_f32_into;
+use spark_kernels::gemm::Activations;
 use spark_kernels::{Buffer, Device, Fault, Host, Placement, Prepared, Span, Type, Unsupported};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ impl Model {
             Weights::Synthetic(made) => Weights::Synthetic(Box::new(made.made_for(&**device))),
             stored @ Weights::Stored(_) => stored,
         };
-        let blocks = Blocks::new(config, settings);
+        let blocks = Blocks::new(config, settings).on(device.backend());
         known(&weights.widest(&blocks), &**device, &settings.implementation)?;
         let mut with = Chooser {
             device: &**device,
@@ -151,6 +152,10 @@ impl Model {
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
+    /// What attention's queries and probabilities are rounded to.
+    pub fn attention_activations(&self) -> Activations {
+        Blocks::new(&self.config, &self.settings).on(self.device.backend()).attention_activations()
+    }
     /// Bytes that packed weights occupy.
     pub fn resident(&self) -> u64 {
         self.resident
@@ -231,9 +236,11 @@ impl Model {
             let to = made.as_mut().unwrap_or(cache);
             match to.of() {
                 Type::F32 => synth_f32_into(to.slice_mut(), seed, 1.28),
-                Type::U8 => fill_int8(to.slice_mut(), self.config.head_dim, i % 2 == 0, |token, row| {
-                    synth_f32_into(row, derive(seed, token as u64), 1.28);
-                }),
+                Type::U8 => {
+                    fill_bytes(self.settings.kv, to.slice_mut(), self.config.head_dim, i % 2 == 0, |token, row| {
+                        synth_f32_into(row, derive(seed, token as u64), 1.28);
+                    });
+                }
                 _ => {
                     let mut values = [0.0_f32; 4096];
                     for (chunk, out) in to.slice_mut::<bf16>().chunks_mut(values.len()).enumerate() {

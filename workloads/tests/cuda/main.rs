@@ -104,3 +104,11 @@ fn tiny_as_it_is_measured_is_the_same_within_its_formats() {
         agree(gpu, "tiny", Format::Mxfp4, Activations::Int8, KvType::Bf16, 0.05);
     });
 }
+
+#[test]
+fn an_fp8_cache_is_the_same_on_both() {
+    on("an_fp8_cache_is_the_same_on_both", "gb10", |gpu| {
+        // Three bits behind the point: a key or value that falls to the other side of a half moves by one part in 16.
+        agree(gpu, "tiny", Format::Mxfp4, Activations::F32, KvType::Fp8, 0.05);
+    });
+}

@@ -1,60 +1,45 @@
-//! What calls return: the driver's numbers for what can go wrong.
+//! What calls return: the driver's numbers for what can go wrong, each with its name and its sentence.
 #![expect(missing_docs, reason = "the names are those of NVIDIA's header, less CUDA_ERROR_")]
+
+use std::ffi::CStr;
 
 /// A `CUresult`.
 pub type Code = i32;
 
-pub const SUCCESS: Code = 0;
-pub const INVALID_VALUE: Code = 1;
-pub const OUT_OF_MEMORY: Code = 2;
-pub const DEVICE_UNAVAILABLE: Code = 46;
-pub const NO_DEVICE: Code = 100;
-pub const INVALID_DEVICE: Code = 101;
-pub const INVALID_IMAGE: Code = 200;
-pub const INVALID_CONTEXT: Code = 201;
-pub const NO_BINARY_FOR_GPU: Code = 209;
-pub const UNSUPPORTED_PTX_VERSION: Code = 222;
-pub const INVALID_HANDLE: Code = 400;
-pub const NOT_FOUND: Code = 500;
-pub const NOT_READY: Code = 600;
-pub const ILLEGAL_ADDRESS: Code = 700;
-pub const LAUNCH_OUT_OF_RESOURCES: Code = 701;
-pub const LAUNCH_FAILED: Code = 719;
-pub const NOT_SUPPORTED: Code = 801;
-pub const STREAM_CAPTURE_UNSUPPORTED: Code = 900;
-pub const STREAM_CAPTURE_INVALIDATED: Code = 901;
-pub const UNKNOWN: Code = 999;
+/// A constant for each, and the table of what they are called.
+macro_rules! codes {
+    ($($name:ident = $code:literal, $full:literal: $sentence:literal;)*) => {
+        $(pub const $name: Code = $code;)*
 
-/// Name of the code and a sentence about it, each ending with 0.
-pub fn words(code: Code) -> (&'static std::ffi::CStr, &'static std::ffi::CStr) {
-    match code {
-        SUCCESS => (c"CUDA_SUCCESS", c"no error"),
-        INVALID_VALUE => (c"CUDA_ERROR_INVALID_VALUE", c"invalid argument"),
-        OUT_OF_MEMORY => (c"CUDA_ERROR_OUT_OF_MEMORY", c"out of memory"),
-        DEVICE_UNAVAILABLE => (c"CUDA_ERROR_DEVICE_UNAVAILABLE", c"CUDA-capable device(s) is/are busy or unavailable"),
-        NO_DEVICE => (c"CUDA_ERROR_NO_DEVICE", c"no CUDA-capable device is detected"),
-        INVALID_DEVICE => (c"CUDA_ERROR_INVALID_DEVICE", c"invalid device ordinal"),
-        INVALID_IMAGE => (c"CUDA_ERROR_INVALID_IMAGE", c"device kernel image is invalid"),
-        INVALID_CONTEXT => (c"CUDA_ERROR_INVALID_CONTEXT", c"invalid device context"),
-        UNSUPPORTED_PTX_VERSION => {
-            (c"CUDA_ERROR_UNSUPPORTED_PTX_VERSION", c"the provided PTX was compiled with an unsupported toolchain")
+        /// Name of the code and a sentence about it, each ending with 0.
+        pub fn words(code: Code) -> (&'static CStr, &'static CStr) {
+            match code {
+                $($name => ($full, $sentence),)*
+                _ => words(UNKNOWN),
+            }
         }
-        NO_BINARY_FOR_GPU => {
-            (c"CUDA_ERROR_NO_BINARY_FOR_GPU", c"no kernel image is available for execution on the device")
-        }
-        INVALID_HANDLE => (c"CUDA_ERROR_INVALID_HANDLE", c"invalid resource handle"),
-        NOT_FOUND => (c"CUDA_ERROR_NOT_FOUND", c"named symbol not found"),
-        NOT_READY => (c"CUDA_ERROR_NOT_READY", c"device not ready"),
-        ILLEGAL_ADDRESS => (c"CUDA_ERROR_ILLEGAL_ADDRESS", c"an illegal memory access was encountered"),
-        LAUNCH_OUT_OF_RESOURCES => (c"CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", c"too many resources requested for launch"),
-        LAUNCH_FAILED => (c"CUDA_ERROR_LAUNCH_FAILED", c"unspecified launch failure"),
-        NOT_SUPPORTED => (c"CUDA_ERROR_NOT_SUPPORTED", c"operation not supported"),
-        STREAM_CAPTURE_UNSUPPORTED => {
-            (c"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", c"operation not permitted when stream is capturing")
-        }
-        STREAM_CAPTURE_INVALIDATED => {
-            (c"CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", c"operation failed due to a previous error during capture")
-        }
-        _ => (c"CUDA_ERROR_UNKNOWN", c"unknown error"),
-    }
+    };
+}
+
+codes! {
+    SUCCESS = 0, c"CUDA_SUCCESS": c"no error";
+    INVALID_VALUE = 1, c"CUDA_ERROR_INVALID_VALUE": c"invalid argument";
+    OUT_OF_MEMORY = 2, c"CUDA_ERROR_OUT_OF_MEMORY": c"out of memory";
+    DEVICE_UNAVAILABLE = 46, c"CUDA_ERROR_DEVICE_UNAVAILABLE": c"CUDA-capable device(s) is/are busy or unavailable";
+    NO_DEVICE = 100, c"CUDA_ERROR_NO_DEVICE": c"no CUDA-capable device is detected";
+    INVALID_DEVICE = 101, c"CUDA_ERROR_INVALID_DEVICE": c"invalid device ordinal";
+    INVALID_IMAGE = 200, c"CUDA_ERROR_INVALID_IMAGE": c"device kernel image is invalid";
+    INVALID_CONTEXT = 201, c"CUDA_ERROR_INVALID_CONTEXT": c"invalid device context";
+    NO_BINARY_FOR_GPU = 209, c"CUDA_ERROR_NO_BINARY_FOR_GPU": c"no kernel image is available for execution on the device";
+    UNSUPPORTED_PTX_VERSION = 222, c"CUDA_ERROR_UNSUPPORTED_PTX_VERSION": c"the provided PTX was compiled with an unsupported toolchain";
+    INVALID_HANDLE = 400, c"CUDA_ERROR_INVALID_HANDLE": c"invalid resource handle";
+    NOT_FOUND = 500, c"CUDA_ERROR_NOT_FOUND": c"named symbol not found";
+    NOT_READY = 600, c"CUDA_ERROR_NOT_READY": c"device not ready";
+    ILLEGAL_ADDRESS = 700, c"CUDA_ERROR_ILLEGAL_ADDRESS": c"an illegal memory access was encountered";
+    LAUNCH_OUT_OF_RESOURCES = 701, c"CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES": c"too many resources requested for launch";
+    LAUNCH_FAILED = 719, c"CUDA_ERROR_LAUNCH_FAILED": c"unspecified launch failure";
+    NOT_SUPPORTED = 801, c"CUDA_ERROR_NOT_SUPPORTED": c"operation not supported";
+    STREAM_CAPTURE_UNSUPPORTED = 900, c"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED": c"operation not permitted when stream is capturing";
+    STREAM_CAPTURE_INVALIDATED = 901, c"CUDA_ERROR_STREAM_CAPTURE_INVALIDATED": c"operation failed due to a previous error during capture";
+    UNKNOWN = 999, c"CUDA_ERROR_UNKNOWN": c"unknown error";
 }

@@ -13,6 +13,10 @@ pub enum Fault {
     OldDriver,
     /// Another process holds the device.
     Busy,
+    /// Its compute mode lets no process use it.
+    Prohibited,
+    /// Its compute mode lets one process use it, which is another.
+    Exclusive,
     /// The device has that many bytes in all.
     Memory(u64),
     /// The question how much memory is free fails.
@@ -41,6 +45,8 @@ fn one(text: &str) -> Fault {
         "init" => Fault::Init,
         "old-driver" => Fault::OldDriver,
         "busy" => Fault::Busy,
+        "prohibited" => Fault::Prohibited,
+        "exclusive" => Fault::Exclusive,
         "memory" => Fault::Memory(at.expect("memory@BYTES")),
         "memory-info" => Fault::MemoryInfo,
         "launch-failed" => Fault::Launch(first, code::LAUNCH_FAILED),

@@ -58,6 +58,17 @@ pub const ALL: &[Profile] = &[
         shared: (227 << 10, 228 << 10),
         clocks: (1_980_000, 3_201_000, 6144),
     },
+    Profile {
+        key: "mig",
+        name: "NVIDIA H200 MIG 1g.18gb",
+        capability: (9, 0),
+        sms: 16,
+        memory: 18 << 30,
+        integrated: false,
+        l2_bytes: 7 << 20,
+        shared: (227 << 10, 228 << 10),
+        clocks: (1_980_000, 3_201_000, 768),
+    },
 ];
 
 impl Profile {

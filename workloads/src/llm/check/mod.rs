@@ -52,7 +52,7 @@ pub(crate) struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     pub(crate) fn new(config: &'a Config, settings: &'a Settings, weights: Weights, device: &Arc<dyn Device>) -> Self {
-        let blocks = Blocks::new(config, settings);
+        let blocks = Blocks::new(config, settings).on(device.backend());
         let device = device.clone();
         let findings = Findings::default();
         let (x, qkv, logits) = (Vec::new(), Vec::new(), Vec::new());

@@ -37,7 +37,7 @@ pub unsafe extern "C" fn cuDevicePrimaryCtxRetain(context: *mut Context, device:
     if device != 0 {
         return code::INVALID_DEVICE;
     }
-    if double().has(Fault::Busy) {
+    if [Fault::Busy, Fault::Exclusive].into_iter().any(|fault| double().has(fault)) {
         return code::DEVICE_UNAVAILABLE;
     }
     RETAINED.fetch_add(1, Ordering::Relaxed);

@@ -8,6 +8,9 @@ use crate::fault::Fault;
 use crate::state::{double, lock};
 use std::ffi::{c_char, c_int};
 
+/// The attribute that says which processes may use it: 0 all, 2 none, 3 one.
+const COMPUTE_MODE: c_int = 20;
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuDeviceGetCount(count: *mut c_int) -> Code {
     // SAFETY: the header's contract: a writable integer.
@@ -52,8 +55,13 @@ pub unsafe extern "C" fn cuDeviceGetAttribute(value: *mut c_int, attribute: c_in
     if device != 0 {
         return code::INVALID_DEVICE;
     }
+    let number = match attribute {
+        COMPUTE_MODE if double().has(Fault::Prohibited) => 2,
+        COMPUTE_MODE if double().has(Fault::Exclusive) => 3,
+        _ => double().profile.attribute(attribute),
+    };
     // SAFETY: the header's contract: a writable integer.
-    unsafe { say(value, double().profile.attribute(attribute)) }
+    unsafe { say(value, number) }
 }
 
 #[unsafe(no_mangle)]

@@ -65,7 +65,13 @@ inline int run_grid(void (*how)(void*, void**), void* kernel, const Launch* of) 
     count = of->block.x * of->block.y * of->block.z;
     fiber_count = 0;
     idle = nullptr;
-    dynamic = (unsigned char*)aligned_alloc(1024, of->shared_bytes ? of->shared_bytes : 1);
+    // Of just that size, so that a sanitizer's fence begins where it ends.
+    void* shared = nullptr;
+    if (posix_memalign(&shared, 1024, of->shared_bytes ? of->shared_bytes : 1)) {
+        snprintf(of->message, of->message_room, "the host has no memory for the shared memory of a block");
+        return 2;
+    }
+    dynamic = (unsigned char*)shared;
     for (unsigned i = 0; i < count; i++) {
         Thread& thread = threads[i];
         thread.index = {i % of->block.x, i / of->block.x % of->block.y, i / of->block.x / of->block.y};

@@ -8,7 +8,7 @@
 
 extern "C" {
 int snprintf(char*, __SIZE_TYPE__, const char*, ...);
-void* aligned_alloc(__SIZE_TYPE__, __SIZE_TYPE__) noexcept;
+int posix_memalign(void**, __SIZE_TYPE__, __SIZE_TYPE__) noexcept;
 void* malloc(__SIZE_TYPE__) noexcept;
 void free(void*) noexcept;
 // Where GNU's linker says the shared memory of fixed size begins and ends.
