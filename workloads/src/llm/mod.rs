@@ -20,6 +20,7 @@ mod position;
 pub mod prefill;
 pub mod preset;
 mod projection;
+mod scaled;
 pub mod size;
 pub mod sizes;
 pub mod source;
