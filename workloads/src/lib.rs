@@ -42,6 +42,7 @@ pub static ALL: &[&dyn Workload] = &[
     &ops::SOFTCAP,
     &llm::PREFILL,
     &llm::DECODE,
+    &llm::SPECULATE,
     &memory::CONTENTION,
     &memory::STORAGE,
     &memory::TRANSFER,
