@@ -3,9 +3,11 @@
 
     ci/logits.py                      writes workloads/tests/models/: the models and NAME.json with tokens and logits
     ci/logits.py --peer PROGRAM       also compares with llama.cpp: `PROGRAM model.gguf 1,2,3` prints a logit a line
+    ci/logits.py --transformers       also compares with the transformers package on a CPU (pip install torch transformers), which sees
+                                      the same numbers in f64; and lets it read what checkpoint layouts it knows by itself
 
-Needs numpy and the public packages gguf and safetensors (pip install numpy gguf safetensors); it is no part of the tests, which read what
-it wrote. The implementation is the straight one in double precision: weights as the gguf package decodes them, one token after another,
+Needs numpy and the public packages gguf, safetensors from 0.8 and tokenizers (pip install numpy gguf safetensors tokenizers); it is no
+part of the tests, which read what it wrote. The implementation is the straight one in double precision: weights as the gguf package decodes them, one token after another,
 no cache. The peer sees the same models with every matrix in f32, so that nothing but the architecture is compared."""
 import argparse
 import json
@@ -13,10 +15,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import checkpoints
 import gguf
 import numpy as np
+import vocabulary
 from gguf import GGMLQuantizationType as T
-from safetensors.numpy import save_file
+from matrices import Matrix, stored
 
 HERE = Path(__file__).resolve().parent.parent / "workloads/tests/models"
 BASE = dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
@@ -43,44 +47,9 @@ MODELS = {
     "nvfp4": (dict(model_type="llama", hidden_size=64, intermediate_size=64), [T.NVFP4]),
     "k-quants": (dict(model_type="llama", hidden_size=256, intermediate_size=256, num_hidden_layers=1, num_key_value_heads=1, head_dim=64),
                  [T.Q4_K, T.Q5_K, T.Q6_K]),
+    "nvfp4-moe": (dict(model_type="qwen3_moe", num_experts=4, num_experts_per_tok=2, norm_topk_prob=True, moe_intermediate_size=64,
+                       num_hidden_layers=1, vocab_size=32), [T.NVFP4]),
 }
-
-
-class Matrix:
-    """Rows as they are stored, and as they are decoded."""
-
-    def __init__(self, raw, values, kind, scale=None):
-        self.raw, self.values, self.kind, self.scale = raw, values, kind, scale
-
-    def rows(self, index):
-        return Matrix(self.raw[index], self.values[index], self.kind, self.scale)
-
-
-def stored(values, kind, random):
-    """`values` in a type; where the package has no quantiser, blocks at random, of about their spread."""
-    n, k = values.shape
-    if kind in (T.Q4_K, T.Q5_K, T.Q6_K, T.NVFP4):
-        block, size = gguf.GGML_QUANT_SIZES[kind]
-        raw = random.integers(0, 256, (n * k // block, size), dtype=np.uint8)
-        if kind == T.NVFP4:
-            raw[:, :4] = random.integers(0x30, 0x44, (len(raw), 4))
-        else:
-            d = np.float16(values.std() / {T.Q4_K: 200, T.Q5_K: 400, T.Q6_K: 1400}[kind])
-            at = 208 if kind == T.Q6_K else 0
-            raw[:, at:at + 2] = np.array([d]).view(np.uint8)
-            if kind != T.Q6_K:
-                raw[:, 2:4] = np.array([np.float16(d * (8 if kind == T.Q4_K else 16))]).view(np.uint8)
-        raw = raw.reshape(n, -1)
-        scale = None
-        decoded = gguf.quants.dequantize(raw, kind)
-        if kind == T.NVFP4:
-            scale = np.float32(values.std() / decoded.std())
-            decoded = decoded * scale
-        return Matrix(raw, decoded.astype(np.float64), kind, scale)
-    raw = gguf.quants.quantize(values.astype(np.float32), kind)
-    if kind == T.F32:
-        return Matrix(raw, raw.astype(np.float64), kind)
-    return Matrix(raw, gguf.quants.dequantize(raw, kind).astype(np.float64), kind)
 
 
 def weights(c, kinds, random):
@@ -319,58 +288,36 @@ def write_gguf(path, c, w):
                 all = [here[f"{name}.{e}"] for e in range(experts)]
                 raw = np.stack([m.raw for m in all])
                 g.add_tensor(f"{to}ffn_{name}_exps.weight", raw, raw_dtype=all[0].kind)
+                if all[0].scale is not None:
+                    plain(f"{to}ffn_{name}_exps.scale", np.array([m.scale for m in all]))
             if f"{name}_bias.0" in here:
                 plain(f"{to}ffn_{name}_exps.bias", np.stack([here[f"{name}_bias.{e}"] for e in range(experts)]))
     g.write_header_to_file(), g.write_kv_data_to_file(), g.write_tensors_to_file(), g.close()
 
 
-def write_safetensors(folder, c, w):
-    """The model as Hugging Face's classes save it, in f16 and f32; gpt-oss's experts in blocks."""
-    folder.mkdir(parents=True, exist_ok=True)
-    family, out = c["model_type"], {}
-    inside = dict(q_proj="self_attn.q_proj.weight", k_proj="self_attn.k_proj.weight", v_proj="self_attn.v_proj.weight",
-                  o_proj="self_attn.o_proj.weight", qkv_proj="self_attn.qkv_proj.weight", q_bias="self_attn.q_proj.bias",
-                  k_bias="self_attn.k_proj.bias", v_bias="self_attn.v_proj.bias", o_bias="self_attn.o_proj.bias",
-                  q_norm="self_attn.q_norm.weight", k_norm="self_attn.k_norm.weight", sinks="self_attn.sinks",
-                  gate_proj="mlp.gate_proj.weight", up_proj="mlp.up_proj.weight", down_proj="mlp.down_proj.weight",
-                  gate_up_proj="mlp.gate_up_proj.weight", router_bias="mlp.router.bias",
-                  router="mlp.router.weight" if family == "gpt_oss" else "mlp.gate.weight")
-    half = lambda t: isinstance(t, Matrix) and t.kind == T.F16
-    value = lambda t: np.ascontiguousarray(t.values if isinstance(t, Matrix) else t, dtype=np.float16 if half(t) else np.float32)
-    for name, t in w.items():
-        parts = name.split(".")
-        if parts[0] != "layers":
-            out["lm_head.weight" if name == "lm_head" else f"model.{name}.weight"] = value(t)
-        elif parts[2] in inside:
-            out[f"model.layers.{parts[1]}.{inside[parts[2]]}"] = value(t)
-        elif parts[2].endswith("layernorm"):
-            out["model." + name + ".weight"] = value(t)
-        elif family == "qwen3_moe":
-            out[f"model.layers.{parts[1]}.mlp.experts.{parts[3]}.{parts[2]}_proj.weight"] = value(t)
-    if family == "gpt_oss":
-        experts = range(c["num_local_experts"])
-        for layer in range(c["num_hidden_layers"]):
-            at, to = f"layers.{layer}.", f"model.layers.{layer}.mlp.experts."
-            both = lambda of: np.stack([np.stack([of(w[f"{at}gate{of.tail}.{e}"]), of(w[f"{at}up{of.tail}.{e}"])], 1).reshape(
-                (-1,) + of(w[f"{at}up{of.tail}.{e}"]).shape[1:]) for e in experts])
-            raw, plain = (lambda m: m.raw), (lambda v: v)
-            raw.tail, plain.tail = "", "_bias"
-            for name, blocks in (("gate_up_proj", both(raw)), ("down_proj", np.stack([w[f"{at}down.{e}"].raw for e in experts]))):
-                blocks = blocks.reshape(blocks.shape[0], blocks.shape[1], -1, 17)
-                codes = blocks[..., 1:]
-                elements = np.concatenate([codes & 15, codes >> 4], -1)
-                out[f"{to}{name}_blocks"] = np.ascontiguousarray(elements[..., ::2] | elements[..., 1::2] << 4)
-                out[f"{to}{name}_scales"] = np.ascontiguousarray(blocks[..., 0])
-            out[f"{to}gate_up_proj_bias"] = both(plain).astype(np.float32)
-            out[f"{to}down_proj_bias"] = np.stack([w[f"{at}down_bias.{e}"] for e in experts]).astype(np.float32)
-    save_file(out, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(c, indent=1) + "\n")
+def write_golden(name, tokens, said):
+    """Tokens and the logits after them, to be read beside the model of that name."""
+    golden = dict(origin="ci/logits.py", tokens=tokens, logits=[float(f"{x:.9g}") for x in said])
+    (HERE / f"{name}.json").write_text(json.dumps(golden) + "\n")
+
+
+def folders():
+    """The checkpoints in their layouts: (name, config, weights, tokens)."""
+    for at, (name, (more, kinds, layout, files)) in enumerate(checkpoints.CHECKPOINTS.items()):
+        c = {**BASE, **MODELS.get(checkpoints.FROM.get(name), [{}])[0], **more}
+        w = checkpoints.rounded(weights(c, kinds, np.random.default_rng(200 + at)), layout)
+        checkpoints.write(HERE / name, c, w, layout, kinds[0], files)
+        yield name, c, w, [int(t) for t in np.random.default_rng(300 + at).integers(0, c["vocab_size"], 12)]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--peer", help="a program that prints llama.cpp's logits: PROGRAM model.gguf 1,2,3")
-    peer = parser.parse_args().peer
+    parser.add_argument("--transformers", action="store_true", help="compare with the transformers package, too")
+    arguments = parser.parse_args()
+    peer, other = arguments.peer, None
+    if arguments.transformers:
+        import independent as other
     HERE.mkdir(parents=True, exist_ok=True)
     for at, (name, (more, kinds)) in enumerate(MODELS.items()):
         c = {**BASE, **more}
@@ -378,15 +325,9 @@ def main():
         w = weights(c, kinds, np.random.default_rng(at))
         write_gguf(HERE / f"{name}.gguf", c, w)
         said = logits(c, w, tokens)
-        golden = dict(origin="ci/logits.py", tokens=tokens, logits=[float(f"{x:.9g}") for x in said])
-        (HERE / f"{name}.json").write_text(json.dumps(golden) + "\n")
-        if name in ("llama", "qwen3", "gemma3", "gpt-oss"):
-            small = {**c, "vocab_size": 32} if name != "gpt-oss" else c
-            plain = weights(small, [T.F16] if name != "gpt-oss" else kinds, np.random.default_rng(at))
-            write_safetensors(HERE / f"{name}-hf", small, plain)
-            tokens = [t % small["vocab_size"] for t in tokens]
-            golden = dict(origin="ci/logits.py", tokens=tokens, logits=[float(f"{x:.9g}") for x in logits(small, plain, tokens)])
-            (HERE / f"{name}-hf.json").write_text(json.dumps(golden) + "\n")
+        write_golden(name, tokens, said)
+        if other:
+            other.compare(name, c, w, tokens, said)
         if peer:
             # llama.cpp rounds yarn's bounds to whole dimensions and reads no window for gpt-oss's first tokens otherwise.
             simple = {k: v for k, v in c.items() if not (k == "rope_scaling" and v["rope_type"] == "yarn")}
@@ -397,6 +338,13 @@ def main():
                 theirs = subprocess.run([peer, path, ",".join(map(str, tokens))], capture_output=True, text=True, check=True).stdout
             theirs, ours = np.array(theirs.split(), float), logits(simple, plain, tokens)
             print(f"{name}: llama.cpp differs by {np.abs(theirs - ours).max() / np.abs(ours).max():.1e} of the largest logit")
+    for name, c, w, tokens in folders():
+        said = logits(c, w, tokens)
+        write_golden(name, tokens, said)
+        if other:
+            other.compare(name, c, w, tokens, said)
+            other.read(HERE / name, tokens, said)
+    vocabulary.write(HERE)
 
 
 if __name__ == "__main__":

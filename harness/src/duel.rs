@@ -7,9 +7,10 @@ use spark_results::conditions::{Conditions, Energy, State};
 use spark_results::machine::clean;
 use spark_results::record::{Cache, Check};
 use spark_results::{BenchmarkId, Measurement, Outcome, Record, Work};
-use spark_workloads::peer::llama_bench::{LlamaBench, Said, Test};
+use spark_workloads::peer::engine::{Engine, Given, Said, Test};
 use spark_workloads::{Decline, Step};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,17 +20,22 @@ pub struct Pair {
     /// Of this engine, and of the other.
     pub ids: [BenchmarkId; 2],
     /// The other.
-    pub bench: LlamaBench,
+    pub engine: &'static dyn Engine,
+    /// What it is run with.
+    pub given: Given,
     /// What it is asked.
     pub test: Test,
     /// How often each runs.
     pub rounds: u64,
 }
 
-/// The id of llama-bench's side.
-pub fn id(bench: &LlamaBench, test: Test, device: &str) -> BenchmarkId {
-    let model = bench.model.file_stem().unwrap_or_default().to_string_lossy();
-    let mut id = BenchmarkId::new("peer", device, "llama-bench").with("model", clean(&model).as_str());
+/// The id of the other engine's side.
+pub fn id(engine: &dyn Engine, given: &Given, test: Test, device: &str) -> BenchmarkId {
+    let path = Path::new(&given.model);
+    // A file by its stem, a folder by its name, a name as it is.
+    let name = if path.is_file() { path.file_stem() } else { path.file_name().filter(|_| path.is_dir()) };
+    let model = name.unwrap_or(&given.model).to_string_lossy();
+    let mut id = BenchmarkId::new("peer", device, engine.name()).with("model", clean(&model).as_str());
     for (name, number) in
         [("n_prompt", test.n_prompt), ("n_gen", test.n_gen), ("depth", test.depth), ("threads", test.threads)]
     {
@@ -85,8 +91,8 @@ pub fn records(session: &mut Session, pair: &Pair, stop: &dyn Fn() -> bool) -> O
                     ours.failed = Some(fault.to_string());
                 }
             } else if theirs.failed.is_none() {
-                match pair.bench.run(pair.test, epoch) {
-                    Ok(row) => said = Some(theirs.take(row, pair.test)),
+                match pair.engine.run(&pair.given, pair.test, epoch) {
+                    Ok(row) => said = Some(theirs.take(row)),
                     Err(why) => theirs.failed = Some(why),
                 }
             }
@@ -99,7 +105,7 @@ pub fn records(session: &mut Session, pair: &Pair, stop: &dyn Fn() -> bool) -> O
         iterations: 1,
         cache: Cache::Warm,
         check: None,
-        facts: said.map(|row: Said| facts(&row, &pair.bench)).unwrap_or_default(),
+        facts: said.unwrap_or_default(),
     };
     let sides = [(ours, mine), (theirs, other)];
     let made = pair.ids.iter().zip(sides).map(|(id, (side, told))| {
@@ -166,20 +172,15 @@ fn own(
 }
 
 impl Side {
-    /// Takes in what llama-bench said: it says a row right after its last repetition, so that its window ends there.
-    fn take(&mut self, said: Said, test: Test) -> Said {
-        let all: u64 = said.samples_ns.iter().sum();
-        let mut at = said.at_ns.saturating_sub(all);
-        // With a depth the cache is filled again between repetitions: their window cannot be told from that.
-        if test.depth == 0 {
-            self.windows.push([at, said.at_ns]);
-        }
-        for ns in &said.samples_ns {
-            self.at_ns.push(at);
-            self.samples_ns.push(*ns);
-            at += ns;
-        }
-        said
+    /// Takes in what the other engine said; gives back its facts.
+    fn take(&mut self, said: Said) -> BTreeMap<String, String> {
+        let first = self.at_ns.last().copied().unwrap_or(0);
+        // Without windows only the order of the samples is known.
+        let at = said.windows.iter().map(|window| window[0]).chain(std::iter::repeat(first));
+        self.at_ns.extend(at.take(said.samples_ns.len()));
+        self.samples_ns.extend(said.samples_ns);
+        self.windows.extend(said.windows);
+        said.facts
     }
 }
 
@@ -196,7 +197,7 @@ fn outcome(
     }
     let energy = match side.windows.is_empty() {
         true => {
-            let reason = "the other engine fills its cache between repetitions: their window is not known".to_owned();
+            let reason = "when the other engine's repetitions ran cannot be told from what else it does".to_owned();
             Energy::Unavailable { reason }
         }
         false => session.energy(device.id(), &side.windows),
@@ -231,33 +232,4 @@ fn outcome(
         facts: told.facts,
         notes: vec![order],
     }))
-}
-
-/// What llama-bench says of itself.
-fn facts(said: &Said, bench: &LlamaBench) -> BTreeMap<String, String> {
-    let text = |name: &str| match said.row.get(name)? {
-        serde_json::Value::String(text) => Some(clean(text)),
-        serde_json::Value::Null => None,
-        other => Some(other.to_string()),
-    };
-    let known = [
-        "backends",
-        "cpu_info",
-        "gpu_info",
-        "model_type",
-        "model_size",
-        "model_n_params",
-        "type_k",
-        "type_v",
-        "flash_attn",
-    ];
-    let mut facts: BTreeMap<String, String> =
-        known.iter().filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect();
-    let build = [text("build_commit"), text("build_number").map(|n| format!("({n})"))];
-    facts.insert("version".into(), build.into_iter().flatten().collect::<Vec<_>>().join(" "));
-    let more: Vec<_> = bench.more.iter().map(|word| clean(&word.to_string_lossy())).collect();
-    facts.insert("arguments".into(), more.join(" "));
-    facts.insert("times".into(), "its own: samples_ns of its rows".into());
-    facts.insert("answers".into(), "not compared with anything: another engine's".into());
-    facts
 }

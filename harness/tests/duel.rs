@@ -1,4 +1,5 @@
-//! `llm --peer` with a program that prints made-up rows: both engines in turn, each with its own times, and what is refused.
+//! `llm --peer` with programs that print made-up numbers in their engines' own forms: both in turn, each with its own times, and what is
+//! refused.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -94,6 +95,90 @@ fn one_that_breaks_is_a_failed_record_beside_ours() {
     assert!(document["records"][1]["reason"].as_str().unwrap().contains("out of luck"), "{done:?}");
 }
 
+/// `vllm bench latency`, after `vllm/benchmarks/latency.py`: a file of seconds, and the mean on a line.
+const VLLM: &str = r#"#!/bin/sh
+echo "$*" >>calls
+[ "$1" = --version ] && { echo 0.11.2; exit; }
+while [ $# -gt 0 ]; do case $1 in --output-json) file=$2 ;; esac; shift; done
+echo "INFO loading" >&2
+echo "Warming up..."
+echo "Avg latency: 0.003 seconds"
+echo '{"avg_latency": 0.003, "std_latency": 0.001, "latencies": [0.002, 0.004], "percentiles": {"10": 0.002}}' >"$file"
+"#;
+
+/// `mlx_lm.benchmark`, after `mlx_lm/benchmark.py`: tokens a second, trial by trial.
+const MLX: &str = r#"#!/bin/sh
+echo "$*" >>calls
+[ "$1" = --version ] && { echo 0.31.0; exit; }
+[ "$1" = benchmark ] || { echo "no such program" >&2; exit 1; }
+echo "Running warmup.."
+echo "Timing with prompt_tokens=8, generation_tokens=4, batch_size=1."
+echo "Trial 1:  prompt_tps=4000.000, generation_tps=2000.000, peak_memory=1.850"
+echo "Trial 2:  prompt_tps=2000.000, generation_tps=1000.000, peak_memory=1.850"
+echo "Averages: prompt_tps=3000.000, generation_tps=1500.000, peak_memory=1.850"
+"#;
+
+/// `ollama run --verbose`, after `Summary` in `api/types.go`: counts and durations as Go writes them, behind the answer.
+const OLLAMA: &str = r#"#!/bin/sh
+echo "$*" >>calls
+[ "$1" = --version ] && { echo "ollama version is 0.12.3"; exit; }
+echo "one two three"
+cat >&2 <<'END'
+
+total duration:       8.1ms
+load duration:        1ms
+prompt eval count:    16 token(s)
+prompt eval duration: 6ms
+prompt eval rate:     2666.67 tokens/s
+eval count:           2 token(s)
+eval duration:        1.5ms
+eval rate:            1333.33 tokens/s
+END
+"#;
+
+#[test]
+fn other_engines_are_read_in_their_own_words() {
+    for (name, text, model, version, asked, medians) in [
+        ("vllm", VLLM, "folder", "0.11.2", "bench latency --model folder --output-json", [3e6, 3e6]),
+        ("mlx_lm", MLX, "folder", "0.31.0", "benchmark --model folder -p 8 -g 1 -b 1 -n 2", [3e6, 3e6]),
+        ("ollama", OLLAMA, "small:1b", "ollama version is 0.12.3", "run --verbose small:1b ", [3e6, 3e6]),
+    ] {
+        let place = place();
+        program(&place, name, text);
+        fs::create_dir(place.at("folder")).unwrap();
+        let path = format!("./{name}");
+        let more = ["--peer", &path, "--peer-model", model, "--rounds", "1", "--out", "r"];
+        let done = place.fine(&[&LINE[..], &more].concat());
+        assert!(done.out.contains(version), "{name}: {done:?}");
+        let document: Value = serde_json::from_str(&place.fine(&["export", "r"]).out).unwrap();
+        let records = document["records"].as_array().unwrap();
+        for (at, median) in [1, 3].into_iter().zip(medians) {
+            let (theirs, id) =
+                (&records[at], format!("peer/cpu/{}", if name == "mlx_lm" { "mlx_lm.benchmark" } else { name }));
+            assert!(theirs["id"].as_str().unwrap().starts_with(&id), "{theirs}");
+            assert_eq!(
+                (&theirs["time"]["samples"], &theirs["time"]["median_ns"]),
+                (&2.into(), &median.into()),
+                "{theirs}"
+            );
+            assert_eq!(theirs["facts"]["version"], version);
+        }
+        let calls = fs::read_to_string(place.at("calls")).unwrap();
+        assert!(calls.contains(asked), "{name}: {calls}");
+        place.fine(&["verify", "r"]);
+        // None of them has a depth, and one that says nothing of the kind is a failed record.
+        assert!(
+            place.refused(&[&LINE[..], &["-d", "8", "--peer", &path, "--peer-model", model]].concat()).contains("-d")
+        );
+        program(&place, name, "#!/bin/sh\necho something else\n");
+        let line =
+            [&LINE[..], &["--peer", &path, "--peer-model", model, "--rounds", "1", "--out", "s", "--json"]].concat();
+        let done = place.run(&line);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.out.contains("something else"), "{done:?}");
+    }
+}
+
 #[test]
 fn what_cannot_be_run_is_refused() {
     let place = place();
@@ -103,6 +188,7 @@ fn what_cannot_be_run_is_refused() {
         (&["--peer", "./llama-bench"], "--peer-model"),
         (&["--peer", "./llama-bench", "--peer-model", "text"], "no GGUF"),
         (&["--peer-model", "m.gguf"], "--peer"),
+        (&["--peer", "ollama-that-is-not-there"], "is in PATH"),
         (&["--peer", "./llama-bench", "--peer-model", "m.gguf", "-npl", "2"], "one sequence"),
     ] {
         let said = place.refused(&[&LINE[..], more].concat());

@@ -38,6 +38,15 @@ pub fn list(axis: &str, text: &str) -> Result<Vec<AxisValue>, BadRequest> {
         .collect()
 }
 
+/// `axes`, with those of `known` that are left out at their first default.
+pub fn filled(axes: &Axes, known: &[Axis]) -> Result<Axes, BadRequest> {
+    let mut full = axes.clone();
+    for axis in known.iter().filter(|axis| !axes.contains_key(axis.name)) {
+        full.insert(axis.name.to_owned(), list(axis.name, axis.default)?.swap_remove(0));
+    }
+    Ok(full)
+}
+
 /// Every combination of the values asked for, the last axis varying fastest. Errors: an axis that this workload has not.
 pub fn combinations(workload: &str, axes: &[Axis], request: &Request) -> Result<Vec<Axes>, BadRequest> {
     if let Some(unknown) = request.axes.keys().find(|name| !axes.iter().any(|a| a.name == name.as_str())) {

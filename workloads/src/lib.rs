@@ -43,6 +43,7 @@ pub static ALL: &[&dyn Workload] = &[
     &ops::SOFTCAP,
     &llm::PREFILL,
     &llm::DECODE,
+    &llm::SPECULATE,
     &memory::CONTENTION,
     &memory::STORAGE,
     &memory::TRANSFER,

@@ -30,6 +30,7 @@ fn allocated(config: &Config, storage: Storage, tokens: usize) -> u64 {
         rows: tokens.min(PASS),
         capacity: tokens,
         sequences: 1,
+        verified: 0,
         seed: 1,
         routing: Routing::Router,
         implementation: "best".to_owned(),

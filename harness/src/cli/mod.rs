@@ -85,7 +85,7 @@ enum Verb {
     #[command(after_help = "Example: spark-bench logits -m model.gguf --tokens 1,2,3 --top 10")]
     Logits(logits::Args),
     /// What a model says, greedily, for a look at real text
-    #[command(after_help = "Example: spark-bench generate -m model.gguf -p Hello -n 32")]
+    #[command(after_help = "Example: spark-bench generate -m model.gguf -p Hello -n 32 --speculate lookup")]
     Generate(generate::Args),
     /// Minutes at full load: how fast at first, how fast for good, when it falls, what brings it back
     #[command(after_help = "Example: spark-bench soak --load both --minutes 10")]

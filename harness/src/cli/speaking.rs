@@ -34,6 +34,15 @@ impl Speaking {
     }
     /// The model, ready to read so many tokens and to say so many more. Errors: it cannot be, or does not fit.
     pub(super) fn open(&self, n_prompt: usize, n_gen: usize) -> anyhow::Result<Speaker> {
+        self.guessing(n_prompt, n_gen, None)
+    }
+    /// The same with at most so many guesses a pass: from the text so far, or from another model.
+    pub(super) fn guessing(
+        &self,
+        n_prompt: usize,
+        n_gen: usize,
+        draft: Option<(&str, usize)>,
+    ) -> anyhow::Result<Speaker> {
         let place = common::place(self.threads, std::slice::from_ref(&self.device))?;
         let device = place.devices.get(&self.device).ok_or_else(|| anyhow!("there is no such device to run on"))?;
         let text = |value: &str| AxisValue::from(value);
@@ -47,7 +56,12 @@ impl Speaking {
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         let memory = crate::plan::usable(device.free_memory().unwrap_or_else(session::available));
-        Speaker::new(&axes, &self.implementation, device, memory).map_err(|e| anyhow!("{e}"))
+        let how = &self.implementation;
+        let speaker = match draft {
+            None => Speaker::new(&axes, how, device, memory),
+            Some(draft) => Speaker::guessing(&axes, how, device, memory, draft),
+        };
+        speaker.map_err(|e| anyhow!("{e}"))
     }
 }
 

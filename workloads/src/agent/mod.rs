@@ -49,11 +49,7 @@ const MOST_TURNS: usize = 10_000;
 
 /// The decoder that `axes` ask for, with room for the whole history, and the loop around it. Errors: what cannot be.
 fn case(axes: &Axes, implementation: &str) -> Result<(Case, Shape), BadRequest> {
-    let mut full = axes.clone();
-    for axis in AXES.iter().filter(|axis| !axes.contains_key(axis.name)) {
-        full.insert(axis.name.to_owned(), axis::list(axis.name, axis.default)?.swap_remove(0));
-    }
-    let axes = &full;
+    let axes = &axis::filled(axes, AXES)?;
     let size = |name| axis::size(axes, name);
     let cache = match axis::name(axes, "cache")?.as_str() {
         "on" => true,
@@ -98,28 +94,11 @@ impl Workload for Agent {
         DECODE.implementations(device)
     }
     fn cases(&self, request: &Request, device: &dyn Device) -> Result<Vec<BenchmarkId>, BadRequest> {
-        let mut ids: Vec<BenchmarkId> = Vec::new();
-        for axes in axis::combinations(self.name(), AXES, request)? {
-            let (_, shape) = case(&axes, "best")?;
-            // The decoder's own cases say which implementations there are.
-            let mut inner = Request { implementation: request.implementation.clone(), ..Request::default() };
-            for name in SHARED {
-                inner.axes.extend(axes.get(name).map(|value| (name.to_owned(), vec![value.clone()])));
-            }
-            inner.axes.insert("n_prompt".to_owned(), vec![(shape.history() as u64).into()]);
-            for of in DECODE.cases(&inner, device)? {
-                let id = axes
-                    .iter()
-                    .filter(|(axis, value)| !arguments::left_out(axis, value))
-                    .fold(BenchmarkId::new(self.name(), device.id(), &of.implementation), |id, (axis, value)| {
-                        id.with(axis, value.clone())
-                    });
-                if !ids.contains(&id) {
-                    ids.push(id);
-                }
-            }
-        }
-        Ok(ids)
+        arguments::around(self.name(), AXES, request, device, |axes| {
+            let (_, shape) = case(axes, "best")?;
+            let history = (shape.history() as u64).into();
+            arguments::around_decoding(axes, &SHARED, &[("n_prompt", history)], request, device)
+        })
     }
     fn footprint(&self, id: &BenchmarkId, _: &dyn Device) -> Result<Footprint, Decline> {
         let (case, shape) = case(&id.axes, &id.implementation)?;

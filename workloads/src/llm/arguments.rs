@@ -5,8 +5,8 @@ use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::choose::{BEST, choose};
 use crate::llm::file::Stored;
 use crate::llm::source::{self, Found};
-use crate::llm::{Config, Mixture, Model, Sizes, Synthetic, Weights};
-use crate::workload::Decline;
+use crate::llm::{Config, DECODE, Mixture, Model, Sizes, Synthetic, Weights};
+use crate::workload::{Decline, Workload};
 use spark_kernels::attention::KvType;
 use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
@@ -98,11 +98,7 @@ where
 impl Case {
     /// From axes, those that are left out at their first default. Errors: what cannot be, with the mend.
     pub(crate) fn parse(axes: &Axes, known: &[Axis], implementation: &str) -> Result<Self, BadRequest> {
-        let mut full = axes.clone();
-        for axis in known.iter().filter(|a| !axes.contains_key(a.name)) {
-            full.insert(axis.name.to_owned(), axis::list(axis.name, axis.default)?.swap_remove(0));
-        }
-        let axes = &full;
+        let axes = &axis::filled(axes, known)?;
         let tokens = |name: &str| match axes.get(name) {
             None => Ok(0),
             Some(_) => match axis::count(axes, name)? {
@@ -164,6 +160,7 @@ impl Case {
             // The op's cache is at least as long as a pass.
             capacity: depth + n_prompt + n_gen,
             sequences,
+            verified: 0,
             seed: 0,
             routing,
             implementation: implementation.to_owned(),
@@ -240,6 +237,11 @@ impl Case {
         }
         self.settings.seed = seed;
         Ok(Model::of(&self.config, &self.settings, self.given(), device)?)
+    }
+    /// Room for passes whose every row of the one sequence is verified.
+    pub(crate) fn verifies(&mut self, rows: usize) {
+        self.settings.verified = rows;
+        self.settings.rows = self.settings.rows.max(rows);
     }
     /// Seeded prompts, one a sequence, of `len` tokens each.
     pub(crate) fn prompts(&self, len: usize) -> Vec<Vec<u32>> {
@@ -364,6 +366,46 @@ pub(crate) fn cases(
                 .iter()
                 .filter(|(axis, value)| !left_out(axis, value))
                 .fold(BenchmarkId::new(workload, device.id(), name), |id, (axis, value)| id.with(axis, value.clone()));
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+    }
+    Ok(ids)
+}
+
+/// The same of a workload around a decoder that has its axes `shared`, and `more` of its own: the decoder's cases say which
+/// implementations there are.
+pub(crate) fn around_decoding(
+    axes: &Axes,
+    shared: &[&str],
+    more: &[(&str, AxisValue)],
+    request: &Request,
+    device: &dyn Device,
+) -> Result<Vec<(String, Axes)>, BadRequest> {
+    let mut inner = Request { implementation: request.implementation.clone(), ..Request::default() };
+    let own = axes.iter().filter(|(name, _)| shared.contains(&name.as_str()));
+    inner.axes.extend(own.map(|(name, value)| (name.clone(), vec![value.clone()])));
+    inner.axes.extend(more.iter().map(|(name, value)| ((*name).to_owned(), vec![value.clone()])));
+    let mut named = axes.clone();
+    named.retain(|axis, value| !left_out(axis, value));
+    Ok(DECODE.cases(&inner, device)?.into_iter().map(|of| (of.implementation, named.clone())).collect())
+}
+
+/// The ids of a workload around others: for every combination of its own axes the implementations that `inner` finds, each with the axes
+/// that its id names.
+pub(crate) fn around(
+    workload: &str,
+    known: &[Axis],
+    request: &Request,
+    device: &dyn Device,
+    inner: impl Fn(&Axes) -> Result<Vec<(String, Axes)>, BadRequest>,
+) -> Result<Vec<BenchmarkId>, BadRequest> {
+    let mut ids: Vec<BenchmarkId> = Vec::new();
+    for axes in axis::combinations(workload, known, request)? {
+        for (implementation, own) in inner(&axes)? {
+            let id = BenchmarkId::new(workload, device.id(), &implementation);
+            let id = own.into_iter().fold(id, |id, (axis, value)| id.with(&axis, value));
             if !ids.contains(&id) {
                 ids.push(id);
             }

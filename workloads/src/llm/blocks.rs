@@ -33,6 +33,8 @@ pub struct Settings {
     pub capacity: usize,
     /// Sequences, each with keys and values of its own.
     pub sequences: usize,
+    /// Rows of one sequence whose tokens may all be chosen in a pass, to verify guesses; 0 where only last rows' are.
+    pub verified: usize,
     /// Of the weights and of seeded keys and values.
     pub seed: u64,
     /// Which experts tokens are given to, where there are experts.
@@ -51,6 +53,10 @@ impl Settings {
             Format::Fp8 | Format::Bf16 => Activations::Bf16,
             _ => Activations::F32,
         }
+    }
+    /// Rows that the head works on at most.
+    pub fn logit_rows(&self) -> usize {
+        self.sequences.max(self.verified)
     }
     /// How the tensors are stored.
     pub fn storage(&self) -> Storage {
@@ -129,7 +135,7 @@ impl<'a> Blocks<'a> {
     }
     /// The norm before the head.
     pub fn final_norm(&self) -> RmsNorm {
-        RmsNorm { rows: self.settings.sequences, ..self.norm(true) }
+        RmsNorm { rows: self.settings.logit_rows(), ..self.norm(true) }
     }
     /// q, k and v in one product.
     pub fn qkv(&self) -> Gemm {
@@ -212,9 +218,9 @@ impl<'a> Blocks<'a> {
     }
     /// Logits of the last token of each sequence.
     pub fn head(&self) -> Gemm {
-        let Settings { head, activations, sequences, .. } = *self.settings;
+        let Settings { head, activations, .. } = *self.settings;
         let of = |activations| Gemm {
-            m: sequences,
+            m: self.settings.logit_rows(),
             n: self.config.vocab,
             k: self.config.hidden,
             weights: head,
@@ -228,7 +234,7 @@ impl<'a> Blocks<'a> {
     /// The logits bent to a range, where the family does that.
     pub fn softcap(&self) -> Option<Softcap> {
         let cap = self.config.logit_softcap?;
-        Some(Softcap { rows: self.settings.sequences, width: self.config.vocab, cap })
+        Some(Softcap { rows: self.settings.logit_rows(), width: self.config.vocab, cap })
     }
     /// The last row of each sequence.
     pub fn gather(&self) -> Gather {
@@ -237,7 +243,7 @@ impl<'a> Blocks<'a> {
     }
     /// The next token of each sequence: the largest logit.
     pub fn sample(&self) -> Sample {
-        Sample { rows: self.settings.sequences, vocab: self.config.vocab, method: Method::Greedy }
+        Sample { rows: self.settings.logit_rows(), vocab: self.config.vocab, method: Method::Greedy }
     }
     /// Checks every shape. Errors: the first op that cannot be, in its own words, or too few tokens.
     pub fn validate(&self) -> Result<(), Invalid> {

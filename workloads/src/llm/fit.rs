@@ -117,6 +117,7 @@ impl Config {
             rows,
             capacity: tokens.max(1),
             sequences: 1,
+            verified: 0,
             seed: 0,
             routing: Routing::Router,
             implementation: String::new(),

@@ -77,7 +77,7 @@ impl Case {
         let widths = [c.hidden, c.hidden, c.hidden, c.qkv_width(), c.attention_width()];
         let of_choices = [2 * c.intermediate, c.intermediate].map(|width| paged(4 * choices * width as u64));
         let passes: u64 = widths.map(|width| paged(4 * rows * width as u64)).iter().chain(&of_choices).sum();
-        let last = 2 * paged(4 * sequences * c.hidden as u64) + paged(4 * sequences * c.vocab as u64);
+        let last = 2 * paged(4 * sequences * c.hidden as u64) + paged(4 * s.logit_rows() as u64 * c.vocab as u64);
         let tables = 2 * paged((4 * s.capacity * c.rotary) as u64);
         // A check downloads the caches of one layer, and the larger buffers of a pass twice.
         let check = 2 * (passes + last) + cache;

@@ -252,6 +252,12 @@ fn last_tokens(c: &Config, ops: &mut Ops, s: &mut RunState, watch: &mut impl Wat
     watch.saw(Stage::Softcap, s)
 }
 
+/// The same for every row of a pass of one sequence, and the largest logit of each into `s.tokens`: what the model would say after each.
+pub(crate) fn verify(c: &Config, ops: &mut Ops, s: &mut RunState) -> Result<(), Fault> {
+    last_tokens(c, ops, s, &mut Unwatched)?;
+    run(&mut ops.sample, &[&s.logits], &mut [&mut s.tokens], &s.live)
+}
+
 /// The largest logit of each sequence into `s.tokens`: where the next pass reads it.
 pub(crate) fn sample(ops: &mut Ops, s: &mut RunState, watch: &mut impl Watch) -> Result<(), Fault> {
     run(&mut ops.sample, &[&s.logits], &mut [&mut s.tokens], &s.last)?;

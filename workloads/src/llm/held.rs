@@ -59,6 +59,13 @@ impl Weights {
             Self::Stored(weights) => weights.rows(tensor, rows),
         }
     }
+    /// What each run of rows of a projection of experts is multiplied with, where each has an f32 scale of its own.
+    pub(crate) fn runs(&self, tensor: Tensor) -> &[f32] {
+        match self {
+            Self::Synthetic(_) => &[],
+            Self::Stored(weights) => weights.runs(tensor),
+        }
+    }
     /// The f32 scales beside the bytes of these rows, all of piece `piece`.
     pub(crate) fn scales(&self, tensor: Tensor, piece: usize, rows: impl IntoIterator<Item = usize>) -> Vec<f32> {
         match self {

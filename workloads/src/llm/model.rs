@@ -3,7 +3,7 @@
 use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::choose::{Chooser, known};
 use crate::llm::findings::Findings;
-use crate::llm::forward::{FeedForward, LayerOps, Ops, Unwatched, Watch, body, sample, tail};
+use crate::llm::forward::{FeedForward, LayerOps, Ops, Unwatched, Watch, body, sample, tail, verify};
 use crate::llm::lookup::Lookup;
 use crate::llm::projection::{experts, product};
 use crate::llm::state::RunState;
@@ -347,6 +347,33 @@ impl Model {
         state.lengths.iter_mut().for_each(|length| *length += 1);
         tail(config, ops, state, watch)?;
         sample(ops, state, watch)
+    }
+
+    /// Runs `tokens` in one pass of the one sequence and returns what the model would say after each of them. Errors: more rows than
+    /// are verified, or than fit.
+    pub fn verify(&mut self, tokens: &[u32]) -> Result<Vec<u32>, Fault> {
+        let Self { config, settings, ops, state, device, .. } = self;
+        let (rows, past) = (tokens.len(), state.lengths[0]);
+        if settings.sequences != 1 || !(1..=settings.verified.min(settings.rows)).contains(&rows) {
+            let what = format!("{rows} rows cannot be verified; the model was prepared for {}", settings.verified);
+            return Err(Fault::Device(what));
+        }
+        if past + rows > settings.capacity {
+            return Err(full(past + rows, settings.capacity));
+        }
+        write(&**device, &mut state.tokens, 0, tokens)?;
+        state.live.spans.clear();
+        state.live.spans.push(Span { rows, past });
+        body(config, ops, state, &mut Unwatched)?;
+        verify(config, ops, state)?;
+        state.lengths[0] += rows;
+        match self.device.download(&self.state.tokens)? {
+            Host::U32(mut said) => {
+                said.truncate(rows);
+                Ok(said)
+            }
+            other => Err(Fault::Device(format!("tokens are {:?}: a defect of the engine", other.of()))),
+        }
     }
 
     /// Compares ops of the first and the last layer and the head, on the values of one pass, with their f64 references. The

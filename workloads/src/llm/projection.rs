@@ -3,6 +3,7 @@
 use crate::llm::Weights;
 use crate::llm::blocks::Blocks;
 use crate::llm::choose::Chooser;
+use crate::llm::scaled::Scaled;
 use crate::llm::stacked::Stacked;
 use crate::llm::weights::Tensor;
 use spark_kernels::gemm::Gemm;
@@ -50,7 +51,11 @@ pub(super) fn experts(
         operands.push(device.upload(&Host::F32(bias))?);
     }
     let format = weights.pieces(tensor).first().map_or(op.weights, |(format, ..)| *format);
-    with.prepare(&Blocks::experts(op, format), &operands)
+    let prepared = with.prepare(&Blocks::experts(op, format), &operands)?;
+    match weights.runs(tensor) {
+        [] => Ok(prepared),
+        runs => Ok(Box::new(Scaled::new(prepared, op, runs, &**device)?)),
+    }
 }
 
 /// The biases of a matrix, if the op adds any.

@@ -28,7 +28,7 @@ pub struct RunState {
     pub last_x: Buffer,
     /// sequences × hidden: delta of it.
     pub last_delta: Buffer,
-    /// sequences × vocab.
+    /// sequences × vocab; as many rows as are verified, where there are more.
     pub logits: Buffer,
     /// Of each layer: keys and values in the op's own layout.
     pub caches: Vec<[Buffer; 2]>,
@@ -90,7 +90,7 @@ impl RunState {
             routed,
             last_x: f32s(sequences * config.hidden)?,
             last_delta: f32s(sequences * config.hidden)?,
-            logits: f32s(sequences * config.vocab)?,
+            logits: f32s(settings.logit_rows() * config.vocab)?,
             caches: (0..config.layers).map(cache).collect::<Result<_, Fault>>()?,
             lengths: vec![0; sequences],
             live: Live { spans: Vec::with_capacity(sequences) },

@@ -1,4 +1,4 @@
 //! Other people's engines, run and watched from outside.
 
 pub mod endpoint;
-pub mod llama_bench;
+pub mod engine;

@@ -7,7 +7,7 @@ mod sustain;
 mod tests;
 
 use crate::axis::{self, Axis, BadRequest, Request};
-use crate::llm::{DECODE, blocks::Settings};
+use crate::llm::{DECODE, arguments, blocks::Settings};
 use crate::ops::GEMM;
 use crate::workload::{Body, Decline, Footprint, Workload};
 pub(crate) use digest::Digest;
@@ -94,10 +94,7 @@ fn loads(axes: &Axes, implementation: &str, device: &dyn Device) -> Result<Vec<L
 
 /// The loads of one id. Errors: it is none.
 fn loads_of(id: &BenchmarkId, device: &dyn Device) -> Result<Loads, Decline> {
-    let mut axes = id.axes.clone();
-    for axis in AXES.iter().filter(|a| !id.axes.contains_key(a.name)) {
-        axes.insert(axis.name.to_owned(), axis::list(axis.name, axis.default)?.swap_remove(0));
-    }
+    let axes = axis::filled(&id.axes, AXES)?;
     let found = loads(&axes, &id.implementation, device)?.pop();
     found.ok_or_else(|| Decline::Skip(format!("nothing runs {id} here")))
 }
@@ -123,26 +120,20 @@ impl Workload for Soak {
         DECODE.implementations(device)
     }
     fn cases(&self, request: &Request, device: &dyn Device) -> Result<Vec<BenchmarkId>, BadRequest> {
-        let mut ids: Vec<BenchmarkId> = Vec::new();
-        for axes in axis::combinations(self.name(), AXES, request)? {
-            length(&axes)?;
-            for load in loads(&axes, &request.implementation, device)? {
+        arguments::around(self.name(), AXES, request, device, |axes| {
+            length(axes)?;
+            let mut all = Vec::new();
+            for load in loads(axes, &request.implementation, device)? {
                 let Some((_, first)) = load.each().next() else { continue };
-                let meant = |name: &str| {
-                    (load.gemm.is_some() || !OF_GEMM.contains(&name))
-                        && (load.decode.is_some() || !OF_DECODE.contains(&name))
-                };
-                let id =
-                    axes.iter().filter(|(name, _)| meant(name)).fold(
-                        BenchmarkId::new(self.name(), device.id(), &first.implementation),
-                        |id, (name, value)| id.with(name, value.clone()),
-                    );
-                if !ids.contains(&id) {
-                    ids.push(id);
-                }
+                let mut meant = axes.clone();
+                meant.retain(|name, _| {
+                    (load.gemm.is_some() || !OF_GEMM.contains(&name.as_str()))
+                        && (load.decode.is_some() || !OF_DECODE.contains(&name.as_str()))
+                });
+                all.push((first.implementation.clone(), meant));
             }
-        }
-        Ok(ids)
+            Ok(all)
+        })
     }
     fn footprint(&self, id: &BenchmarkId, device: &dyn Device) -> Result<Footprint, Decline> {
         let mut all = Footprint::default();

@@ -24,6 +24,7 @@ fn settings(format: Format, activations: Activations, kv: KvType, implementation
         rows: 8,
         capacity: 32,
         sequences: 2,
+        verified: 0,
         seed: 7,
         routing: Routing::Router,
         implementation: implementation.into(),

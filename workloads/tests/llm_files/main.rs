@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod broken;
+mod guesses;
 mod tokens;
 
 use spark_kernels::Device;
@@ -52,9 +53,23 @@ const EXACT: [(&str, &str); 2] = [("activations", "f32"), ("kv", "f32")];
 /// Of the largest logit: sums of some hundred terms, a few layers deep, each off by 2^-24 of its size.
 const BOUND: f64 = 2e-5;
 
-const GGUF: [&str; 10] =
-    ["llama", "qwen2", "qwen3", "qwen3moe", "gemma3", "granite", "phi3", "gpt-oss", "nvfp4", "k-quants"];
-const FOLDERS: [&str; 4] = ["llama-hf", "qwen3-hf", "gemma3-hf", "gpt-oss-hf"];
+const GGUF: [&str; 11] =
+    ["llama", "qwen2", "qwen3", "qwen3moe", "gemma3", "granite", "phi3", "gpt-oss", "nvfp4", "nvfp4-moe", "k-quants"];
+/// In f16, bf16 in three files, f32, fused; of gpt-oss in blocks and as columns; of compressed-tensors and ModelOpt, with experts that
+/// have scales of their own.
+const FOLDERS: [&str; 11] = [
+    "llama-hf",
+    "qwen3-hf",
+    "gemma3-hf",
+    "granite-hf",
+    "phi3-hf",
+    "gpt-oss-hf",
+    "gpt-oss-bf16-hf",
+    "nvfp4-ct-hf",
+    "mxfp4-ct-hf",
+    "nvfp4-modelopt-hf",
+    "nvfp4-moe-hf",
+];
 
 fn path(name: &str) -> String {
     let file = if FOLDERS.contains(&name) { name.to_owned() } else { format!("{name}.gguf") };
@@ -84,7 +99,19 @@ fn usual_number_types_stay_near() {
         ("phi3", 0.02),
         ("gpt-oss", 0.10),
         ("nvfp4", 0.05),
+        ("nvfp4-moe", 0.05),
         ("k-quants", 0.02),
+        ("llama-hf", 0.02),
+        ("qwen3-hf", 0.02),
+        ("gemma3-hf", 0.02),
+        ("granite-hf", 0.02),
+        ("phi3-hf", 0.02),
+        ("gpt-oss-hf", 0.10),
+        ("gpt-oss-bf16-hf", 0.02),
+        ("nvfp4-ct-hf", 0.05),
+        ("mxfp4-ct-hf", 0.05),
+        ("nvfp4-modelopt-hf", 0.05),
+        ("nvfp4-moe-hf", 0.05),
     ] {
         let off = error(name, &path(name), &[], "best");
         assert!(off <= bound, "{name}: {off:e}");

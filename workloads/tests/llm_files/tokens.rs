@@ -1,5 +1,6 @@
 //! Tokenizers in GGUF files: small vocabularies whose tokens follow by hand from how the two kinds are defined.
 
+use super::models;
 use spark_workloads::llm::Tokens;
 use spark_workloads::llm::file::Gguf;
 
@@ -100,4 +101,21 @@ fn pieces_merge_by_their_scores() {
     // No space behind what stands for itself.
     assert_eq!(tokens.encode("ab<|turn|>ab").unwrap(), [1, 9, 10, 8]);
     assert_eq!(tokens.decode(&[1, 9, 4, 3, 10, 11]), "ab Aé");
+}
+
+/// A `tokenizer.json` as the public tokenizers package wrote and read it, beside a `generation_config.json` that says what ends an answer.
+#[test]
+fn a_folder_s_tokenizer_says_what_the_public_package_says() {
+    let tokens = Tokens::open(models().join("qwen3-hf").to_str().unwrap()).unwrap();
+    let golden = std::fs::read_to_string(models().join("qwen3-hf.tokens.json")).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(&golden).unwrap();
+    let ids = |of: &serde_json::Value| -> Vec<u32> {
+        of.as_array().unwrap().iter().map(|id| u32::try_from(id.as_u64().unwrap()).unwrap()).collect()
+    };
+    for text in golden["texts"].as_array().unwrap() {
+        let all = ids(&text["tokens"]);
+        assert_eq!(tokens.encode(text["text"].as_str().unwrap()).unwrap(), all, "{text}");
+        assert_eq!(tokens.decode(&all), text["said"].as_str().unwrap());
+    }
+    assert_eq!((0..64).filter(|id| tokens.ends(*id)).collect::<Vec<_>>(), ids(&golden["ends"]));
 }

@@ -32,6 +32,7 @@ fn settings(format: Format, head: Format, activations: Activations, kv: KvType) 
         rows: 48,
         capacity: 64,
         sequences: 1,
+        verified: 0,
         seed: SEED,
         routing: Routing::Router,
         implementation: "scalar".into(),

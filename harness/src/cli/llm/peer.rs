@@ -1,4 +1,4 @@
-//! `llm --peer`: llama-bench and this engine in turn on the same tests, under the same sensors.
+//! `llm --peer`: another engine and this one in turn on the same tests, under the same sensors.
 
 use super::Args;
 use super::asked::Asked;
@@ -11,23 +11,24 @@ use anyhow::{bail, ensure};
 use spark_kernels::cpu::pool::allowed_cpus;
 use spark_results::machine::clean;
 use spark_results::{BenchmarkId, Record, Run, stats};
-use spark_workloads::peer::llama_bench::{LlamaBench, Test};
+use spark_workloads::peer::engine::{self, Engine, Given, Test};
 use spark_workloads::suite::Policy;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Stands for the first one in PATH.
+/// What is looked for in PATH where nothing is named.
 const IN_PATH: &str = "llama-bench";
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Another engine beside this one")]
 pub(super) struct Peer {
-    /// Run llama-bench in turn with this engine: its path, or the first in PATH
-    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = IN_PATH)]
+    /// Run another engine in turn with this one: llama-bench, vllm, mlx_lm.benchmark or ollama, in PATH or at a path
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, default_missing_value = IN_PATH)]
     pub(super) peer: Option<PathBuf>,
-    /// The model that llama-bench is given, a GGUF file [default: -m, where that is one]
-    #[arg(long, value_name = "FILE", requires = "peer")]
-    peer_model: Option<PathBuf>,
-    /// A further argument for llama-bench (repeatable)
+    /// The model that it is given: a GGUF file for llama-bench, a folder or a name for the others [default: -m, where that is one]
+    #[arg(long, value_name = "MODEL", requires = "peer")]
+    peer_model: Option<OsString>,
+    /// A further argument for it (repeatable)
     #[arg(long, value_name = "ARG", requires = "peer", allow_hyphen_values = true)]
     peer_arg: Vec<String>,
     /// How often both are run, the order turned each time
@@ -37,19 +38,8 @@ pub(super) struct Peer {
 
 /// Both engines on every test asked for.
 pub(super) fn act(args: &Args, path: &Path, asked: &Asked, policy: Policy, place: Place) -> anyhow::Result<Verdict> {
-    let given = Some(path).filter(|path| *path != Path::new(IN_PATH));
-    let program = LlamaBench::find(given).map_err(anyhow::Error::msg)?;
-    let is_gguf = |text: &&String| text.to_ascii_lowercase().ends_with(".gguf");
-    let model = args.peer.peer_model.clone().or_else(|| args.model.iter().find(is_gguf).map(PathBuf::from));
-    let Some(model) = model else { bail!("--peer: llama-bench needs a model; give a GGUF file with --peer-model") };
-    let mut head = [0; 4];
-    let opened = std::fs::File::open(&model).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head));
-    if opened.is_err() || &head != b"GGUF" {
-        bail!(
-            "--peer-model {}: no GGUF file that can be read; give the model that llama-bench is to run",
-            model.display()
-        );
-    }
+    let (engine, program) = engine::find(path).map_err(anyhow::Error::msg)?;
+    let model = model(engine, args)?;
     // Asked before this thread is pinned.
     let cpus = allowed_cpus();
     let tasks = asked.tasks(&place.devices, &args.common.filter)?;
@@ -59,7 +49,7 @@ pub(super) fn act(args: &Args, path: &Path, asked: &Asked, policy: Policy, place
         let id = &task.id;
         ensure!(
             id.int("batch").is_none() && !id.axes.contains_key("depths"),
-            "--peer: llama-bench runs one sequence; leave -npl and --depths out"
+            "--peer: another engine runs one sequence; leave -npl and --depths out"
         );
         let test = Test {
             n_prompt: id.int("n_prompt").unwrap_or(0),
@@ -68,25 +58,46 @@ pub(super) fn act(args: &Args, path: &Path, asked: &Asked, policy: Policy, place
             threads: id.int("threads").filter(|t| *t > 0).unwrap_or(threads),
             repetitions: args.repetitions,
         };
-        let mut more: Vec<std::ffi::OsString> = ["-fa", "1"].map(Into::into).into();
-        if id.device == "cpu" {
-            more.extend(["-ngl", "0", "-dev", "none"].map(Into::into));
+        if let Some(why) = engine.refuses(&test) {
+            bail!("--peer {}: {why}", engine.name());
         }
+        let mut more: Vec<OsString> = engine.usual(&id.device).iter().map(Into::into).collect();
         more.extend(args.peer.peer_arg.iter().map(Into::into));
-        let bench = LlamaBench { program: program.clone(), model: model.clone(), more, cpus: cpus.clone() };
-        let ids = [id.clone(), duel::id(&bench, test, &id.device)];
+        let given = Given { program: program.clone(), model: model.clone(), more, cpus: cpus.clone() };
+        let ids = [id.clone(), duel::id(engine, &given, test, &id.device)];
         pairs.push((ids.clone(), test));
-        let pair = Pair { ids: ids.clone(), bench, test, rounds: args.peer.rounds };
+        let pair = Pair { ids: ids.clone(), engine, given, test, rounds: args.peer.rounds };
         experiments.push((ids.into(), Box::new(move |session, stop| duel::records(session, &pair, stop))));
     }
     let (verdict, run, folder) = elsewhere::measured(&args.common, policy, place, experiments)?;
     if args.common.json {
         common::document(&run);
     } else {
-        ui::data(&table(&run, &pairs));
+        ui::data(&table(&run, &pairs, engine.name()));
     }
     common::whereabouts(&args.common, &run, &folder);
     Ok(verdict)
+}
+
+/// The model for the other engine: the one named, or ours, where it reads such a one. Errors: none, or what it does not read.
+fn model(engine: &dyn Engine, args: &Args) -> anyhow::Result<OsString> {
+    let (name, wants) = (engine.name(), engine.model());
+    let fits = |model: &&String| match engine.reads_gguf() {
+        true => model.to_ascii_lowercase().ends_with(".gguf"),
+        false => name != "ollama" && Path::new(model).is_dir(),
+    };
+    let model = args.peer.peer_model.clone().or_else(|| args.model.iter().find(fits).map(OsString::from));
+    let Some(model) = model else { bail!("--peer: {name} needs a model; give {wants} with --peer-model") };
+    if engine.reads_gguf() {
+        let mut head = [0; 4];
+        let opened = std::fs::File::open(&model).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head));
+        let shown = clean(&model.to_string_lossy());
+        ensure!(
+            opened.is_ok() && &head == b"GGUF",
+            "--peer-model {shown}: no GGUF file that can be read; give the model that {name} is to run"
+        );
+    }
+    Ok(model)
 }
 
 /// Tokens a second of each sample.
@@ -96,10 +107,11 @@ fn rates(record: &Record) -> Vec<f64> {
 }
 
 /// Both engines and their ratio, test by test.
-fn table(run: &Run, pairs: &[([BenchmarkId; 2], Test)]) -> String {
-    let mut out = "| test | threads | this engine, t/s | llama-bench, t/s | this ÷ llama-bench (95 %) |\n\
-                   | ---- | ------: | ---------------: | ---------------: | ------------------------: |\n"
-        .to_owned();
+fn table(run: &Run, pairs: &[([BenchmarkId; 2], Test)], engine: &str) -> String {
+    let mut out = format!(
+        "| test | threads | this engine, t/s | {engine}, t/s | this ÷ {engine} (95 %) |\n\
+         | ---- | ------: | ---------------: | ---------------: | ------------------------: |\n"
+    );
     let mut version = None;
     for (ids, test) in pairs {
         let found = ids.each_ref().map(|id| run.records.iter().find(|r| r.id == *id));
@@ -130,7 +142,7 @@ fn table(run: &Run, pairs: &[([BenchmarkId; 2], Test)]) -> String {
         let facts = found[1].and_then(Record::measured).map(|m| &m.facts);
         version = version.or(facts.and_then(|f| f.get("version").cloned()));
     }
-    out + &version.map(|version| format!("\nllama-bench: {version}\n")).unwrap_or_default()
+    out + &version.map(|version| format!("\n{engine}: {version}\n")).unwrap_or_default()
 }
 
 fn name(test: &Test) -> String {

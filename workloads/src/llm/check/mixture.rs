@@ -91,11 +91,22 @@ impl Checker<'_> {
                 if op.combine { places.iter().flat_map(|place| row_of(*place)).collect() } else { row_of(token) };
             let mut inputs = vec![Host::F32(input), ids[choices.clone()].iter().map(rank).collect::<Vec<_>>().into()];
             if op.combine {
-                inputs.push(weights[choices].to_vec().into());
+                let scaled = choices.map(|choice| {
+                    let runs = self.weights.runs(tensor);
+                    weights[choice] * if runs.is_empty() { 1.0 } else { runs[ids[choice] as usize] }
+                });
+                inputs.push(scaled.collect::<Vec<f32>>().into());
                 places = vec![token];
             }
+            // Where each expert has a scale of its own, it is taken out of what is compared, or put into the weights.
+            let scale = |id: u32, output: usize| match self.weights.runs(tensor) {
+                [] => 1.0,
+                runs => runs[(id as usize * n + output) / (n * op.experts / runs.len())],
+            };
+            let by_place = chosen.iter().flat_map(|id| outputs.iter().map(move |output| scale(*id, *output)));
+            let by_place: Vec<f32> = if op.combine { vec![1.0; outputs.len()] } else { by_place.collect() };
             let at = places.iter().flat_map(|row| outputs.iter().map(move |output| row * n + output));
-            let got: Vec<f32> = at.map(|at| y[at]).collect();
+            let got: Vec<f32> = at.zip(by_place).map(|(at, scale)| y[at] / scale).collect();
             let example = Example {
                 weights: operands,
                 inputs,

@@ -17,6 +17,7 @@ fn settings() -> Settings {
         rows: 8,
         capacity: 64,
         sequences: 1,
+        verified: 0,
         seed: 1,
         routing: Routing::Router,
         implementation: BEST.into(),

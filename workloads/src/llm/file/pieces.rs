@@ -13,6 +13,8 @@ pub(crate) struct Piece {
     pub(crate) k: usize,
     /// The f32 scale beside its bytes, where the format has one.
     pub(crate) scale: Option<f32>,
+    /// What further multiplies each of so many equal runs of rows, where those have scales of their own; empty where they have none.
+    pub(crate) runs: Vec<f32>,
     segments: Vec<Segment>,
 }
 
@@ -36,8 +38,31 @@ pub(crate) fn push(pieces: &mut Vec<Piece>, source: &Arc<Source>, rows: Range<us
             last.segments.push(segment(last.n));
             last.n += rows.len();
         }
-        _ => pieces.push(Piece { format, n: rows.len(), k: source.k, scale, segments: vec![segment(0)] }),
+        _ => pieces.push(Piece {
+            format,
+            n: rows.len(),
+            k: source.k,
+            scale,
+            runs: Vec::new(),
+            segments: vec![segment(0)],
+        }),
     }
+}
+
+/// NVFP4 whose runs of `rows` rows have scales of their own as one piece with the scale 1, and those beside it. `None`: it is something
+/// else, or a run is of several scales.
+pub(crate) fn in_runs(pieces: &[Piece], rows: usize) -> Option<Piece> {
+    let first = pieces.first()?;
+    if pieces.iter().any(|p| p.format != Format::Nvfp4 || p.k != first.k || p.n % rows != 0) {
+        return None;
+    }
+    let mut all = Piece { n: 0, scale: Some(1.0), runs: Vec::new(), segments: Vec::new(), ..first.clone() };
+    for piece in pieces {
+        all.segments.extend(piece.segments.iter().map(|s| Segment { at: all.n + s.at, ..s.clone() }));
+        all.runs.extend(std::iter::repeat_n(piece.scale.unwrap_or(1.0), piece.n / rows));
+        all.n += piece.n;
+    }
+    Some(all)
 }
 
 impl Piece {

@@ -56,7 +56,7 @@ impl Shelf {
             let what = format!("tensor {} is {shape:?}, and the model's sizes make it {n} × {k}", shown(name));
             return Err(Refused::broken(what));
         }
-        self.source(name, Source { file, layout, order, n, k, bytes: range, scales: 0..0, scale: None })
+        self.source(name, Source { file, layout, order, n, k, bytes: range, scales: None, scale: None })
     }
     /// n values, one a row. Errors: as above, or blocks.
     pub(crate) fn values(&mut self, name: &str, n: usize, order: Order) -> Result<Arc<Source>, Refused> {
@@ -67,13 +67,15 @@ impl Shelf {
             let what = format!("tensor {} is {shape:?}, and the model's sizes make it {n} plain values", shown(name));
             return Err(Refused::broken(what));
         }
-        self.source(name, Source { file, layout, order, n, k: 1, bytes: range, scales: 0..0, scale: None })
+        self.source(name, Source { file, layout, order, n, k: 1, bytes: range, scales: None, scale: None })
     }
     /// Whether rows and blocks make the bytes that are there: what everything below relies on.
     pub(crate) fn source(&self, name: &str, source: Source) -> Result<Arc<Source>, Refused> {
         let whole = source.k.is_multiple_of(source.layout.block());
         let expected = || source.n.checked_mul(source.format().bytes(source.k));
-        if !whole || expected() != Some(source.bytes.len() + source.scales.len()) {
+        if !whole
+            || expected() != Some(source.bytes.len() + source.scales.as_ref().map_or(0, |(_, scales)| scales.len()))
+        {
             return Err(Refused::broken(format!("tensor {} has another size than its shape makes", shown(name))));
         }
         Ok(Arc::new(source))

@@ -82,8 +82,8 @@ pub(crate) struct Source {
     pub(crate) k: usize,
     /// The bytes of all rows.
     pub(crate) bytes: Range<usize>,
-    /// Those of their scales, where they stand apart.
-    pub(crate) scales: Range<usize>,
+    /// Where their scales are, which may be in another file, where they stand apart.
+    pub(crate) scales: Option<(Arc<Mapped>, Range<usize>)>,
     /// The f32 scale of the tensor, where it has one.
     pub(crate) scale: Option<f32>,
 }
@@ -95,7 +95,9 @@ impl Source {
     /// Says that its bytes are not needed for a while.
     pub(crate) fn forget(&self) {
         self.file.forget(&self.bytes);
-        self.file.forget(&self.scales);
+        if let Some((file, scales)) = &self.scales {
+            file.forget(scales);
+        }
     }
     /// Rows `rows` in canonical blocks, into as many bytes as they take.
     pub(crate) fn rows(&self, rows: Range<usize>, out: &mut [u8]) {
@@ -105,7 +107,7 @@ impl Source {
             out.copy_from_slice(&all[rows.start * a_row..rows.end * a_row]);
             return;
         }
-        let scales = &self.file.bytes()[self.scales.clone()];
+        let scales = self.scales.as_ref().map_or(&[][..], |(file, scales)| &file.bytes()[scales.clone()]);
         for (row, out) in rows.zip(out.chunks_exact_mut(a_row.max(1))) {
             let at = self.order.at(row);
             match self.layout {

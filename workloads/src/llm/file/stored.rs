@@ -1,6 +1,6 @@
 //! The weights of a model as its files hold them: every tensor of the engine, found and checked before anything is computed.
 
-use super::pieces::Piece;
+use super::pieces::{Piece, in_runs};
 use super::refused::Refused;
 use super::shelf::Shelf;
 use crate::llm::Config;
@@ -29,7 +29,12 @@ impl Stored {
         // A tied head is the embedding's tensor.
         let head = config.tied.then_some(Tensor::Head);
         for tensor in tensors(&config).into_iter().chain(head) {
-            let pieces = find(shelf, &config, tensor)?;
+            let mut pieces = find(shelf, &config, tensor)?;
+            if let Some(rows) = run(&config, tensor).filter(|_| pieces.len() > 1)
+                && let Some(piece) = in_runs(&pieces, rows)
+            {
+                pieces = vec![piece];
+            }
             let one = matches!(tensor, Tensor::Embedding | Tensor::Layer(_, Part::ExpertGateUp | Part::ExpertDown));
             if one && pieces.len() != 1 {
                 let formats: Vec<_> = pieces.iter().map(|piece| piece.format.name()).collect();
@@ -43,6 +48,10 @@ impl Stored {
         }
         shelf.all_taken()?;
         Ok(Self { config, tensors: all })
+    }
+    /// What each run of rows of a projection of experts is multiplied with, where each has an f32 scale of its own.
+    pub(crate) fn runs(&self, tensor: Tensor) -> &[f32] {
+        self.pieces(tensor).first().map_or(&[], |piece| &piece.runs)
     }
     /// The shape of the model.
     pub fn config(&self) -> &Config {
@@ -124,5 +133,15 @@ impl Stored {
             head: of(Tensor::Head) + 4 * self.config.hidden as u64,
             row: of(Tensor::Embedding) / self.config.vocab as u64,
         }
+    }
+}
+
+/// Rows that may have a scale of their own: an expert's gate, its up, or its down. `None` where outputs are not multiplied, or get a bias.
+fn run(config: &Config, tensor: Tensor) -> Option<usize> {
+    config.mixture.filter(|mixture| !mixture.bias)?;
+    match tensor {
+        Tensor::Layer(_, Part::ExpertGateUp) => Some(config.intermediate),
+        Tensor::Layer(_, Part::ExpertDown) => Some(config.hidden),
+        _ => None,
     }
 }

@@ -57,7 +57,9 @@ impl Tokens {
             "<eos>",
             "<|return|>",
         ];
-        let ends = ends.iter().filter_map(|end| json.token_to_id(end)).collect();
+        let mut ends: Vec<u32> = ends.iter().filter_map(|end| json.token_to_id(end)).collect();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        ends.extend(["generation_config.json", "config.json"].iter().flat_map(|name| said_ends(&folder.join(name))));
         // What a text begins with is the post-processor's to add.
         Ok(Self { kind: Kind::Json(Box::new(json)), begin: None, ends })
     }
@@ -107,6 +109,20 @@ impl Tokens {
     pub fn ends(&self, token: u32) -> bool {
         self.ends.contains(&token)
     }
+}
+
+/// Larger files that say a number or two nobody has.
+const LARGEST: u64 = 1 << 20;
+
+/// The tokens that a model's JSON file beside its tokenizer says to end an answer: `eos_token_id`, one or several; none where there is no
+/// such file, or it says none.
+fn said_ends(path: &Path) -> Vec<u32> {
+    let small = std::fs::metadata(path).is_ok_and(|about| about.len() <= LARGEST);
+    let text = if small { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
+    let json: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let said = &json["eos_token_id"];
+    let all = said.as_array().map_or(std::slice::from_ref(said), Vec::as_slice);
+    all.iter().filter_map(serde_json::Value::as_u64).filter_map(|id| u32::try_from(id).ok()).collect()
 }
 
 /// The vocabulary of a GGUF file.

@@ -6,6 +6,7 @@ use super::super::shelf::Shelf;
 use super::super::source::{Order, Source};
 use crate::llm::weights::{Part, Tensor};
 use crate::llm::{Config, Family};
+use spark_kernels::format::Format;
 use std::sync::Arc;
 
 /// Metadata in the shape of tensors, and what is read with the metadata.
@@ -64,16 +65,28 @@ pub(crate) fn pieces(shelf: &mut Shelf, config: &Config, tensor: Tensor) -> Resu
         Part::Router => at.matrix(&[("ffn_gate_inp", experts, same)], c.hidden),
         Part::RouterBias => at.vector(&[("ffn_gate_inp.bias", experts, same)]),
         Part::ExpertGateUp => {
-            let gate = at.one("ffn_gate_exps", (all(c.intermediate), c.hidden), same)?;
-            let up = at.one("ffn_up_exps", (all(c.intermediate), c.hidden), same)?;
-            Ok(in_turn(&gate, &up, experts, c.intermediate))
+            let gate = at.each("ffn_gate_exps", experts, (c.intermediate, c.hidden))?;
+            let up = at.each("ffn_up_exps", experts, (c.intermediate, c.hidden))?;
+            let mut pieces = Vec::new();
+            for (expert, (gate, up)) in gate.iter().zip(&up).enumerate() {
+                let rows = expert * c.intermediate..(expert + 1) * c.intermediate;
+                push(&mut pieces, gate, rows.clone());
+                push(&mut pieces, up, rows);
+            }
+            Ok(pieces)
         }
         Part::ExpertGateUpBias => {
             let gate = at.values("ffn_gate_exps.bias", all(c.intermediate))?;
             let up = at.values("ffn_up_exps.bias", all(c.intermediate))?;
             Ok(in_turn(&gate, &up, experts, c.intermediate))
         }
-        Part::ExpertDown => at.matrix(&[("ffn_down_exps", all(c.hidden), same)], c.intermediate),
+        Part::ExpertDown => {
+            let mut pieces = Vec::new();
+            for (expert, down) in at.each("ffn_down_exps", experts, (c.hidden, c.intermediate))?.iter().enumerate() {
+                push(&mut pieces, down, expert * c.hidden..(expert + 1) * c.hidden);
+            }
+            Ok(pieces)
+        }
         Part::ExpertDownBias => at.vector(&[("ffn_down_exps.bias", all(c.hidden), same)]),
     }
 }
@@ -102,26 +115,43 @@ impl Names<'_> {
     /// A matrix with its scale, if it has one.
     fn one(&mut self, name: &str, size: (usize, usize), order: Order) -> Result<Arc<Source>, Refused> {
         let source = self.shelf.rows(&format!("{}{name}.weight", self.prefix), size, order)?;
+        match self.scales(name, 1, source.format())?.first() {
+            None => Ok(source),
+            Some(scale) => Ok(Arc::new(Source { scale: Some(*scale), ..(*source).clone() })),
+        }
+    }
+    /// The matrices of all experts, n × k each, one after another: the same source for each, with the scale of its own if it has one.
+    fn each(&mut self, name: &str, experts: usize, (n, k): (usize, usize)) -> Result<Vec<Arc<Source>>, Refused> {
+        let source = self.shelf.rows(&format!("{}{name}.weight", self.prefix), (experts * n, k), Order::Same)?;
+        let scales = self.scales(name, experts, source.format())?;
+        if scales.is_empty() {
+            return Ok(vec![source; experts]);
+        }
+        Ok(scales.into_iter().map(|scale| Arc::new(Source { scale: Some(scale), ..(*source).clone() })).collect())
+    }
+    /// The `n` f32 scales of a matrix, or none. Errors: others, or scales of what is not NVFP4.
+    fn scales(&mut self, name: &str, n: usize, of: Format) -> Result<Vec<f32>, Refused> {
         let scale = format!("{}{name}.scale", self.prefix);
         // What quantised activations would be scaled with.
         self.shelf.ignore(&format!("{}{name}.input_scale", self.prefix));
         if !self.shelf.has(&scale) {
-            return Ok(source);
+            return Ok(Vec::new());
         }
-        let mut value = [0; 4];
-        let given = self.shelf.values(&scale, 1, Order::Same)?;
-        if given.format() != spark_kernels::format::Format::F32 {
+        let given = self.shelf.values(&scale, n, Order::Same)?;
+        if given.format() != Format::F32 {
             return Err(Refused::broken(format!("tensor {scale} is no f32")));
         }
-        given.rows(0..1, &mut value);
-        let value = f32::from_le_bytes(value);
-        if source.format() != spark_kernels::format::Format::Nvfp4 && value != 1.0 {
-            return Err(Refused::new(
-                format!("tensor {scale} scales what is not NVFP4"),
-                super::super::refused::ANOTHER,
-            ));
+        let mut bytes = vec![0; 4 * n];
+        given.rows(0..n, &mut bytes);
+        let scales: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect();
+        if scales.iter().any(|scale| !scale.is_finite() || *scale == 0.0) {
+            return Err(Refused::broken(format!("tensor {scale} holds what is no scale")));
         }
-        Ok(Arc::new(Source { scale: Some(value), ..(*source).clone() }))
+        if of != Format::Nvfp4 && scales.iter().any(|scale| *scale != 1.0) {
+            let what = format!("tensor {scale} scales what is not NVFP4");
+            return Err(Refused::new(what, super::super::refused::ANOTHER));
+        }
+        Ok(scales)
     }
     fn values(&mut self, name: &str, n: usize) -> Result<Arc<Source>, Refused> {
         self.shelf.values(&format!("{}{name}", self.prefix), n, Order::Same)

@@ -169,7 +169,7 @@ impl Names<'_> {
         }
         let layout = Layout::Columns { format, rows: n };
         let order = Order::Same;
-        let source = Source { file, layout, order, n: experts * n, k, bytes: range, scales: 0..0, scale: None };
+        let source = Source { file, layout, order, n: experts * n, k, bytes: range, scales: None, scale: None };
         self.shelf.source(&name, source)
     }
 }

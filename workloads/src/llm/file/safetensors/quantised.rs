@@ -76,11 +76,6 @@ pub(crate) fn apart(
         let what = format!("tensor {} is {:?}, and the model's sizes make it {n} × {k}", shown(codes), given.shape);
         return Err(Refused::broken(what));
     }
-    // Another file may hold the scales: both are mapped, and one is read through the other's source.
-    if !Arc::ptr_eq(&given.file, &given_scales.file) {
-        let what = format!("tensors {} and {} are in different files", shown(codes), shown(scales));
-        return Err(Refused::new(what, "save the checkpoint again with both in one file"));
-    }
     let layout = Layout::Apart(format);
     let source = Source {
         file: given.file,
@@ -89,7 +84,7 @@ pub(crate) fn apart(
         n,
         k,
         bytes: given.range,
-        scales: given_scales.range,
+        scales: Some((given_scales.file, given_scales.range)),
         scale: scale.or((format == Format::Nvfp4).then_some(1.0)),
     };
     shelf.source(codes, source)
