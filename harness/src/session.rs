@@ -1,6 +1,6 @@
 //! What a run needs at hand: its folder, its devices with their roofs, its sensors, its clock.
 
-use crate::canary;
+use crate::canary::Prepared;
 use crate::energy::{self, Idle};
 use crate::headroom::Headroom;
 use crate::os::SysRoot;
@@ -22,6 +22,7 @@ use spark_workloads::Devices;
 use spark_workloads::suite::Policy;
 use spark_workloads::workload::Roofs as Needs;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
 /// A run in progress.
@@ -44,6 +45,7 @@ pub struct Session {
     pub(crate) watch: Watch,
     pub(crate) sampler: Option<Sampler>,
     roofs: HashMap<String, Roofs>,
+    canaries: HashMap<String, Prepared>,
     roofless: bool,
     idle: Idle,
     pace: Pace,
@@ -107,6 +109,7 @@ impl Session {
             watch,
             sampler,
             roofs: HashMap::new(),
+            canaries: HashMap::new(),
             roofless: false,
             idle: Idle::default(),
             pace,
@@ -202,11 +205,17 @@ impl Session {
     pub fn simulated(&self, device: &str) -> bool {
         self.manifest.devices.iter().any(|d| d.id == device && d.simulated)
     }
-    /// Runs the canary on every device and keeps what it says; where it cannot be run, the manifest says why.
+    /// Runs the canary on every device and keeps what it says; where it cannot be run, the manifest says why. What it needs is prepared
+    /// the first time.
     pub fn canary(&mut self) {
-        let devices: Vec<_> = self.devices.iter().cloned().collect();
-        for device in devices.iter().filter(|device| !self.simulated(device.id())).cloned().collect::<Vec<_>>() {
-            match canary::run(&device, self.manifest.settings.seed, self.now_ns()) {
+        let devices: Vec<_> = self.devices.iter().filter(|device| !self.simulated(device.id())).cloned().collect();
+        for device in devices {
+            let (at_ns, seed) = (self.now_ns(), self.manifest.settings.seed);
+            let prepared = match self.canaries.entry(device.id().to_owned()) {
+                Entry::Occupied(there) => Ok(there.into_mut()),
+                Entry::Vacant(place) => Prepared::on(&device, seed).map(|prepared| place.insert(prepared)),
+            };
+            match prepared.and_then(|prepared| prepared.run(at_ns)) {
                 Ok(canary) => self.manifest.canaries.push(canary),
                 Err(why) => {
                     let absent = Absent::new(format!("canary.{}", device.id()), why);

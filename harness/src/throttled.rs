@@ -110,7 +110,7 @@ mod tests {
     fn sample(t_ns: u64, quantity: &str, scope: &str, value: f64) -> Sample {
         let of = |text: &str| text.to_owned();
         let reading = Reading { quantity: of(quantity), scope: of(scope), source: of("test"), value, unit: of("1") };
-        Sample { t_ns, readings: vec![reading] }
+        Sample { t_ns, readings: vec![reading], ..Sample::default() }
     }
 
     #[test]

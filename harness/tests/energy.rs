@@ -159,13 +159,15 @@ fn header(kind: Kind, scope: &str) -> Header {
     Header { sensors: vec![channel("power"), channel("energy")], ..Header::default() }
 }
 
-/// Readings every 50 ms, some of them late.
+/// Readings every 50 ms, some of them late; and some that waited for a processor, before they looked or after: of them it is known when
+/// they were asked and when they answered.
 fn samples(kind: Kind, scope: &str, machine: &Machine, random: &mut Random) -> Vec<Sample> {
     let (update, mut t) = (random.one_of(&[0.01, 0.02, 0.05, 0.1, 0.1, 0.13]), random.within(0.0, 0.05));
     let phase = random.within(0.0, 1.0);
     let mut samples = Vec::new();
     while t < LENGTH_S - 0.1 {
-        let (power, energy) = said(kind, machine, t, update, phase);
+        let took = if random.next() < 0.05 { random.within(0.0, 0.25) } else { random.within(0.0, 0.002) };
+        let (power, energy) = said(kind, machine, t + random.within(0.0, took), update, phase);
         let reading = |quantity: &str, value| Reading {
             quantity: quantity.into(),
             scope: scope.into(),
@@ -174,8 +176,9 @@ fn samples(kind: Kind, scope: &str, machine: &Machine, random: &mut Random) -> V
             unit: String::new(),
         };
         let readings = power.map(|w| reading("power", w)).into_iter().chain(energy.map(|j| reading("energy", j)));
-        samples.push(Sample { t_ns: ns(t), readings: readings.collect() });
-        t += 0.05 + random.within(0.0, 0.004) + if random.next() < 0.02 { random.within(0.0, 0.2) } else { 0.0 };
+        samples.push(Sample { t_ns: ns(t + took / 2.0), slack_ns: ns(took / 2.0), readings: readings.collect() });
+        t +=
+            took + 0.048 + random.within(0.0, 0.004) + if random.next() < 0.02 { random.within(0.0, 0.2) } else { 0.0 };
     }
     samples
 }

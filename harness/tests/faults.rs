@@ -36,6 +36,7 @@ fn samples(seconds: &[Second]) -> Vec<Sample> {
             reading("throttle_reasons", "gpu 0", s.bits as f64),
             reading("temperature", "acpitz 3", s.celsius),
         ],
+        ..Sample::default()
     };
     seconds.iter().enumerate().map(one).collect()
 }

@@ -17,8 +17,11 @@ fn a_run_becomes_a_card_and_a_site_and_a_changed_file_is_found() {
         svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>") && svg.contains("How close to the limit"),
         "{svg}"
     );
-    let said = place.refused(&["report", "d", "--card", "card.png"]);
-    assert!(said.contains("SVG alone") && !place.at("card.png").exists(), "{said}");
+    place.fine(&["report", "d", "--card", "card.png"]);
+    let png = fs::read(place.at("card.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG\r\n") && png.len() > 10_000, "{} bytes", png.len());
+    let said = place.refused(&["report", "d", "--card", "card.jpg"]);
+    assert!(said.contains(".svg or .png") && !place.at("card.jpg").exists(), "{said}");
     place.refused(&["report", "d", "--card", "a.svg", "--site", "s"]);
 
     place.fine(&["report", "d", "d", "--site", "site"]);

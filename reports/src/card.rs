@@ -1,22 +1,29 @@
-//! One picture to share: how fast, how close to the limit, how efficient, against what, as an SVG that stands alone.
+//! One picture to share: how fast, how close to the limit, how efficient, against what, as SVG or PNG that stands alone.
 
+use crate::letters::{Letters, Weight};
 use crate::page::Page;
+use crate::picture::{Colour, Picture, Shape};
 use crate::section::headline::{first_decode, first_prefill, memory_roof, rivals};
 use crate::shown::Shown;
 use crate::told::{self, Amount};
-use maud::{Markup, html};
+use spark_results::machine::clean;
 use spark_results::quantity::percent;
 use spark_results::{Entry, Run};
 
 /// The size that pages show beside a link.
-const SIZE: (u32, u32) = (1200, 630);
-/// Characters of a line at its size, so that nothing runs out of its box.
-const TITLE: usize = 48;
-const LINE: usize = 52;
+const SIZE: [f32; 2] = [1200.0, 630.0];
+const MARGIN: f32 = 48.0;
+/// A part of the picture, and the room between its edge and its text.
+const PART: [f32; 2] = [540.0, 198.0];
+const PADDING: f32 = 24.0;
 
-const STYLE: &str = "text{font-family:ui-sans-serif,system-ui,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:#1d1c1a}\
-.q{fill:#67635c}.a{fill:#0b6b66}.w{fill:#a8430f}.t{font-size:40px;font-weight:600}.l{font-size:22px}.h{font-size:22px;font-weight:600}\
-.n{font-size:64px;font-weight:600}.s{font-size:18px}";
+const PAPER: Colour = Colour(0xfb, 0xfa, 0xf7);
+const WHITE: Colour = Colour(0xff, 0xff, 0xff);
+const RULE: Colour = Colour(0xde, 0xda, 0xd1);
+const INK: Colour = Colour(0x1d, 0x1c, 0x1a);
+const QUIET: Colour = Colour(0x67, 0x63, 0x5c);
+const ACCENT: Colour = Colour(0x0b, 0x6b, 0x66);
+const WARN: Colour = Colour(0xa8, 0x43, 0x0f);
 
 /// A box of the picture: its question, its number, lines beneath, and a share as a bar.
 struct Part {
@@ -26,8 +33,17 @@ struct Part {
     share: Option<f64>,
 }
 
-/// The card of a run. Whatever a test double made has no number on it.
+/// The card of a run as SVG. Whatever a test double made has no number on it.
 pub fn card(run: &Run) -> String {
+    picture(run).svg()
+}
+
+/// The same as PNG; `None` if it could not be drawn, which a test rules out.
+pub fn card_png(run: &Run) -> Option<Vec<u8>> {
+    picture(run).png()
+}
+
+fn picture(run: &Run) -> Picture {
     let page = Page::about(run, &[]);
     let manifest = &run.manifest;
     let date = manifest.started_at.split('T').next().unwrap_or_default();
@@ -40,48 +56,46 @@ pub fn card(run: &Run) -> String {
     };
     let alarming = !simulated.is_empty() || manifest.build.profile == "debug";
     let parts = [fast(&page), limit(&page), efficient(&page), against(&page)];
-    let about = parts
-        .iter()
-        .filter_map(|p| Some(format!("{}: {}", p.question, p.number.as_ref()?)))
-        .collect::<Vec<_>>()
-        .join("; ");
-    let (width, height) = SIZE;
-    html! {
-        svg xmlns="http://www.w3.org/2000/svg" width=(width) height=(height) viewBox=(format!("0 0 {width} {height}")) role="img"
-            aria-label=(spark_results::machine::clean(&format!("{}: {about}", page.machine()))) {
-            style { (STYLE) }
-            rect width=(width) height=(height) fill="#fbfaf7" {}
-            text.t x="48" y="78" { (cut(&page.machine(), TITLE)) }
-            text.l.q x="48" y="114" { (cut(&format!("spark-bench{suite}, {date}"), LINE)) }
-            @for (i, part) in parts.iter().enumerate() { (drawn(part, 48 + 568 * (i as u32 % 2), 142 + 214 * (i as u32 / 2))) }
-            text x="48" y="606" class=(if alarming { "s w" } else { "s q" }) { (cut(&foot, 2 * LINE)) }
-        }
+    let said = parts.iter().filter_map(|p| Some(format!("{}: {}", p.question, p.number.as_ref()?)));
+    let about = format!("{}: {}", page.machine(), said.collect::<Vec<_>>().join("; "));
+    let wide = SIZE[0] - 2.0 * MARGIN;
+    let text = |y, size, weight, fill, text: &str| line([MARGIN, y], size, weight, fill, wide, text);
+    let paper = Shape::Box { at: [0.0, 0.0], size: SIZE, round: 0.0, fill: PAPER, line: None };
+    let mut shapes = vec![paper, text(78.0, 38.0, Weight::Bold, INK, &page.machine())];
+    shapes.push(text(114.0, 20.0, Weight::Book, QUIET, &format!("spark-bench{suite}, {date}")));
+    for (i, part) in parts.iter().enumerate() {
+        let (column, row) = ((i % 2) as f32, (i / 2) as f32);
+        shapes.extend(drawn(part, [MARGIN + column * (wide - PART[0]), 142.0 + row * (PART[1] + 18.0)]));
     }
-    .into_string()
+    shapes.push(text(598.0, 17.0, Weight::Book, if alarming { WARN } else { QUIET }, &foot));
+    Picture { size: SIZE, about: clean(&about), shapes }
 }
 
-fn drawn(part: &Part, x: u32, y: u32) -> Markup {
-    let (left, wide) = (x + 24, 488.0);
-    let below = if part.number.is_some() { y + 142 } else { y + 84 };
-    html! {
-        rect x=(x) y=(y) width="536" height="198" rx="12" fill="#ffffff" stroke="#dedad1" {}
-        text.h.q x=(left) y=(y + 38) { (part.question) }
-        @if let Some(number) = &part.number { text.n.a x=(left) y=(y + 104) { (cut(number, 18)) } }
-        @for (i, line) in part.lines.iter().take(4).enumerate() { text.l.q x=(left) y=(below + 28 * i as u32) { (cut(line, LINE - 8)) } }
-        @if let Some(share) = part.share {
-            rect x=(left) y=(y + 178) width=(wide) height="8" rx="4" fill="#dedad1" {}
-            rect x=(left) y=(y + 178) width=(format!("{:.1}", wide * share.clamp(0.0, 1.0))) height="8" rx="4" fill=(if share > 1.0 { "#a8430f" } else { "#0b6b66" }) {}
-        }
-    }
+/// A line of text, as much of it as has room.
+fn line(at: [f32; 2], size: f32, weight: Weight, fill: Colour, wide: f32, text: &str) -> Shape {
+    let text = clean(text);
+    let text = Letters::of(weight).map_or(text.clone(), |letters| letters.fit(&text, size, wide));
+    Shape::Text { at, size, weight, fill, text }
 }
 
-/// At most so many characters.
-fn cut(text: &str, most: usize) -> String {
-    let text = spark_results::machine::clean(text);
-    if text.chars().count() <= most {
-        return text;
+fn drawn(part: &Part, [x, y]: [f32; 2]) -> Vec<Shape> {
+    let (left, wide) = (x + PADDING, PART[0] - 2.0 * PADDING);
+    let text = |below, size, weight, fill, text: &str| line([left, y + below], size, weight, fill, wide, text);
+    let mut shapes = vec![
+        Shape::Box { at: [x, y], size: PART, round: 12.0, fill: WHITE, line: Some(RULE) },
+        text(38.0, 19.0, Weight::Bold, QUIET, part.question),
+    ];
+    shapes.extend(part.number.as_ref().map(|number| text(100.0, 54.0, Weight::Bold, ACCENT, number)));
+    let first = if part.number.is_some() { 136.0 } else { 76.0 };
+    for (i, line) in part.lines.iter().take(4).enumerate() {
+        shapes.push(text(first + 28.0 * i as f32, 19.0, Weight::Book, INK, line));
     }
-    text.chars().take(most - 1).chain(['…']).collect()
+    if let Some(share) = part.share {
+        let bar = |long, fill| Shape::Box { at: [left, y + 177.0], size: [long, 8.0], round: 4.0, fill, line: None };
+        shapes.push(bar(wide, RULE));
+        shapes.push(bar((wide * share as f32).clamp(8.0, wide), if share > 1.0 { WARN } else { ACCENT }));
+    }
+    shapes
 }
 
 fn none(question: &'static str, why: &[&str]) -> Part {
@@ -119,7 +133,12 @@ fn efficient(page: &Page) -> Part {
     let Some((e, shown)) = spoken else {
         return none("How efficient", &["not known: no power sensor covers", "the device that did the work"]);
     };
-    Part { question: "How efficient", number: number(&shown), lines: vec![told::label(e)], share: None }
+    // The scope stands beneath the number, which has no room for it.
+    let text = number(&shown).unwrap_or_default();
+    let (value, scope) = text.split_once(" (").unwrap_or((&text, ""));
+    let scope = scope.trim_end_matches(')').to_owned();
+    let lines = [told::label(e), format!("energy of {scope}")].into_iter().filter(|l| !l.ends_with("of ")).collect();
+    Part { question: "How efficient", number: Some(value.to_owned()), lines, share: None }
 }
 
 fn against(page: &Page) -> Part {
@@ -131,15 +150,4 @@ fn against(page: &Page) -> Part {
         format!("{}: {} ×, reported", o.figure.name, spark_results::quantity::digits(o.row.ratio.ratio))
     };
     Part { question: "Against what", number: None, lines: rivals.iter().take(4).map(one).collect(), share: None }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_texts_are_cut_and_control_characters_go() {
-        assert_eq!(cut("a\u{1b}[31mb", 20), "a[31mb");
-        assert_eq!(cut(&"é".repeat(60), 48).chars().count(), 48);
-    }
 }

@@ -58,7 +58,7 @@ impl<'a> Page<'a> {
 /// The report. Without any run it is a page that says so.
 pub(crate) fn html(runs: &[Run]) -> String {
     let Some((first, rest)) = runs.split_first() else {
-        return frame("spark-bench", &html! { main { p { "There is no run to report." } } }).into_string();
+        return frame("spark-bench", &html! { main { p { "There is no run to report." } } }, None).into_string();
     };
     let page = Page::about(first, rest);
     let rendered: Vec<(&str, Markup)> =
@@ -79,9 +79,9 @@ pub(crate) fn html(runs: &[Run]) -> String {
                 (mark(Status::Reported)) " reported by the system · – unavailable. "
                 "The whole run is embedded in this file." }
         }
-        (embed::script(&page.subject.document))
     };
-    frame(&format!("{} · spark-bench", page.machine()), &body).into_string()
+    let data = embed::script(&page.subject.document);
+    frame(&format!("{} · spark-bench", page.machine()), &body, Some(&data)).into_string()
 }
 
 fn contents(sections: &[(&str, Markup)]) -> Markup {
@@ -105,7 +105,17 @@ fn policy() -> String {
     )
 }
 
-pub(crate) fn frame(title: &str, body: &Markup) -> Markup {
+/// Markup without characters that show nothing but turn around or hide what stands beside them, and without those that HTML has not.
+fn visible(markup: &str) -> PreEscaped<String> {
+    let hides = |c: &char| {
+        matches!(*c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+            || (c.is_control() && !matches!(*c, '\n' | '\t'))
+    };
+    PreEscaped(markup.chars().filter(|c| !hides(c)).collect())
+}
+
+/// The page around `body`, with what it carries as `data`.
+pub(crate) fn frame(title: &str, body: &Markup, data: Option<&Markup>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -115,10 +125,10 @@ pub(crate) fn frame(title: &str, body: &Markup) -> Markup {
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
                 meta http-equiv="Content-Security-Policy" content=(policy());
-                title { (title) }
+                title { (visible(&html! { (title) }.0)) }
                 style { (PreEscaped(include_str!("style.css"))) }
             }
-            body { (body) script { (PreEscaped(SCRIPT)) } }
+            body { (visible(&body.0)) @if let Some(data) = data { (data) } script { (PreEscaped(SCRIPT)) } }
         }
     }
 }

@@ -39,7 +39,10 @@ pub fn site(runs: &[Run]) -> (Vec<File>, Vec<String>) {
             }
         }
     };
-    files.insert(0, ("index.html".to_owned(), page::frame("Machines, measured · spark-bench", &body).into_string()));
+    files.insert(
+        0,
+        ("index.html".to_owned(), page::frame("Machines, measured · spark-bench", &body, None).into_string()),
+    );
     (files, refused)
 }
 

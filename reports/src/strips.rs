@@ -6,11 +6,35 @@ use maud::{Markup, html};
 use spark_results::published::Kind;
 use spark_results::quantity::si;
 
-/// A mark. Without a kind it is this machine's.
+/// Whose a mark is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Whose {
+    /// A published machine's: hollow.
+    Reported(Kind),
+    /// Measured: solid.
+    Measured(Own),
+}
+
+/// A mark of what was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Own {
+    /// This machine's.
+    Here,
+    /// A run's among several: its letter and its colour.
+    Run(String, &'static str),
+}
+
+impl From<Own> for Whose {
+    fn from(own: Own) -> Self {
+        Self::Measured(own)
+    }
+}
+
+/// A mark.
 #[derive(Clone, Debug)]
 pub(crate) struct Mark {
     pub(crate) value: f64,
-    pub(crate) kind: Option<Kind>,
+    pub(crate) of: Whose,
     /// Who, how much and who says so.
     pub(crate) title: String,
 }
@@ -57,11 +81,12 @@ pub(crate) fn strips(about: &str, unit: &str, strips: &[Strip]) -> Option<Markup
                     span.work { (strip.work) }
                     div.track {
                         @for tick in scale.ticks() { i.tick style=(at(tick)) {} }
-                        // The machine's own mark lies on top.
-                        @for mark in strip.marks.iter().filter(|m| m.kind.is_some()).chain(strip.marks.iter().filter(|m| m.kind.is_none())) {
-                            @match mark.kind {
-                                Some(kind) => span.mark style=(at(mark.value)) title=(mark.title) { (glyph(kind)) },
-                                None => span.mark.own style=(at(mark.value)) title=(mark.title) { "●" },
+                        // The machine's own mark comes first and is drawn last: it lies on top.
+                        @for mark in strip.marks.iter().rev() {
+                            @match &mark.of {
+                                Whose::Reported(kind) => span.mark style=(at(mark.value)) title=(mark.title) { (glyph(*kind)) },
+                                Whose::Measured(Own::Here) => span.mark.own style=(at(mark.value)) title=(mark.title) { "●" },
+                                Whose::Measured(Own::Run(letter, ink)) => span.mark.run.key.(ink) style=(at(mark.value)) title=(mark.title) { (letter) },
                             }
                         }
                     }
@@ -74,7 +99,7 @@ pub(crate) fn strips(about: &str, unit: &str, strips: &[Strip]) -> Option<Markup
 
 /// Which marks these strips have, in words.
 pub(crate) fn legend(strips: &[Strip]) -> Markup {
-    let there = |kind: Kind| strips.iter().flat_map(|s| &s.marks).any(|m| m.kind == Some(kind));
+    let there = |kind: Kind| strips.iter().flat_map(|s| &s.marks).any(|m| m.of == Whose::Reported(kind));
     html! {
         ul.legend {
             li { span.key.a aria-hidden="true" { "●" } "this machine, measured" }
@@ -96,8 +121,9 @@ mod tests {
 
     #[test]
     fn marks_lie_where_their_values_are_and_texts_stay_texts() {
-        let mark = |value, kind| Mark { value, kind, title: "<b>\"x\"".into() };
-        let strip = Strip { work: "<i>".into(), marks: vec![mark(10.0, None), mark(100.0, Some(Kind::Mac))] };
+        let mark = |value, of| Mark { value, of, title: "<b>\"x\"".into() };
+        let (here, mac) = (|| Whose::Measured(Own::Here), Whose::Reported(Kind::Mac));
+        let strip = Strip { work: "<i>".into(), marks: vec![mark(10.0, here()), mark(100.0, mac)] };
         let html = strips("about", "tok/s", std::slice::from_ref(&strip)).unwrap().into_string();
         assert!(html.contains("left:8.1%") && html.contains("left:91.9%"), "{html}");
         assert!(
@@ -106,7 +132,7 @@ mod tests {
         );
         assert!(html.find("○") < html.find("●"), "the own mark is drawn last");
         assert!(legend(&[strip]).into_string().contains("a Mac, reported"));
-        let none = Strip { work: String::new(), marks: vec![mark(f64::NAN, None), mark(0.0, None)] };
+        let none = Strip { work: String::new(), marks: vec![mark(f64::NAN, here()), mark(0.0, here())] };
         assert!(strips("", "B/s", &[none]).is_none());
     }
 }

@@ -7,6 +7,11 @@ const OPEN: usize = 48;
 /// Rows of a table that repeats what stands in others, and rows of any that are drawn in full: more would make a page of megabytes.
 const FULL: usize = 120;
 
+/// Tables of more columns become cards on a window that is not wide.
+const SLIM: usize = 4;
+/// A word of more letters may be broken after so many: no column is as wide as the longest name that somebody thought of.
+const LONGEST: usize = 28;
+
 /// Columns by name; one markup a cell.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -26,7 +31,7 @@ impl Table {
     }
     /// Adds a row: as many cells as columns.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Markup>) {
-        self.rows.push(cells.into_iter().collect());
+        self.rows.push(cells.into_iter().map(|cell| breakable(&cell)).collect());
     }
     /// The table, or nothing if it has no row. Rows beyond the first 48 fold away and lose nothing; those beyond the first 120 stand as
     /// plain text, or in a brief table not at all, which it says.
@@ -55,8 +60,9 @@ impl Table {
         PreEscaped(rows.iter().map(line).collect::<Vec<_>>().join("\n"))
     }
     fn part(&self, rows: &[Vec<Markup>]) -> Markup {
+        let kind = if self.columns.len() > SLIM { "wide" } else { "slim" };
         html! {
-            table {
+            table.(kind) {
                 thead { tr { @for name in self.columns { th scope="col" { (name) } } } }
                 tbody {
                     @for row in rows {
@@ -70,6 +76,31 @@ impl Table {
             }
         }
     }
+}
+
+/// The same markup with a place to break in every very long word.
+fn breakable(cell: &Markup) -> Markup {
+    let mut out = String::with_capacity(cell.0.len());
+    let (mut letters, mut tag, mut entity) = (0, false, false);
+    for c in cell.0.chars() {
+        match c {
+            '<' => tag = true,
+            '>' => tag = false,
+            _ if tag => {}
+            '&' => entity = true,
+            ';' if entity => entity = false,
+            c if c.is_whitespace() => letters = 0,
+            _ => {}
+        }
+        out.push(c);
+        // An entity is one letter, counted at its end.
+        letters += usize::from(!tag && !entity && c != '>' && !c.is_whitespace());
+        if letters >= LONGEST && !tag && !entity {
+            out.push_str("<wbr>");
+            letters = 0;
+        }
+    }
+    PreEscaped(out)
 }
 
 /// Markup without its tags. A `>` in a text or an attribute's value is written `&gt;` there, and quotes hold no `<`.
@@ -90,6 +121,19 @@ fn bare(cell: &Markup) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_word_may_be_broken_and_tags_and_entities_may_not() {
+        let long = "x".repeat(70);
+        let broken = breakable(&html! { span title=(long) { (long) } }).0;
+        assert_eq!(broken.matches("<wbr>").count(), 2, "{broken}");
+        assert!(broken.starts_with(&format!("<span title=\"{long}\">")), "{broken}");
+        let entities = breakable(&html! { ("<".repeat(30)) }).0;
+        assert_eq!(entities.replace("<wbr>", ""), "&lt;".repeat(30));
+        assert!(entities.contains("&lt;<wbr>&lt;"), "{entities}");
+        let short = html! { b { "decode" } " qwen2.5-7b q8_0 tg32, and many words more, none of them long" };
+        assert_eq!(breakable(&short).0, short.0);
+    }
 
     #[test]
     fn many_rows_fold_then_become_text_and_a_brief_table_says_what_it_leaves_out() {

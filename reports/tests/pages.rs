@@ -88,6 +88,8 @@ fn a_machine_like_a_spark_reads_as_pinned() {
     insta::assert_snapshot!(told("spark", std::slice::from_ref(&run)));
     let card = spark_reports::card(&run);
     std::fs::write(format!("{}/card-spark.svg", env!("CARGO_TARGET_TMPDIR")), &card).unwrap();
+    std::fs::write(format!("{}/card-spark.png", env!("CARGO_TARGET_TMPDIR")), spark_reports::card_png(&run).unwrap())
+        .unwrap();
     for said in ["How fast", "How close to the limit", "tok/J", "Against what", "reported"] {
         assert!(card.contains(said), "{said:?} in {card}");
     }
@@ -125,6 +127,38 @@ fn a_hostile_run_reads_as_pinned_and_its_card_and_site_are_well_formed() {
     }
     let (_, index) = &files[0];
     assert!(files[1..].iter().all(|(name, _)| index.contains(&format!("href=\"{name}\""))), "{index}");
+}
+
+#[test]
+fn several_runs_stand_side_by_side_each_work_once_with_a_letter_a_run() {
+    let (here, spark) = (fixture::run(), spark::run());
+    let mut faster = fixture::run();
+    faster.manifest.id = "the-next-day".into();
+    faster.manifest.started_at = "2026-11-22T01:30:00Z".into();
+    for record in &mut faster.records {
+        if let Outcome::Measured(m) = &mut record.outcome {
+            m.samples_ns.iter_mut().for_each(|ns| *ns = *ns * 9 / 10);
+        }
+    }
+    let page = spark_reports::html(&[here.clone(), faster, spark]);
+    html::read(&page).unwrap();
+    std::fs::write(format!("{}/page-beside.html", env!("CARGO_TARGET_TMPDIR")), &page).unwrap();
+    let section = page.split("<section id=\"beside-other-runs\">").nth(1).unwrap().split("</section>").next().unwrap();
+    let told = words(section);
+    for said in
+        ["B the-next-day: a machine of the same fingerprint", "C fixture-made-by-hand-like-a-spark: another", "1.11 ×"]
+    {
+        assert!(told.contains(said), "{said:?} in {told}");
+    }
+    assert!(
+        section.contains("class=\"mark run key a\"") && section.contains("class=\"mark run key b\""),
+        "{section:.3000}"
+    );
+    let (files, _) = spark_reports::site(&[here, spark::run()]);
+    for (name, text) in &files {
+        let to = if name == "index.html" { "page-site.html" } else { name };
+        std::fs::write(format!("{}/{to}", env!("CARGO_TARGET_TMPDIR")), text).unwrap();
+    }
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn run(power: bool) -> Run {
         if power {
             readings.push(reading("power", "gpu 0", if hot { 40.0 } else { 60.0 }, "W"));
         }
-        run.telemetry.push(Line::Sample(Sample { t_ns: second * SECOND, readings }));
+        run.telemetry.push(Line::Sample(Sample { t_ns: second * SECOND, readings, ..Sample::default() }));
     }
     run
 }

@@ -107,12 +107,20 @@ pub enum Status {
 }
 
 /// What the sensors said at one time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sample {
     /// Nanoseconds since the run's start, on a clock that never goes back.
     pub t_ns: u64,
+    /// The numbers are of a moment at most so far from `t_ns`, in nanoseconds: half of what asking took. What is below a tenth of a
+    /// millisecond is left out; a reading that waited for a processor or a bus has more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slack_ns: u64,
     /// What was read; a quantity that could not be read this time is not here.
     pub readings: Vec<Reading>,
+}
+
+fn is_zero(ns: &u64) -> bool {
+    *ns == 0
 }
 
 /// Something that went wrong with a sensor while the run went on without it.
@@ -163,7 +171,7 @@ mod tests {
             value: 0.25,
             unit: "1".into(),
         };
-        let sample = Line::Sample(Sample { t_ns: 5, readings: vec![reading] });
+        let sample = Line::Sample(Sample { t_ns: 5, readings: vec![reading], ..Sample::default() });
         let text = serde_json::to_string(&sample).unwrap();
         assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), sample);
     }

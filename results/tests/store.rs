@@ -99,7 +99,7 @@ fn a_manifest_is_replaced_whole() {
 #[test]
 fn telemetry_is_cut_back_and_continued_too() {
     let folder = stored(&[]);
-    let line = |t_ns| store::telemetry_line(&Line::Sample(Sample { t_ns, readings: Vec::new() })).unwrap();
+    let line = |t_ns| store::telemetry_line(&Line::Sample(Sample { t_ns, ..Sample::default() })).unwrap();
     let mut file = store::telemetry_file(folder.path()).unwrap();
     file.write_all(&store::telemetry_line(&Line::Header(Header::default())).unwrap()).unwrap();
     let second = line(1);
@@ -240,13 +240,13 @@ fn a_number_that_is_none_spoils_its_record_and_not_the_run() {
     let folder = stored(&[bad.clone(), skipped(1)]);
     let reading =
         |value| Reading { quantity: "load".into(), scope: "cpu".into(), source: "s".into(), value, unit: "1".into() };
-    let sample = Sample { t_ns: 1, readings: vec![reading(f64::INFINITY), reading(0.5)] };
+    let sample = Sample { t_ns: 1, slack_ns: 2, readings: vec![reading(f64::INFINITY), reading(0.5)] };
     let mut file = store::telemetry_file(folder.path()).unwrap();
     file.write_all(&store::telemetry_line(&Line::Sample(sample)).unwrap()).unwrap();
     let run = store::read(folder.path()).unwrap();
     assert_eq!((&run.records[0].id, &run.records[1]), (&bad.id, &skipped(1)));
     assert!(run.records[0].reason().unwrap().contains("not finite"), "{:?}", run.records[0]);
-    assert_eq!(run.telemetry, [Line::Sample(Sample { t_ns: 1, readings: vec![reading(0.5)] })]);
+    assert_eq!(run.telemetry, [Line::Sample(Sample { t_ns: 1, slack_ns: 2, readings: vec![reading(0.5)] })]);
 }
 
 #[test]

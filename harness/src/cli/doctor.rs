@@ -70,7 +70,7 @@ fn say(findings: &[doctor::Finding]) {
 /// The canary on the first device, or why it cannot be run.
 fn canary(place: &common::Place) -> Result<Canary, String> {
     let Some(device) = place.devices.iter().next() else { return Err("no device is here".into()) };
-    crate::canary::run(device, 1, 0)
+    crate::canary::Prepared::on(device, 1)?.run(0)
 }
 
 fn told(canary: &Canary) -> String {

@@ -2,6 +2,7 @@
 
 use super::{Verdict, ui};
 use anyhow::{Context, bail};
+use spark_results::machine::clean;
 use spark_results::{Run, store, sums};
 use std::path::{Path, PathBuf};
 
@@ -13,8 +14,8 @@ pub(super) struct Args {
     /// Where the page goes [default: report.html in the first run folder]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Write one picture to share in place of the page: how fast, how close to the limit, how efficient, against what
-    #[arg(long, value_name = "FILE.svg", conflicts_with_all = ["out", "site"])]
+    /// Write one picture to share in place of the page, as SVG or PNG: how fast, how close to the limit, how efficient, against what
+    #[arg(long, value_name = "FILE.svg|FILE.png", conflicts_with_all = ["out", "site"])]
     card: Option<PathBuf>,
     /// Write a static site of all the runs in place of the page: an index and one page a machine
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
@@ -25,14 +26,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
-    if let Some(file) = &args.card
-        && file.extension().is_none_or(|end| end != "svg")
-    {
-        bail!(
-            "{}: a card is written as SVG alone; name a file that ends in .svg, which any browser opens and prints",
-            file.display()
-        );
-    }
+    let draw = args.card.as_deref().map(pen).transpose()?;
     let runs = args.runs.iter().map(|f| store::read(f)).collect::<Result<Vec<_>, _>>()?;
     let [first, ..] = &runs[..] else { bail!("name at least one run folder; spark-bench all makes one") };
     if args.text {
@@ -41,8 +35,9 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     if let Some(folder) = &args.site {
         return site(folder, &runs);
     }
-    if let Some(file) = &args.card {
-        store::replace(file, spark_reports::card(first).as_bytes())?;
+    if let (Some(file), Some(draw)) = (&args.card, draw) {
+        let picture = draw(first).with_context(|| format!("{}: it could not be drawn; try .svg", file.display()))?;
+        store::replace(file, &picture)?;
         ui::line(file.display());
         return Ok(Verdict::Fine);
     }
@@ -65,15 +60,26 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     Ok(Verdict::Fine)
 }
 
+/// Makes a picture of a run.
+type Pen = fn(&Run) -> Option<Vec<u8>>;
+
+/// What draws a picture as the name of its file says.
+fn pen(file: &Path) -> anyhow::Result<Pen> {
+    match file.extension().and_then(|end| end.to_str()) {
+        Some("svg") => Ok(|run| Some(spark_reports::card(run).into_bytes())),
+        Some("png") => Ok(spark_reports::card_png),
+        _ => {
+            bail!("{}: a card is SVG or PNG; name a file that ends in .svg or .png", clean(&file.display().to_string()))
+        }
+    }
+}
+
 /// A static site of all runs in `folder`.
 fn site(folder: &Path, runs: &[Run]) -> anyhow::Result<Verdict> {
     let (files, refused) = spark_reports::site(runs);
     let voice = ui::Voice { quiet: false, no_progress: true };
     for id in refused {
-        voice.warn(format!(
-            "{}: left out, because a test double stood in for a device",
-            spark_results::machine::clean(&id)
-        ));
+        voice.warn(format!("{}: left out, because a test double stood in for a device", clean(&id)));
     }
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{}: choose a folder you can write to with --site", folder.display()))?;

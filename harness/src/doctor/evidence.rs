@@ -89,7 +89,7 @@ pub fn of_samples(samples: &[Sample], when: &str, known_load: bool) -> Vec<Evide
 /// What `state` says of its GPUs now, under whatever runs.
 #[must_use]
 pub fn now(state: &State) -> Vec<Evidence> {
-    of_samples(&[Sample { t_ns: 0, readings: state.readings.clone() }], "now", false)
+    of_samples(&[Sample { readings: state.readings.clone(), ..Sample::default() }], "now", false)
 }
 
 /// Stretches of a clock at one level: seconds and Hz.

@@ -1,7 +1,7 @@
 //! Joules from power: trapezoids between the sensor's updates, with the window's ends interpolated.
 
-use super::knots::{Knot, knots, place, reading_period, update_period};
-use super::series::Stream;
+use super::knots::{knots, place, reading_period, update_period};
+use super::series::{Point, Stream};
 use super::{Estimate, LONGEST_GAP_S, sleeping};
 
 /// Readings that are the same to the last digit, through so many of them and so many seconds, come from a sensor that is stuck.
@@ -13,19 +13,23 @@ const STUCK: (usize, f64) = (20, 2.0);
 /// Why its powers are not valid there.
 pub(super) fn integrated(stream: &Stream, from: f64, to: f64) -> Result<Estimate, String> {
     let points = &stream.points;
-    let silent = points.windows(2).any(|w| w[1].0 - w[0].0 > LONGEST_GAP_S && w[1].0 > from && w[0].0 < to);
+    let silent = points.windows(2).any(|w| w[1].t - w[0].t > LONGEST_GAP_S && w[1].t > from && w[0].t < to);
     if silent {
         return Err(format!("it was silent for more than {LONGEST_GAP_S:.0} s within the window"));
     }
-    let inside: Vec<f64> = points.iter().filter(|(t, _)| (from..=to).contains(t)).map(|(_, w)| *w).collect();
+    let inside: Vec<f64> = points.iter().filter(|p| (from..=to).contains(&p.t)).map(|p| p.value).collect();
     // A meter at the wall rounds to whole watts, and may well say the same for long.
     if let (Some(first), Some(last)) = (points.first(), points.last())
         && stream.scope != "wall"
         && points.len() >= STUCK.0
-        && last.0 - first.0 >= STUCK.1
-        && points.iter().all(|p| p.1 == first.1)
+        && last.t - first.t >= STUCK.1
+        && points.iter().all(|p| p.value == first.value)
     {
-        return Err(format!("it said {} W {} times, the same to the last digit: it is stuck", first.1, points.len()));
+        return Err(format!(
+            "it said {} W {} times, the same to the last digit: it is stuck",
+            first.value,
+            points.len()
+        ));
     }
     let mean_of = stream.averages_s.unwrap_or(0.0);
     let mut knots = knots(points, stream.updates_s, true);
@@ -35,13 +39,13 @@ pub(super) fn integrated(stream: &Stream, from: f64, to: f64) -> Result<Estimate
         return Err("it did not cover the window".into());
     };
     let at = |(k, share): (usize, f64)| knots[k].value + share * (knots[k + 1].value - knots[k].value);
-    let mut line = vec![Knot { t: from, slack: 0.0, value: at(start) }];
+    let mut line = vec![Point { t: from, slack: 0.0, value: at(start) }];
     line.extend(knots[start.0 + 1..=end.0].iter().copied().filter(|k| k.t < to));
-    line.push(Knot { t: to, slack: 0.0, value: at(end) });
+    line.push(Point { t: to, slack: 0.0, value: at(end) });
     let joules: f64 = line.windows(2).map(|w| 0.5 * (w[0].value + w[1].value) * (w[1].t - w[0].t)).sum();
     // Beyond the ends, too: a load that begins with the window shows only from then on.
     let around = &knots[start.0.saturating_sub(1)..(end.0 + 3).min(knots.len())];
-    let wide = points.iter().filter(|(t, _)| (from - 1.0..=to + 1.0).contains(t)).map(|(_, w)| *w);
+    let wide = points.iter().filter(|p| (from - 1.0..=to + 1.0).contains(&p.t)).map(|p| p.value);
     let (low, high) = wide.fold((f64::MAX, f64::MIN), |(l, h), w| (l.min(w), h.max(w)));
     let swing = (high - low).max(0.0);
     let edge = |(k, _): (usize, f64)| {

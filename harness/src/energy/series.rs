@@ -4,8 +4,15 @@ use std::collections::BTreeMap;
 
 use spark_results::telemetry::{Channel, Header, Sample};
 
-/// Seconds since the beginning of the first window, and the value.
-pub(super) type Point = (f64, f64);
+/// A moment at which a number is known, how uncertain the moment is, and the number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Point {
+    /// Seconds since the beginning of the first window; the middle of the time in which it lay.
+    pub(super) t: f64,
+    /// Half the length of that time.
+    pub(super) slack: f64,
+    pub(super) value: f64,
+}
 
 /// One number of one sensor through time.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +49,7 @@ pub(super) fn pairs(header: &Header, samples: &[Sample], zero_ns: u64) -> Vec<Pa
     let mut streams: BTreeMap<(&str, &str, bool), Stream> = BTreeMap::new();
     for sample in samples {
         let t = (i128::from(sample.t_ns) - i128::from(zero_ns)) as f64 * 1e-9;
+        let slack = sample.slack_ns as f64 * 1e-9;
         for r in &sample.readings {
             let counter = match r.quantity.as_str() {
                 "energy" => true,
@@ -61,8 +69,8 @@ pub(super) fn pairs(header: &Header, samples: &[Sample], zero_ns: u64) -> Vec<Pa
                 }
             });
             // The same moment twice says nothing new; sums over pairs divide by the time between.
-            if r.value.is_finite() && stream.points.last().is_none_or(|(last, _)| *last < t) {
-                stream.points.push((t, r.value));
+            if r.value.is_finite() && stream.points.last().is_none_or(|last| last.t < t) {
+                stream.points.push(Point { t, slack, value: r.value });
             }
         }
     }

@@ -13,7 +13,8 @@ fn reading(quantity: &str, scope: &str, source: &str, value: f64) -> Reading {
 fn samples(quantity: &str, scope: &str, value: impl Fn(f64) -> f64) -> Vec<Sample> {
     let source = format!("test {quantity}");
     let one = |t: f64| reading(quantity, scope, &source, value(t));
-    (0..=100).map(|i| Sample { t_ns: i * SECOND / 20, readings: vec![one(i as f64 / 20.0)] }).collect()
+    let sample = |i| Sample { t_ns: i * SECOND / 20, readings: vec![one(i as f64 / 20.0)], ..Sample::default() };
+    (0..=100).map(sample).collect()
 }
 
 /// A header in which one sensor gives both.
@@ -143,6 +144,7 @@ fn two_sockets_are_summed_only_where_both_spoke() {
     let sample = |i: u64, sockets: &[(&str, f64)]| Sample {
         t_ns: i * SECOND / 20,
         readings: sockets.iter().map(|(s, w)| reading("energy", s, &format!("z {s}"), w * i as f64 / 20.0)).collect(),
+        ..Sample::default()
     };
     let two: Vec<Sample> = (0..=100).map(|i| sample(i, &[("cpu 0", 30.0), ("cpu 1", 50.0)])).collect();
     let (readings, _) = measured(&header, &two, SECOND, 4 * SECOND);

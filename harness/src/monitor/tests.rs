@@ -26,6 +26,7 @@ fn board() -> Board {
                 reading("energy", "package-0", f64::from(second) * 50.0, "J"),
                 reading("throttle_reasons", "gpu 0", value(0.0, 36.0), "1"),
             ],
+            ..Sample::default()
         });
     }
     board
@@ -85,7 +86,8 @@ fn counters_alarm_while_they_grow_and_values_are_told_with_their_units() {
 fn a_counter_that_goes_back_is_no_negative_power() {
     let mut board = Board::default();
     for (t, joules) in [(0, 100.0), (1, 150.0), (2, 10.0), (3, 70.0)] {
-        board.take(&Sample { t_ns: t * 1_000_000_000, readings: vec![reading("energy", "gpu 0", joules, "J")] });
+        let readings = vec![reading("energy", "gpu 0", joules, "J")];
+        board.take(&Sample { t_ns: t * 1_000_000_000, readings, ..Sample::default() });
     }
     let rows = board.rows();
     assert_eq!(rows[0].values, [50.0, 60.0]);

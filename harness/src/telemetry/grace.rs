@@ -3,7 +3,7 @@
 use crate::os::SysRoot;
 
 use super::OFTEN;
-use super::hwmon::{FOLDER, average, chips, inputs};
+use super::hwmon::{self, Chip, FOLDER};
 use super::probe::{Files, Probe, Probes};
 
 /// The beginning of each meter's name and the scope of it. `Grace Power` is the processor with its memory; `CPU Power` is a rail
@@ -15,9 +15,9 @@ const METERS: &[(&str, &str, &str)] = &[
     ("SysIO Power Socket ", "cpu", "/sysio"),
 ];
 
-/// Whether the chip in `folder` is such a meter.
-pub(super) fn is(root: &SysRoot, folder: &str) -> bool {
-    meter(root, folder, 1).is_some()
+/// Whether the chip is such a meter.
+pub(super) fn is(root: &SysRoot, chip: &Chip) -> bool {
+    meter(root, &chip.folder, 1).is_some()
 }
 
 /// The kind of meter and its socket.
@@ -43,27 +43,18 @@ pub(super) fn sockets(root: &SysRoot) -> Files {
 }
 
 fn walk(root: &SysRoot) -> Vec<Probe> {
-    let mut found = Vec::new();
-    for (folder, _) in chips(root) {
-        // Some kernels show the meter's files in the chip's folder, others in that of the device behind it.
-        for place in [folder.clone(), format!("{folder}/device")] {
-            for (n, file) in inputs(root, &place, "power", &["average", "input"]) {
-                if let Some((scope, part, socket)) = meter(root, &folder, n) {
-                    found.push((scope, part, socket, place.clone(), n, file));
-                }
-            }
-        }
-    }
-    let several = found.iter().any(|f| f.2 > 0);
-    let probe = |(scope, part, socket, place, n, file): (_, _, u32, String, u32, String)| Probe {
-        quantity: "power",
-        scope: if several { format!("{scope} {socket}{part}") } else { format!("{scope}{part}") },
-        path: format!("{place}/{file}"),
-        unit: "W",
-        scale: 1e-6,
+    let found = hwmon::walk(root, "power", &["average", "input"], |input| {
+        let (scope, part, socket) = meter(root, &input.chip.folder, input.n)?;
         // 50 ms unless the meter says otherwise.
-        averages_ms: file.ends_with("average").then(|| average(root, &place, n).unwrap_or(50.0)),
-        ..Probe::default()
+        let averages_ms = input.averages(Some(50.0));
+        let probe =
+            Probe { quantity: "power", path: input.path(), unit: "W", scale: 1e-6, averages_ms, ..Probe::default() };
+        Some((scope, part, socket, probe))
+    });
+    let several = found.iter().any(|f| f.2 > 0);
+    let scoped = |(scope, part, socket, probe): (_, _, u32, _)| Probe {
+        scope: if several { format!("{scope} {socket}{part}") } else { format!("{scope}{part}") },
+        ..probe
     };
-    found.into_iter().map(probe).collect()
+    found.into_iter().map(scoped).collect()
 }

@@ -10,8 +10,13 @@ const KEPT: usize = 60_000;
 /// Everything of a reading but its number.
 type Name = (String, String, String, String);
 
-/// One reading of one sensor: when, and which numbers.
-type Kept = (u64, Box<[(u32, f64)]>);
+/// One reading of one sensor: when, how surely, and which numbers.
+#[derive(Debug)]
+struct Kept {
+    t_ns: u64,
+    slack_ns: u64,
+    numbers: Box<[(u32, f64)]>,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct History {
@@ -23,19 +28,19 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Takes what a sensor read at `t_ns`.
-    pub(super) fn sample(&mut self, t_ns: u64, readings: Vec<Reading>) {
+    /// Takes what a sensor read at `t_ns`, or up to `slack_ns` before or after it.
+    pub(super) fn sample(&mut self, t_ns: u64, slack_ns: u64, readings: Vec<Reading>) {
         if readings.is_empty() {
             return;
         }
         let numbers = readings.iter().map(|r| (self.name(r), r.value)).collect();
         // Sensors end their reading in another order than they began it, by little.
-        let at = self.kept.iter().rposition(|(t, _)| *t <= t_ns).map_or(0, |before| before + 1);
-        self.kept.insert(at, (t_ns, numbers));
+        let at = self.kept.iter().rposition(|kept| kept.t_ns <= t_ns).map_or(0, |before| before + 1);
+        self.kept.insert(at, Kept { t_ns, slack_ns, numbers });
         if self.kept.len() > KEPT {
             self.kept.pop_front();
         }
-        self.pending.push(Line::Sample(Sample { t_ns, readings }));
+        self.pending.push(Line::Sample(Sample { t_ns, slack_ns, readings }));
     }
 
     /// Takes what went wrong.
@@ -59,11 +64,12 @@ impl History {
 
     /// The samples with `from_ns <= t_ns <= to_ns`, oldest first.
     pub(super) fn between(&self, from_ns: u64, to_ns: u64) -> Vec<Sample> {
-        let first = self.kept.partition_point(|(t, _)| *t < from_ns);
-        let kept = self.kept.iter().skip(first).take_while(|(t, _)| *t <= to_ns);
-        kept.map(|(t_ns, numbers)| Sample {
-            t_ns: *t_ns,
-            readings: numbers.iter().map(|(name, value)| self.reading(*name, *value)).collect(),
+        let first = self.kept.partition_point(|kept| kept.t_ns < from_ns);
+        let kept = self.kept.iter().skip(first).take_while(|kept| kept.t_ns <= to_ns);
+        kept.map(|kept| Sample {
+            t_ns: kept.t_ns,
+            slack_ns: kept.slack_ns,
+            readings: kept.numbers.iter().map(|(name, value)| self.reading(*name, *value)).collect(),
         })
         .collect()
     }
@@ -71,7 +77,7 @@ impl History {
     /// When a number of power or energy was last read, by source.
     pub(super) fn last_of(&self, source: &str) -> Option<u64> {
         let is = |name: &u32| self.names.get(*name as usize).is_some_and(|n| n.2 == source);
-        self.kept.iter().rev().find(|(_, numbers)| numbers.iter().any(|(name, _)| is(name))).map(|(t, _)| *t)
+        self.kept.iter().rev().find(|kept| kept.numbers.iter().any(|(name, _)| is(name))).map(|kept| kept.t_ns)
     }
 
     fn name(&mut self, r: &Reading) -> u32 {
@@ -111,11 +117,11 @@ mod tests {
     fn samples_come_back_in_order_and_lines_once() {
         let mut history = History::default();
         for (t, v) in [(5, 1.0), (9, 2.0), (7, 3.0)] {
-            history.sample(t, one(v));
+            history.sample(t, t / 5, one(v));
         }
-        history.sample(8, Vec::new());
-        let got: Vec<_> = history.between(5, 8).iter().map(|s| (s.t_ns, s.readings[0].value)).collect();
-        assert_eq!(got, [(5, 1.0), (7, 3.0)]);
+        history.sample(8, 0, Vec::new());
+        let got: Vec<_> = history.between(5, 8).iter().map(|s| (s.t_ns, s.slack_ns, s.readings[0].value)).collect();
+        assert_eq!(got, [(5, 1, 1.0), (7, 1, 3.0)]);
         assert_eq!(history.last_of("s"), Some(9));
         assert_eq!(history.last_of("t"), None);
         assert_eq!(history.lines(7).iter().map(time).collect::<Vec<_>>(), [5, 7]);

@@ -3,8 +3,13 @@
 use crate::os::SysRoot;
 
 use super::OFTEN;
-use super::hwmon::{FOLDER, chips, inputs};
+use super::hwmon::{self, Chip, FOLDER, Input};
 use super::probe::{Files, Probe, Probes};
+
+/// Gives millivolts and milliamperes of each of its three rails, which are to be multiplied.
+const RAILS: &str = "ina3221";
+/// Gives microwatts.
+const POWERS: &str = "ina238";
 
 /// Where JetPack before version 5 shows them.
 const OLD: &str = "/sys/bus/i2c/drivers/ina3221x";
@@ -12,9 +17,9 @@ const OLD: &str = "/sys/bus/i2c/drivers/ina3221x";
 /// The rails at which the whole board is fed: Orin, Thor, Nano.
 const TOTALS: &[&str] = &["VDD_IN", "VIN", "VIN_SYS_5V0", "POM_5V_IN", "SYS_VIN"];
 
-/// Whether a chip of this name is one. What a USB supply agreed to give (`ucsi_…`) is no measurement and not among them.
-pub(super) fn is(chip: &str) -> bool {
-    matches!(chip, "ina3221" | "ina238")
+/// Whether the chip is one. What a USB supply agreed to give (`ucsi_…`) is no measurement and not among them.
+pub(super) fn is(chip: &Chip) -> bool {
+    [RAILS, POWERS].contains(&chip.name.as_str())
 }
 
 fn scope(label: &str) -> String {
@@ -36,12 +41,10 @@ pub(super) fn monitors(root: &SysRoot) -> Files {
 }
 
 fn walk(root: &SysRoot) -> Vec<Probe> {
-    let of_chip = |(folder, chip): (String, String)| match chip.as_str() {
-        "ina3221" => rails(root, &folder),
-        "ina238" => powers(root, &folder),
-        _ => Vec::new(),
-    };
-    let probes: Vec<Probe> = chips(root).into_iter().flat_map(of_chip).collect();
+    let rails = hwmon::walk(root, "curr", &["input"], |input| rail(root, input).filter(|_| input.chip.name == RAILS));
+    let powers =
+        hwmon::walk(root, "power", &["input"], |input| (input.chip.name == POWERS).then(|| power(root, input)));
+    let probes: Vec<Probe> = rails.into_iter().chain(powers).collect();
     if probes.is_empty() { old(root) } else { probes }
 }
 
@@ -50,30 +53,20 @@ fn watts(label: &str, path: String, scale: f64) -> Probe {
     Probe { quantity: "power", scope: scope(label), path, unit: "W", scale, ..Probe::default() }
 }
 
-/// An INA3221 gives millivolts and milliamperes of each of its three rails, which are to be multiplied.
-fn rails(root: &SysRoot, folder: &str) -> Vec<Probe> {
-    let mut probes = Vec::new();
-    for (n, current) in inputs(root, folder, "curr", &["input"]) {
-        let Ok(label) = root.line(format!("{folder}/in{n}_label")) else { continue };
-        if label == "NC" || label.starts_with("sum of shunt") {
-            continue;
-        }
-        let times = Some(format!("{folder}/in{n}_input"));
-        probes.push(Probe { times, ..watts(&label, format!("{folder}/{current}"), 1e-6) });
-    }
-    probes
+/// Amperes beside volts.
+fn rail(root: &SysRoot, input: &Input) -> Option<Probe> {
+    let volts = |end: &str| format!("{}/in{}_{end}", input.place, input.n);
+    let label = root.line(volts("label")).ok().filter(|l| l != "NC" && !l.starts_with("sum of shunt"))?;
+    Some(Probe { times: Some(volts("input")), ..watts(&label, input.path(), 1e-6) })
 }
 
-/// An INA238 gives microwatts.
-fn powers(root: &SysRoot, folder: &str) -> Vec<Probe> {
-    let one = |(n, file): (u32, String)| {
-        let named = ["power", "in", "curr"].map(|p| root.line(format!("{folder}/{p}{n}_label")).ok());
-        let label = named.into_iter().flatten().next();
-        let label = label.or_else(|| root.line(format!("{folder}/device/of_node/label")).ok());
-        let label = label.map_or_else(|| format!("ina238 {n}"), |l| l.trim_end_matches('\0').to_owned());
-        watts(&label, format!("{folder}/{file}"), 1e-6)
-    };
-    inputs(root, folder, "power", &["input"]).into_iter().map(one).collect()
+fn power(root: &SysRoot, input: &Input) -> Probe {
+    let (place, n) = (input.place, input.n);
+    let named = ["power", "in", "curr"].map(|p| root.line(format!("{place}/{p}{n}_label")).ok());
+    let label = named.into_iter().flatten().next();
+    let label = label.or_else(|| root.line(format!("{}/device/of_node/label", input.chip.folder)).ok());
+    let label = label.map_or_else(|| format!("{POWERS} {n}"), |l| l.trim_end_matches('\0').to_owned());
+    watts(&label, input.path(), 1e-6)
 }
 
 /// `rail_name_N` beside `in_powerN_input` in milliwatts.

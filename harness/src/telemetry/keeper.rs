@@ -25,8 +25,8 @@ const RAREST: Duration = Duration::from_secs(1);
 const TROUBLES: usize = 8;
 /// What is said of a sensor whose thread died while it was asked what it has.
 pub(super) const PANICKED: &str = "asking it what it has panicked; please report this";
-/// A reading that took longer belongs to its end: it waited, and looked last.
-const QUICK: Duration = Duration::from_millis(50);
+/// A moment that is known better than this is known well enough.
+const SURE: Duration = Duration::from_micros(100);
 
 /// What the threads of all sensors share.
 #[derive(Debug, Clone)]
@@ -216,9 +216,11 @@ impl Thread {
         if self.abandoned.load(Ordering::Acquire) {
             return;
         }
-        let at = if took < QUICK { began + took / 2 } else { began + took };
-        let at_ns = self.shared.ns(at).saturating_sub(self.sensor.age().as_nanos() as u64);
-        self.shared.history().sample(at_ns, readings);
+        // Where in this time it looked nobody knows: it may have waited for a processor before or after.
+        let slack = took / 2;
+        let at_ns = self.shared.ns(began + slack).saturating_sub(self.sensor.age().as_nanos() as u64);
+        let slack_ns = if slack < SURE { 0 } else { slack.as_nanos() as u64 };
+        self.shared.history().sample(at_ns, slack_ns, readings);
         if let Some(trouble) = self.sensor.trouble()
             && self.told.len() < TROUBLES
             && self.told.insert(trouble.clone())

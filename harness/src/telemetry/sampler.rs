@@ -214,9 +214,10 @@ impl Writer {
     fn write(&mut self, until_ns: u64) {
         let lines = self.shared.history().lines(until_ns);
         for mut line in lines {
-            // A reading that took longer than lines wait is late: the file stays in order.
+            // A reading that took longer than lines wait is late: the file stays in order, and the moment so much less certain.
             match &mut line {
                 Line::Sample(sample) => {
+                    sample.slack_ns += self.last_ns.saturating_sub(sample.t_ns);
                     sample.t_ns = sample.t_ns.max(self.last_ns);
                     self.last_ns = sample.t_ns;
                     self.written.samples += 1;

@@ -8,7 +8,7 @@ use spark_results::telemetry::{Channel, Reading};
 
 use crate::os::SysRoot;
 
-use super::hwmon::{FOLDER, chips, inputs};
+use super::hwmon::{self, FOLDER};
 use super::probe::{Probe, Probes};
 use super::{OFTEN, Sensor, reading};
 
@@ -43,26 +43,24 @@ impl Rails {
         Self { root: root.clone(), probes: Probes::default(), sums: Vec::new() }
     }
 
-    fn of_chip(&self, folder: &str) -> Vec<Probe> {
-        let mut probes = Vec::new();
-        for (prefix, ends, quantity, unit) in
-            [("power", ["average", "input"].as_slice(), "power", "W"), ("energy", &["input"], "energy", "J")]
-        {
-            for (n, file) in inputs(&self.root, folder, prefix, ends) {
-                let label = self.root.line(format!("{folder}/{prefix}{n}_label"));
-                let label = label.unwrap_or_else(|_| format!("{prefix}{n}"));
+    fn rails(&self) -> Vec<Probe> {
+        let of = |(prefix, ends, quantity, unit): (_, &[&str], &'static str, &'static str)| {
+            hwmon::walk(&self.root, prefix, ends, |input| {
+                let label = Some(input.label()).filter(|_| input.chip.name == CHIP)?;
                 let scope = SCOPES.iter().find(|(rail, _)| *rail == label).map(|(_, scope)| (*scope).to_owned());
-                probes.push(Probe {
+                Some(Probe {
                     quantity: if LIMITS.contains(&label.as_str()) { "power_limit" } else { quantity },
                     scope: scope.unwrap_or_else(|| format!("{CHIP} {label}")),
-                    path: format!("{folder}/{file}"),
+                    path: input.path(),
                     unit,
                     scale: 1e-6,
                     counts_to: (quantity == "energy").then_some(Some(RANGE_UJ)),
                     ..Probe::default()
-                });
-            }
-        }
+                })
+            })
+        };
+        let mut probes = of(("power", &["average", "input"], "power", "W"));
+        probes.extend(of(("energy", &["input"], "energy", "J")));
         probes
     }
 }
@@ -73,10 +71,7 @@ impl Sensor for Rails {
     }
 
     fn probe(&mut self) -> Vec<Channel> {
-        let chips = chips(&self.root);
-        let probes =
-            chips.iter().filter(|(_, name)| name == CHIP).flat_map(|(folder, _)| self.of_chip(folder)).collect();
-        let mut channels = self.probes.ask(&self.root, CHIP, self.period(), probes);
+        let mut channels = self.probes.ask(&self.root, CHIP, self.period(), self.rails());
         for (quantity, unit) in [("energy", "J"), ("power", "W")] {
             let ok = |scope| {
                 channels.iter().any(|c| {

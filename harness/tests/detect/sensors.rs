@@ -184,7 +184,7 @@ fn reading_every_sensor_and_writing_it_takes_less_than_a_hundredth_of_a_processo
             let before = spark_bench::os::thread_cpu_time();
             for t_ns in 0..u64::from(times) {
                 let readings = sensor.read();
-                let line = Line::Sample(spark_results::telemetry::Sample { t_ns, readings });
+                let line = Line::Sample(spark_results::telemetry::Sample { t_ns, slack_ns: 0, readings });
                 std::hint::black_box(serde_json::to_string(&line).unwrap());
             }
             let (Ok(before), Ok(after)) = (before, spark_bench::os::thread_cpu_time()) else { return };

@@ -63,10 +63,16 @@ impl Section for Conditions {
     }
 }
 
+/// How long the three ran, in nanoseconds; preparing them is not in it.
+fn took(c: &Canary) -> f64 {
+    [&c.gemv, &c.copy, &c.alu].iter().flat_map(|strand| &strand.ns).sum::<u64>() as f64
+}
+
 /// The canary before and after, and what it says of hidden states.
 fn canary(page: &Page) -> Option<Markup> {
     let canaries = &page.subject.run.manifest.canaries;
-    let mut table = Table::new(&["device", "at", "matrix × vector", "copy", "arithmetic", "matrix × vector ÷ copy"]);
+    let mut table =
+        Table::new(&["device", "at", "matrix × vector", "copy", "arithmetic", "matrix × vector ÷ copy", "took"]);
     for c in canaries.iter().filter(|c| !page.subject.run.simulated(&c.device)) {
         let rate = |s: &Strand, unit| Shown::or(s.per_s(), Unit::Si(unit), Status::Measured, "not run").inline();
         table.row([
@@ -76,6 +82,7 @@ fn canary(page: &Page) -> Option<Markup> {
             rate(&c.copy, "B/s"),
             rate(&c.alu, "FLOP/s"),
             Shown::or(c.gemv_over_copy(), Unit::Plain(""), Status::Derived, "").inline(),
+            Shown::new(took(c), Unit::Time, Status::Measured).inline(),
         ]);
     }
     let pairs = canaries.iter().enumerate().filter_map(|(at, later)| {

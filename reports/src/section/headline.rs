@@ -170,15 +170,17 @@ fn cards(page: &Page) -> Vec<Markup> {
     let mut cards = Vec::new();
     let decode = first_decode(page);
     if let Some(e) = decode {
-        cards.push(card("How fast: decode", &told::rate(e, Amount::Items), &html! { (told::model(e)) br; (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
+        cards.push(card("How fast: decode", &told::rate(e, Amount::Items), &html! { (told::model(e)) " " (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
     }
     if let Some(e) = first_prefill(page) {
-        cards.push(card("How fast: prefill", &told::rate(e, Amount::Items), &html! { (told::model(e)) br; (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
+        cards.push(card("How fast: prefill", &told::rate(e, Amount::Items), &html! { (told::model(e)) " " (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
     }
+    cards.push(energy(page, decode));
+    cards.push(against(page, decode));
     if let Some(e) = memory_roof(page) {
         cards.push(html! {
             article.card {
-                h3 { "The limit: memory read" }
+                h2 { "The limit: memory read" }
                 (told::rate(e, Amount::Bytes).large())
                 p.what { (told::shape(e)) br; (e.implementation) }
             }
@@ -188,13 +190,11 @@ fn cards(page: &Page) -> Vec<Markup> {
     if !peaks.is_empty() {
         cards.push(html! {
             article.card {
-                h3 { "The limit: arithmetic" }
+                h2 { "The limit: arithmetic" }
                 dl.peaks { @for e in peaks { dt { (told::shape(e)) } dd { (told::rate(e, Amount::Operations).inline()) } } }
             }
         });
     }
-    cards.push(energy(page, decode));
-    cards.push(against(page, decode));
     cards
 }
 
@@ -218,7 +218,7 @@ fn against(page: &Page, lead: Option<&Entry>) -> Markup {
         all.first().map(|o| page.real().find(|e| e.id == o.row.a.id).map_or_else(|| o.row.work.clone(), told::label));
     html! {
         article.card {
-            h3 { "Against what" }
+            h2 { "Against what" }
             @if let Some(work) = work {
                 ul.rivals {
                     @for other in all.iter().take(AGAINST) {
@@ -241,7 +241,7 @@ fn against(page: &Page, lead: Option<&Entry>) -> Markup {
 fn card(name: &str, rate: &Shown, what: &Markup, e: &Entry) -> Markup {
     html! {
         article.card {
-            h3 { (name) }
+            h2 { (name) }
             (rate.large())
             p.what { (what) }
             p.share { (told::share(e)) }
@@ -254,7 +254,7 @@ fn energy(page: &Page, decode: Option<&Entry>) -> Markup {
     let spoken = decode.into_iter().chain(page.real()).find_map(|e| Some((e, told::per_joule(e)?)));
     html! {
         article.card {
-            h3 { "How efficient" }
+            h2 { "How efficient" }
             @if let Some((e, shown)) = spoken {
                 (shown.large())
                 p.what { (told::label(e)) }

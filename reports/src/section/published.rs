@@ -4,7 +4,7 @@ use super::Section;
 use crate::others::{Other, glyph};
 use crate::page::Page;
 use crate::shown::{Shown, Status, Unit};
-use crate::strips::{self, Mark, Strip};
+use crate::strips::{self, Mark, Own, Strip, Whose};
 use crate::table::Table;
 use crate::told;
 use maud::{Markup, html};
@@ -71,12 +71,12 @@ pub(crate) fn strip(page: &Page, id: &str, others: &[&Other]) -> Strip {
     let entry = page.real().find(|e| e.id == id);
     let own = others.first().map(|other| Mark {
         value: other.row.a.value,
-        kind: None,
+        of: Own::Here.into(),
         title: format!("this machine: {}, measured", text(other.row.a.value, &other.row.a.unit)),
     });
     let marks = others.iter().map(|other| Mark {
         value: other.row.b.value,
-        kind: Some(other.figure.kind),
+        of: Whose::Reported(other.figure.kind),
         title: format!(
             "{}: {}, reported: {}",
             other.figure.machine,
