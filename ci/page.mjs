@@ -42,18 +42,20 @@ async function used(page) {
     await page.keyboard.press('Tab');
   }
   if (!await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle != 'none')) return 'the focus is not to be seen';
-  const rows = () => page.evaluate(() => [...document.querySelector('.tools + table').tBodies[0].rows]
+  // Tables in closed folds are passed by.
+  await page.evaluate(() => { document.activeElement.closest('.tools').nextElementSibling.id = 'used'; });
+  const rows = () => page.evaluate(() => [...document.querySelector('#used').tBodies[0].rows]
     .filter(r => r.getClientRects().length).map(r => r.cells[0].innerText.trim()));
-  const folded = await page.$eval('.tools + table', t => t.nextElementSibling?.matches('.more') ? t.nextElementSibling.querySelectorAll('tbody tr').length : 0);
+  const folded = await page.$eval('#used', t => t.nextElementSibling?.matches('.more') ? t.nextElementSibling.querySelectorAll('tbody tr').length : 0);
   const before = await rows();
-  await page.focus('.tools + table th button');
+  await page.focus('#used th button');
   await page.keyboard.press('Enter');
   const sorted = await rows();
   if (sorted.length != before.length + folded) return `${sorted.length} rows after sorting, ${before.length} and ${folded} folded before`;
-  if (await page.$eval('.tools + table th', h => h.ariaSort) != 'ascending') return 'a sorted column does not say so';
+  if (await page.$eval('#used th', h => h.ariaSort) != 'ascending') return 'a sorted column does not say so';
   await page.keyboard.press('Enter');
   if ((await rows()).join() == sorted.join() && new Set(sorted).size > 1) return 'sorted again the other way it is the same';
-  await page.focus('.tools input');
+  await page.evaluate(() => document.querySelector('#used').previousElementSibling.firstChild.focus());
   await page.keyboard.type('no row says this');
   if ((await rows()).length) return 'what is filtered away is still shown';
   return '';
@@ -80,7 +82,8 @@ for (const file of process.argv.slice(2)) {
   const page = await opened(url, name);
   if (pictures && !many) await page.pdf({ path: `${pictures}/${name}.pdf`, preferCSSPageSize: true });
   const found = await used(page);
-  if (found && !name.includes('half')) complain(name, `the script: ${found}`);
+  // A run cut short and a site of two machines have no table that is long enough.
+  if (found && !/half|site/.test(name)) complain(name, `the script: ${found}`);
   await page.close();
 }
 await browser.close();

@@ -4,7 +4,7 @@ use crate::chart::{Axis, Band, Chart, Ink, Line, legend};
 use maud::{Markup, html};
 use spark_results::quantity::{digits, percent};
 use spark_results::{Record, Run, telemetry};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Points drawn of one curve at most; more are averaged in groups.
 const POINTS: usize = 240;
@@ -27,10 +27,18 @@ impl Curves {
     /// Everything that the sensors of `run` said, and the core clocks measured between samples.
     pub(crate) fn of(run: &Run) -> Self {
         let mut curves = Self::default();
+        let channels = || {
+            run.telemetry.iter().flat_map(|line| match line {
+                telemetry::Line::Header(header) => header.sensors.as_slice(),
+                _ => &[],
+            })
+        };
+        let doubles: BTreeSet<_> = channels().filter(|c| c.simulated).filter_map(|c| c.source.as_deref()).collect();
         for line in &run.telemetry {
             let telemetry::Line::Sample(sample) = line else { continue };
             for r in sample.readings.iter().filter(|r| r.value.is_finite()) {
-                curves.add(&r.quantity, &r.scope, sample.t_ns, r.value);
+                let double = if doubles.contains(r.source.as_str()) { ", a test double" } else { "" };
+                curves.add(&r.quantity, &format!("{}{double}", r.scope), sample.t_ns, r.value);
             }
         }
         for clock in run.records.iter().filter_map(Record::measured).flat_map(|m| &m.conditions.core_clocks) {

@@ -55,8 +55,8 @@ impl Section for Beside {
             let differs: Vec<_> = row.differs.iter().chain(&row.noted).map(ToString::to_string).collect();
             table.row([
                 html! { (named(page, row)) " " span.of { (differs.join("; ")) } },
-                html! { (value(&row.a)) },
-                html! { (value(&row.b)) },
+                html! { span.q { (value(&row.a)) } },
+                html! { span.q { (value(&row.b)) } },
                 html! { span.key.(ink(*number)) { (letter(*number)) } },
                 Shown::new(row.ratio.ratio, Unit::Plain("×"), Status::Derived).within(row.ratio.ci95).inline(),
             ]);

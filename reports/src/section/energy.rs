@@ -139,7 +139,10 @@ fn how(r: &EnergyReading) -> String {
         Method::Counter => "its counter".to_owned(),
         Method::Integral => "its power over time".to_owned(),
     }));
-    words.extend(r.cross_check.map(|ratio| format!("{ratio:.3} × its own power over time")));
+    words.extend(r.cross_check.map(|ratio| match r.method {
+        Some(Method::Integral) => format!("of which its counter says {ratio:.3} ×"),
+        _ => format!("{ratio:.3} × its own power over time"),
+    }));
     words.extend(r.update_ms.map(|ms| format!("a new value every {ms:.0} ms")));
     words.push(format!("{:.0} % of the window seen", 100.0 * r.coverage));
     words.join(", ")

@@ -141,8 +141,9 @@ fn warnings(page: &Page) -> Markup {
         @if !fakes.is_empty() {
             p.banner role="alert" {
                 strong { "Simulated device: " (fakes.join(", ")) ". " }
-                "A test double stood in for its library. It measured nothing: no rate or efficiency of its "
-                (simulated) " records is shown."
+                "A test double stood in for its library and measured nothing: "
+                @if simulated > 0 { "no rate or efficiency of its " (simulated) " records is shown, and " }
+                "whatever it says of power, energy, clocks and heat is made up."
             }
         }
         @match &run.manifest.ended {
