@@ -82,12 +82,11 @@ fn gguf_files_that_lie() {
         ("size", gguf(1, 0, &[tensor("t", &[1 << 40], 0, 0), behind.clone()]), "beyond the end"),
         ("place", gguf(1, 0, &[tensor("t", &[8], 0, u64::MAX - 31), behind.clone()]), "beyond the end"),
         ("overlap", gguf(2, 0, &[tensor("a", &[16], 0, 0), tensor("b", &[8], 0, 32), behind]), "overlap"),
-        ("layers", with_number(&whole, "llama.block_count", u32::MAX), "block_count"),
+        ("layers", with_number(&whole, "llama.block_count", u32::MAX), "num_hidden_layers"),
         ("a layer more", with_number(&whole, "llama.block_count", 3), "blk.2"),
-        ("width", with_number(&whole, "llama.embedding_length", 1 << 20), "embed"),
+        ("width", with_number(&whole, "llama.embedding_length", 1 << 20), "token_embd"),
         ("heads", with_number(&whole, "llama.attention.head_count", 0), "head"),
-        ("vocabulary", with_number(&whole, "llama.vocab_size", 1 << 30), "t"),
-        ("quantiles", with_number(&whole, "llama.rope.dimension_count", 7), "rope"),
+        ("turned", with_number(&whole, "llama.rope.dimension_count", 7), "rotary"),
     ];
     for (name, bytes, words) in cases {
         std::fs::write(place.at("model.gguf"), bytes).unwrap();
