@@ -6,7 +6,7 @@
 // M_TILE ÷ 16 instructions: at M_TILE = 128 384 cycles of shared memory for 256 instructions of the block, which sm_121's tensor cores take
 // 1024 cycles for and an H200's about 400 (wgmma does twice that; see wgmma_sm90a.cu where it is there).
 // Occupancy: STAGES = 3 stages of 32 KiB at M_TILE = 128 (24 KiB with FP8 weights), 96 KiB of the 99 that a block of sm_12x may have;
-// at most 128 registers: two blocks an SM on H200 (with 32 bytes of spills), one with more registers on sm_12x.
+// at most 128 registers: two blocks an SM on H200 (with some 50 bytes of spills), one with more registers on sm_12x.
 // Bytes: a block reads its weights once for M_TILE rows and its rows once for 128 outputs, mostly from L2.
 //
 // FORMAT BF16 or FP8; AS_F16 = 1 for FP8 times FP8; M_TILE is 32 or 128.

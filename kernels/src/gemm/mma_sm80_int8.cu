@@ -6,7 +6,8 @@
 // tensor cores, is what bounds it where they are fast: 128 · 128 · 32 products take 128 instructions of 4096 products and 256 cycles of
 // the f32 units, 2048 products a cycle and SM (H200: 0.94 PFLOP/s); sm_121's tensor cores do 1024.
 // Occupancy: STAGES = 3 stages of 25 KiB at M_TILE = 128 (FP4; Q8_0: 33 KiB) in shared memory, below the 99 KiB a block of sm_12x may have;
-// M_TILE = 32 takes at most 128 registers, so that two blocks share an SM (GROUPED: more, one block); 128 takes up to 255, one block: at 128 it spilled 112 bytes.
+// M_TILE = 32 takes at most 128 registers, so that two blocks share an SM (GROUPED: more, one block); 128 takes up to 255, one block: at 128 it
+// spilled 112 bytes. Where GROUPED it spills up to 96 still (kernels/tests/nvrtc/snapshot).
 // Bytes: a block reads its weights once for M_TILE rows and its rows once for 128 outputs: n·k/2 · m/128 + m·k · n/128, mostly from L2.
 //
 // FORMAT as in tile.cuh; GROUPED = 1 where activations carry a scale for each block of weights; M_TILE is 32 or 128.
