@@ -2,8 +2,9 @@
 # The real NVRTC over every .cu file for every architecture it claims, and what code comes out: no GPU, driver or toolkit is needed.
 #
 # Compiler and disassembler are NVIDIA's packages of Python, of fixed versions: registers and instructions depend on them. They are
-# unpacked into a cache folder (110 MB down). Each file is compiled for all its architectures, each choice in it for the oldest, Hopper
-# and the newest; SPARK_BENCH_TEST_ALL=1 asks for all of both. SPARK_BENCH_BLESS=1 takes what comes out as what should.
+# unpacked into a cache folder (110 MB down). Each file is compiled for all its architectures, each choice in it for the newest, Spark's;
+# SPARK_BENCH_TEST_ALL=1 asks for all of both. What comes out is compared with kernels/tests/nvrtc/snapshot, a file for each .cu, and
+# SPARK_BENCH_BLESS=1 takes it as what should.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/toolchain.sh

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # What every commit must pass: ci/verify.sh, and before a merge ci/verify.sh --full. ci/verify.sh --gate: is it slower?
 #
-# The quick part: format, lints, the tree, all tests. --full adds the documentation, Linux on aarch64 under qemu, Windows and macOS
-# linted, and the report in a browser. A part that this machine cannot do is named with its mend and does not fail, except in CI
-# (CI=true), where what is missing is installed and what stays missing is a failure. Exit codes: 0 fine, 1 failed, 2 misuse.
+# The quick part: format, lints, the tree, all tests. --full adds the documentation, every .cu file through the real NVRTC, Linux on
+# aarch64 under qemu, Windows and macOS linted, and the report in a browser. A part that this machine cannot do is named with its mend and
+# does not fail, except in CI (CI=true), where what is missing is installed and what stays missing is a failure. Exit codes: 0 fine, 1
+# failed, 2 misuse.
 #
 # --gate is apart from both, because it has to be alone on the machine: the working tree against the commit it comes from, in
 # ratios, over a handful of kernels, in two minutes and the time of the builds (ci/gate.sh). What cannot be told fails nothing.
@@ -50,6 +51,7 @@ part tests bash ci/tests.sh
 part doctests cargo test --locked --workspace --doc --quiet
 if [ -n "$full" ]; then
     part docs env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+    part nvrtc bash ci/nvrtc.sh
     part aarch64 bash ci/aarch64.sh
     part platforms bash ci/platforms.sh
     part page bash ci/page.sh

@@ -1,7 +1,7 @@
 //! The roofs of each device, kept ready to be measured right before and right after everything else.
 
 use crate::measure;
-use spark_kernels::{Arithmetic, Device, Fault};
+use spark_kernels::{Arithmetic, Backend, Device, Fault};
 use spark_results::roofline::{Bound, RoofReading};
 use spark_results::{AxisValue, BenchmarkId, machine::Absent};
 use spark_workloads::workload::Roofs as Needs;
@@ -73,8 +73,7 @@ impl Roofs {
             }
         }
         if let Some(of) = needs.compute {
-            // Where the machine has no such arithmetic of its own, what it falls back to is f32: the id in the record says so.
-            for of in [of, Arithmetic::F32] {
+            for of in self.standing_for(of) {
                 if !self.tried(Some(of)) {
                     self.add(&ops::PEAK, Some(of), ("type", AxisValue::from(of.name())), memory);
                 }
@@ -84,6 +83,13 @@ impl Roofs {
             }
         }
         self.absent[known..].iter().map(|(_, absent)| absent.clone()).collect()
+    }
+
+    /// The arithmetics whose peaks may stand over `of`, the first that there is. Where a CPU has none of its own, what it falls back to is f32:
+    /// the id in the record says so. On a GPU an implementation names what it really multiplies in, and no other roof stands over that.
+    fn standing_for(&self, of: Arithmetic) -> impl Iterator<Item = Arithmetic> + use<> {
+        let cpu = self.device.backend() == Backend::Cpu;
+        std::iter::once(of).chain(cpu.then_some(Arithmetic::F32))
     }
 
     fn tried(&self, kind: Kind) -> bool {
@@ -155,7 +161,7 @@ impl Roofs {
 
     fn wanted(&self, needs: Needs) -> Vec<usize> {
         let memory = if needs.memory { self.at(OF_MEMORY) } else { None };
-        let compute = needs.compute.and_then(|of| self.at(Some(of)).or_else(|| self.at(Some(Arithmetic::F32))));
+        let compute = needs.compute.and_then(|of| self.standing_for(of).find_map(|of| self.at(Some(of))));
         memory.into_iter().chain(compute).collect()
     }
 }

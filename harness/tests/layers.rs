@@ -8,7 +8,7 @@ use cargo_metadata::{Metadata, MetadataCommand};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("spark-results", &[]),
     // Doubles are loaded by tests alone.
-    ("spark-kernels", &["spark-cuda-double", "spark-nvrtc-double"]),
+    ("spark-kernels", &["spark-cublaslt-double", "spark-cuda-double", "spark-nvrtc-double"]),
     ("spark-workloads", &["spark-kernels", "spark-results", "spark-cuda-double", "spark-nvrtc-double"]),
     ("spark-reports", &["spark-results"]),
     ("spark-gate", &["spark-results"]),
@@ -26,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("spark-nvml-double", &[]),
+    ("spark-cublaslt-double", &[]),
     ("spark-cuda-double", &[]),
     ("spark-nvrtc-double", &[]),
 ];

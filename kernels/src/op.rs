@@ -136,7 +136,7 @@ pub trait Op: Clone + Debug + Send + Sync + 'static {
     fn validate(&self) -> Result<(), Invalid>;
     /// The axes that name this shape.
     fn axes(&self) -> Vec<(&'static str, AxisValue)>;
-    /// The arithmetic whose peak bounds it.
+    /// The arithmetic whose peak bounds it where an implementation says no other.
     fn arithmetic(&self) -> Arithmetic;
     /// Floating-point (or integer) operations of one call; a multiply-add is 2.
     fn flops(&self, live: &Live) -> u64;
@@ -170,6 +170,14 @@ pub trait Implementation<O: Op>: Debug + Sync {
     fn backend(&self) -> Backend;
     /// Whether it can compute `op` on `device`; the reason is the value.
     fn supports(&self, op: &O, device: &dyn Device) -> Result<(), Unsupported>;
+    /// The arithmetic that this way multiplies in, whose peak bounds it: hardware may have a faster one than the op asks for, or lack it.
+    fn arithmetic(&self, op: &O) -> Arithmetic {
+        op.arithmetic()
+    }
+    /// What its sums may be off beside [`Op::tolerance`], in the same measure: hardware that keeps fewer bits of a sum than f32 has.
+    fn rounding(&self, _op: &O) -> f64 {
+        0.0
+    }
     /// What NVRTC compiles for `op`, where it comes from a `.cu` file.
     fn units(&self, _op: &O) -> Vec<Unit> {
         Vec::new()

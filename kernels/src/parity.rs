@@ -70,16 +70,17 @@ pub fn check<O: Op>(
         live: &example.live,
     })?;
     let got = outputs.iter().map(|b| device.download(b)).collect::<Result<Vec<_>, _>>()?;
-    Ok(compare(op, &example, &got, seed, at_most))
+    Ok(compare(op, implementation.rounding(op), &example, &got, seed, at_most))
 }
 
-/// Compares the outputs `got` of one call on `example` with the reference, at most about `at_most` elements of them.
-pub fn compare<O: Op>(op: &O, example: &Example, got: &[Host], seed: u64, at_most: usize) -> Check {
+/// Compares the outputs `got` of one call on `example` with the reference, at most about `at_most` elements of them. `rounding` is what
+/// [`Implementation::rounding`] says of what computed them.
+pub fn compare<O: Op>(op: &O, rounding: f64, example: &Example, got: &[Host], seed: u64, at_most: usize) -> Check {
     let lens: Vec<_> = got.iter().map(Host::len).collect();
     let indices = sample(&lens, at_most, seed);
     let expected = op.reference(example, &indices);
     let max_error = max_error(indices.iter().map(|i| got[i.output].value(i.at)), &expected);
-    Check { max_error, tolerance: op.tolerance(), compared: expected.len() }
+    Check { max_error, tolerance: op.tolerance() + rounding, compared: expected.len() }
 }
 
 #[cfg(test)]

@@ -169,14 +169,14 @@ impl<O: Op> Workload for Micro<O> {
         let cold = self.is_cold(&op, &example.live);
         let wanted = if cold { sets(&**device, once) } else { 1 };
         let sets = wanted.min((memory / 2 / once.max(1)).max(1));
-        let (sets, tried) = match candidates[..] {
+        let (sets, how, tried) = match candidates[..] {
             [one] => {
                 let new = || Set::new(&op, one, &example, &**device);
-                ((0..sets).map(|_| new()).collect::<Result<Vec<_>, _>>()?, Vec::new())
+                ((0..sets).map(|_| new()).collect::<Result<Vec<_>, _>>()?, one, Vec::new())
             }
             _ => {
-                let (set, tried) = fastest(&op, &candidates, &example, &**device)?;
-                (vec![set], tried)
+                let (set, how, tried) = fastest(&op, &candidates, &example, &**device)?;
+                (vec![set], how, tried)
             }
         };
         // What calls in turn really read: of many experts' weights a few. Padding may make it a little less than all there is.
@@ -188,6 +188,7 @@ impl<O: Op> Workload for Micro<O> {
             cold: cold && enough,
             short: (cold && !enough).then_some((span, device.last_level_cache())),
             device: device.clone(),
+            how,
             tried,
             instruction: self.instruction,
             next: 0,
@@ -225,7 +226,7 @@ fn fastest<O: Op>(
     candidates: &[&'static dyn Implementation<O>],
     example: &Example,
     device: &dyn Device,
-) -> Result<(Set, Tried), Decline> {
+) -> Result<(Set, &'static dyn Implementation<O>, Tried), Decline> {
     let mut set = Set::new(op, candidates[0], example, device)?;
     let upload =
         |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
@@ -254,7 +255,7 @@ fn fastest<O: Op>(
     for (buffer, host) in set.outputs.iter_mut().zip(&example.outputs) {
         device.write_bytes(buffer, 0, host.bytes())?;
     }
-    Ok((set, tried.into_iter().map(|(i, ns)| (i.name(), ns)).collect()))
+    Ok((set, tried[0].0, tried.into_iter().map(|(i, ns)| (i.name(), ns)).collect()))
 }
 
 /// How many sets of operands, used in turn, exceed four times the last-level cache: then each is cold when its turn comes.
@@ -303,6 +304,8 @@ struct Alone<O: Op> {
     next: usize,
     cold: bool,
     short: Option<(u64, u64)>,
+    /// What runs it.
+    how: &'static dyn Implementation<O>,
     tried: Tried,
     instruction: Option<fn(&O, &str) -> Option<u64>>,
     roof: bool,
@@ -330,7 +333,7 @@ impl<O: Op> Step for Alone<O> {
         let set = &mut self.sets[0];
         set.run(&self.live)?;
         let got = set.outputs.iter().map(|b| self.device.download(b)).collect::<Result<Vec<_>, _>>()?;
-        let check = parity::compare(&self.op, &example, &got, self.seed, COMPARED);
+        let check = parity::compare(&self.op, self.how.rounding(&self.op), &example, &got, self.seed, COMPARED);
         Ok(Some(Check { max_error: check.max_error, tolerance: check.tolerance, compared: check.compared as u64 }))
     }
     fn digest(&mut self) -> Result<Option<u64>, spark_kernels::Fault> {
@@ -350,7 +353,7 @@ impl<O: Op> Step for Alone<O> {
         // byte, neither does that of compute. The roof there is the cache's own bandwidth, which no single figure tells.
         let (flops, bytes) = (self.op.flops(&self.live), self.op.bytes(&self.live));
         let dense = flops >= bytes.saturating_mul(COLD_BELOW);
-        Roofs { memory: self.cold, compute: (flops > 0 && (self.cold || dense)).then(|| self.op.arithmetic()) }
+        Roofs { memory: self.cold, compute: (flops > 0 && (self.cold || dense)).then(|| self.how.arithmetic(&self.op)) }
     }
     fn cache(&self) -> Cache {
         if self.cold { Cache::Cold } else { Cache::Warm }

@@ -6,7 +6,7 @@ use super::module::Module;
 use super::nvrtc;
 use super::properties::Properties;
 use super::source::Unit;
-use crate::{Backend, Buffer, Device, Fault, Implementation, Io, Op, Prepared, Unsupported};
+use crate::{Arithmetic, Backend, Buffer, Device, Fault, Implementation, Io, Op, Prepared, Unsupported};
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -20,6 +20,14 @@ pub(crate) trait CudaOp<O: Op>: Send + Sync + 'static {
     /// Whether it computes `op` on such a GPU; the architectures of its units are asked beside it.
     fn accepts(_op: &O, _gpu: &Properties) -> Result<(), Unsupported> {
         Ok(())
+    }
+    /// The arithmetic that it multiplies in.
+    fn arithmetic(op: &O) -> Arithmetic {
+        op.arithmetic()
+    }
+    /// What its sums may be off beside the op's tolerance.
+    fn rounding(_op: &O) -> f64 {
+        0.0
     }
     /// What is compiled for `op`.
     fn units(op: &O) -> Vec<Unit>;
@@ -54,6 +62,12 @@ impl<O: Op, K: CudaOp<O>> Implementation<O> for Cuda<(O, K)> {
     }
     fn backend(&self) -> Backend {
         Backend::Cuda
+    }
+    fn arithmetic(&self, op: &O) -> Arithmetic {
+        K::arithmetic(op)
+    }
+    fn rounding(&self, op: &O) -> f64 {
+        K::rounding(op)
     }
     fn units(&self, op: &O) -> Vec<Unit> {
         K::units(op)

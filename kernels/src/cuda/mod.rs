@@ -7,6 +7,8 @@ pub mod arch;
 pub mod cache;
 pub mod clock;
 pub mod context;
+pub mod cublaslt;
+mod cublaslt_library;
 pub(crate) mod decoded;
 pub mod driver;
 mod events;
@@ -23,6 +25,7 @@ mod nvrtc_paths;
 mod properties;
 mod rows;
 pub mod source;
+pub mod tensor_map;
 
 pub use gpu::Gpu;
 pub use properties::Properties;
@@ -39,6 +42,11 @@ pub fn properties(ordinal: usize) -> Result<Properties, Unsupported> {
     driver::driver()?;
     let ordinal = i32::try_from(ordinal).map_err(|_| Unsupported(format!("no device {ordinal}")))?;
     Properties::read(ordinal).map_err(|fault| Unsupported(fault.to_string()))
+}
+
+/// What the device itself compiles, beside what ops do.
+pub fn units() -> Vec<source::Unit> {
+    vec![gpu::advance(), clock::unit()]
 }
 
 /// Copies of `buffers` on `gpu`, for what a prepared op keeps of its weights.

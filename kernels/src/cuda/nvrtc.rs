@@ -121,6 +121,10 @@ impl Compiler {
     }
     /// Compiles `unit` for `arch`. Errors: the compiler's own words.
     pub fn compile(&self, unit: &Unit, arch: Arch) -> Result<Vec<u8>, Fault> {
+        self.compile_aloud(unit, arch).map(|(code, _)| code)
+    }
+    /// The same with what the compiler says of code that it takes: warnings, and what will make it slow.
+    pub fn compile_aloud(&self, unit: &Unit, arch: Arch) -> Result<(Vec<u8>, String), Fault> {
         let options: Vec<_> =
             [format!("--gpu-architecture={arch}")].into_iter().chain(unit.options()).map(c_string).collect();
         let names: Vec<_> = HEADERS.iter().map(|(name, _)| c_string((*name).to_owned())).collect();
@@ -145,9 +149,9 @@ impl Compiler {
         // SAFETY: the program was just made, and the list has the length given.
         let code = unsafe { (self.compile)(program.program, options.len() as c_int, option_list.as_ptr()) };
         self.worked(code, unit, arch, "does not compile", Some(&program))?;
-        program
-            .bytes(self.cubin_size, self.cubin)
-            .ok_or_else(|| Fault::Device(format!("{} for {arch}: the compiler gave no code", unit.source.path)))
+        let code = program.bytes(self.cubin_size, self.cubin);
+        let none = || Fault::Device(format!("{} for {arch}: the compiler gave no code", unit.source.path));
+        Ok((code.ok_or_else(none)?, program.words()))
     }
     fn worked(
         &self,
@@ -168,8 +172,7 @@ impl Compiler {
             // SAFETY: a static string that ends in a zero.
             unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
         };
-        let log = program.and_then(|p| p.bytes(self.log_size, self.log)).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log).trim_end_matches('\0').trim().to_owned();
+        let log = program.map(Guard::words).unwrap_or_default();
         let defines: Vec<_> = unit.defines.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let with = if defines.is_empty() { String::new() } else { format!(" with {}", defines.join(" ")) };
         Err(Fault::Device(format!("{}{with} {what} for {arch} by {}: {name}\n{log}", unit.source.path, self.identity)))
@@ -183,6 +186,11 @@ struct Guard<'a> {
 }
 
 impl Guard<'_> {
+    /// The compiler's own words.
+    fn words(&self) -> String {
+        let log = self.bytes(self.compiler.log_size, self.compiler.log).unwrap_or_default();
+        String::from_utf8_lossy(&log).trim_end_matches('\0').trim().to_owned()
+    }
     fn bytes(&self, size: Size, get: Get) -> Option<Vec<u8>> {
         let mut len = 0;
         // SAFETY: the program lives, and a size is written.

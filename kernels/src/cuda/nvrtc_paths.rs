@@ -32,7 +32,7 @@ pub(crate) fn candidates() -> Vec<Candidate> {
         return if path.is_dir() { inside(&path) } else { vec![of_file(path)] };
     }
     let bare = NAMES.iter().map(|name| Candidate { path: PathBuf::from(name), builtins: Vec::new() });
-    bare.chain(folders().iter().flat_map(|folder| inside(folder))).collect()
+    bare.chain(folders(&["cu13/lib", "cuda_nvrtc/lib"]).iter().flat_map(|folder| inside(folder))).collect()
 }
 
 /// The libraries in a folder, newest first.
@@ -55,8 +55,8 @@ fn of_file(path: PathBuf) -> Candidate {
     Candidate { path, builtins }
 }
 
-/// Folders in which toolkits and Python packages put it.
-fn folders() -> Vec<PathBuf> {
+/// Folders in which toolkits put their libraries, and Python packages, `packages` under `nvidia`.
+pub(crate) fn folders(packages: &[&str]) -> Vec<PathBuf> {
     let var = |name: &str| std::env::var_os(name).filter(|v: &OsString| !v.is_empty()).map(PathBuf::from);
     let mut folders = Vec::new();
     for home in ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(var) {
@@ -73,8 +73,8 @@ fn folders() -> Vec<PathBuf> {
     for python in ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(var) {
         let versions = std::fs::read_dir(python.join("lib")).into_iter().flatten().flatten();
         for version in versions.filter(|entry| entry.file_name().to_string_lossy().starts_with("python")) {
-            let packages = version.path().join("site-packages").join("nvidia");
-            folders.extend(["cu13/lib", "cuda_nvrtc/lib"].map(|inner| packages.join(inner)));
+            let nvidia = version.path().join("site-packages").join("nvidia");
+            folders.extend(packages.iter().map(|inner| nvidia.join(inner)));
         }
     }
     folders

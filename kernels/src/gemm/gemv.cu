@@ -3,17 +3,16 @@
 // Bytes: the tiles of weights once, 16 a load, 1 KiB a warp and tile, past L1, neighbouring warps neighbouring tiles; scales 1/16 (mxfp4)
 // to 1/8 of that. Rows of x come from L1 and L2: 1/(2·16) of the weights' bytes a row for FP4, so COLUMN_TILES = 2 still reads less than
 // it streams. Each warp holds DEPTH tiles in registers and asks for the next DEPTH before it works on them: 2 · DEPTH KiB a warp,
-// with 24 warps an SM (3 blocks of 8, at most 80 registers; of 16 rows 2 blocks, at most 128) and DEPTH = 2 96 (64) KiB an SM, where 4.8 TB/s · 700 ns ÷ 132 ask for 26.
+// with 24 warps an SM (3 blocks of 8, at most 80 registers; of 16 rows, or where GROUPED, 2 blocks, at most 128) and DEPTH = 2 96 (64) KiB an SM, where 4.8 TB/s · 700 ns ÷ 132 ask for 26.
 // Work: the weights are the left operand of m16n8k32, so that 16 outputs × 8 rows cost one instruction for each 32 of k however few rows
 // are live; unpacking FP4 takes 9 integer instructions for 8 elements (tile.cuh), and two additions-and-multiplications an
 // accumulator and block scale it. Shared memory: 4 KiB a column tile, for adding up the warps' parts of k.
 //
 // FORMAT as in tile.cuh; GROUPED = 1 where activations carry a scale for each block of weights along k.
-#include "fragment.cuh"
+// EXPERTS = 1: its functions over tiles of experts' rows (experts.cuh), in place of those over one matrix.
+#include "experts.cuh"
 #include "mma.cuh"
-
-#define WARPS 8
-#define DEPTH 2
+#include "stream.cuh"
 
 // The sum of a block as f32. FP4 codes are twice their values.
 DEVICE float sum_of(i32 bits) {
@@ -105,47 +104,32 @@ DEVICE void multiply(const Fragment& f, const u8* codes, u32 row_codes, u32 rows
     }
 }
 
-// y[rows, n] = x · Wᵀ: one block for each 16 outputs. `factors` are the outputs' scales, `bias` may be null.
-template <int COLUMN_TILES>
-DEVICE void gemv(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-            const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
-            const i32* __restrict__ starts, const float* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
-    __shared__ float parts[WARPS][COLUMN_TILES * 4][32];
-    const u32 lane = lane_id(), warp = warp_id(), k_tiles = ceil_div(k, (u32)K_TILE), row_codes = k_tiles * K_TILE;
-    const u64 first = (u64)blockIdx.x * k_tiles;
-    float sums[COLUMN_TILES][4] = {};
-    Fragment now[DEPTH], next[DEPTH];
-#pragma unroll
-    for (u32 i = 0; i < DEPTH; i++) {
-        if (warp + i * WARPS < k_tiles) load(now[i], tiles, tile_scales, first + warp + i * WARPS, lane);
-    }
-    for (u32 at = warp; at < k_tiles; at += DEPTH * WARPS) {
-#pragma unroll
-        for (u32 i = 0; i < DEPTH; i++) {
-            u32 tile = at + (DEPTH + i) * WARPS;
-            if (tile < k_tiles) load(next[i], tiles, tile_scales, first + tile, lane);
-        }
-#pragma unroll
-        for (u32 i = 0; i < DEPTH; i++) {
-            u32 tile = at + i * WARPS;
-            if (tile < k_tiles) multiply<COLUMN_TILES>(now[i], codes, row_codes, rows, starts, scales, columns, tile, sums);
-        }
-#pragma unroll
-        for (u32 i = 0; i < DEPTH; i++) now[i] = next[i];
-    }
-    finish<WARPS, COLUMN_TILES>(parts, sums, row_scales, factors, bias, y, rows, n);
+// Activations, in the order of tiles: codes, what integer sums start with and scales, [block of weights][columns].
+#define X_PARAMETERS const u8 *__restrict__ codes, const i32 *__restrict__ starts, const float *__restrict__ scales, u32 columns
+
+// One block for each 16 outputs; rows of x begin at `row` of the activations.
+template <int COLUMN_TILES> DEVICE void gemv(const Stream& of, X_PARAMETERS, u32 row) {
+    const u32 row_codes = ceil_div(of.k, (u32)K_TILE) * K_TILE;
+    codes += (u64)row * row_codes, starts += row, scales += row;
+    stream<COLUMN_TILES>(of, [&](const Fragment& f, u32 tile, float (&sums)[COLUMN_TILES][4]) {
+        multiply<COLUMN_TILES>(f, codes, row_codes, of.rows, starts, scales, columns, tile, sums);
+    });
 }
 
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
-    gemv_integer_8(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-        const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
-        const i32* __restrict__ starts, const float* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
-    gemv<1>(tiles, tile_scales, factors, bias, codes, row_scales, starts, scales, columns, y, rows, n, k);
+#if !EXPERTS
+// y[rows, n] = x · Wᵀ. `factors` are the outputs' scales, `bias` may be null.
+extern "C" __global__ void __launch_bounds__(32 * WARPS, GROUPED ? 2 : 3) gemv_integer_8(STREAM_PARAMETERS, X_PARAMETERS) {
+    gemv<1>({tiles, tile_scales, factors, bias, row_scales, y, rows, n, k}, codes, starts, scales, columns, 0);
 }
-
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
-    gemv_integer_16(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-        const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
-        const i32* __restrict__ starts, const float* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
-    gemv<2>(tiles, tile_scales, factors, bias, codes, row_scales, starts, scales, columns, y, rows, n, k);
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 2) gemv_integer_16(STREAM_PARAMETERS, X_PARAMETERS) {
+    gemv<2>({tiles, tile_scales, factors, bias, row_scales, y, rows, n, k}, codes, starts, scales, columns, 0);
 }
+#else
+// The same for each expert's rows, 8 a tile of `table`.
+extern "C" __global__ void __launch_bounds__(32 * WARPS, GROUPED ? 2 : 3)
+    experts_integer_8(STREAM_PARAMETERS, X_PARAMETERS, const uint4* __restrict__ table) {
+    const Segment segment = segment_of(table, blockIdx.y, 8);
+    if (segment.rows == 0) return;
+    gemv<1>(of_expert({tiles, tile_scales, factors, bias, row_scales, y, rows, n, k}, segment), codes, starts, scales, columns, segment.slot);
+}
+#endif

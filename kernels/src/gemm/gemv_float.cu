@@ -6,12 +6,12 @@
 // of m16n8k16. FP4's scales multiply the sum of a block; those of an output and of a row the finished sum.
 //
 // FORMAT as in tile.cuh: all but Q8_0 and Q4_0. AS_F16 = 1 for FP8 times FP8.
-#include "fragment.cuh"
+// EXPERTS = 1: its functions over tiles of experts' rows (experts.cuh), in place of those over one matrix.
+#include "experts.cuh"
 #include "mma.cuh"
+#include "stream.cuh"
 #include "unpack.cuh"
 
-#define WARPS 8
-#define DEPTH 2
 // Products of one instruction along k: of a block two, of NVFP4 one.
 #define STEPS (BLOCK / 16)
 // Words of activations of one lane, row and block.
@@ -85,47 +85,29 @@ DEVICE void multiply(const Fragment& f, const u16* x, u32 row_elements, u32 rows
     }
 }
 
-// y[rows, n] = x · Wᵀ: one block for each 16 outputs. `factors` are the outputs' scales, `bias` may be null.
-template <int COLUMN_TILES>
-DEVICE void gemv(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-            const float* __restrict__ bias, const u16* __restrict__ x, const float* __restrict__ row_scales, float* y, u32 rows, u32 n,
-            u32 k) {
-    __shared__ float parts[WARPS][COLUMN_TILES * 4][32];
-    const u32 lane = lane_id(), warp = warp_id(), k_tiles = ceil_div(k, (u32)K_TILE);
-    const u64 first = (u64)blockIdx.x * k_tiles;
-    float sums[COLUMN_TILES][4] = {};
-    Fragment now[DEPTH], next[DEPTH];
-#pragma unroll
-    for (u32 i = 0; i < DEPTH; i++) {
-        if (warp + i * WARPS < k_tiles) load(now[i], tiles, tile_scales, first + warp + i * WARPS, lane);
-    }
-    for (u32 at = warp; at < k_tiles; at += DEPTH * WARPS) {
-#pragma unroll
-        for (u32 i = 0; i < DEPTH; i++) {
-            u32 tile = at + (DEPTH + i) * WARPS;
-            if (tile < k_tiles) load(next[i], tiles, tile_scales, first + tile, lane);
-        }
-#pragma unroll
-        for (u32 i = 0; i < DEPTH; i++) {
-            u32 tile = at + i * WARPS;
-            if (tile < k_tiles) multiply<COLUMN_TILES>(now[i], x, k_tiles * K_TILE, rows, tile, sums);
-        }
-#pragma unroll
-        for (u32 i = 0; i < DEPTH; i++) now[i] = next[i];
-    }
-    finish<WARPS, COLUMN_TILES>(parts, sums, row_scales, factors, bias, y, rows, n);
+// One block for each 16 outputs; rows of x begin at `row`.
+template <int COLUMN_TILES> DEVICE void gemv(const Stream& of, const u16* __restrict__ x, u32 row) {
+    const u32 row_elements = ceil_div(of.k, (u32)K_TILE) * K_TILE;
+    x += (u64)row * row_elements;
+    stream<COLUMN_TILES>(of, [&](const Fragment& f, u32 tile, float (&sums)[COLUMN_TILES][4]) {
+        multiply<COLUMN_TILES>(f, x, row_elements, of.rows, tile, sums);
+    });
 }
 
+#if !EXPERTS
+// y[rows, n] = x · Wᵀ. `factors` are the outputs' scales, `bias` may be null.
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 3) gemv_float_8(STREAM_PARAMETERS, const u16* __restrict__ x) {
+    gemv<1>({tiles, tile_scales, factors, bias, row_scales, y, rows, n, k}, x, 0);
+}
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 2) gemv_float_16(STREAM_PARAMETERS, const u16* __restrict__ x) {
+    gemv<2>({tiles, tile_scales, factors, bias, row_scales, y, rows, n, k}, x, 0);
+}
+#else
+// The same for each expert's rows, 8 a tile of `table`.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
-    gemv_float_8(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-        const float* __restrict__ bias, const u16* __restrict__ x, const float* __restrict__ row_scales, float* y, u32 rows, u32 n,
-        u32 k) {
-    gemv<1>(tiles, tile_scales, factors, bias, x, row_scales, y, rows, n, k);
+    experts_float_8(STREAM_PARAMETERS, const u16* __restrict__ x, const uint4* __restrict__ table) {
+    const Segment segment = segment_of(table, blockIdx.y, 8);
+    if (segment.rows == 0) return;
+    gemv<1>(of_expert({tiles, tile_scales, factors, bias, row_scales, y, rows, n, k}, segment), x, segment.slot);
 }
-
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
-    gemv_float_16(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-        const float* __restrict__ bias, const u16* __restrict__ x, const float* __restrict__ row_scales, float* y, u32 rows, u32 n,
-        u32 k) {
-    gemv<2>(tiles, tile_scales, factors, bias, x, row_scales, y, rows, n, k);
-}
+#endif

@@ -5,11 +5,10 @@
 // Work: two instructions m16n8k64 a tile of 16 outputs × 128 and 8 rows: codes and scales go in as they are stored, nothing is unpacked.
 //
 // FORMAT MXFP4 or NVFP4, weights packed with ORDERED = 1.
-#include "fragment.cuh"
+// EXPERTS = 1: its functions over tiles of experts' rows (experts.cuh), in place of those over one matrix.
+#include "experts.cuh"
 #include "mma_scaled.cuh"
-
-#define WARPS 8
-#define DEPTH 2
+#include "stream.cuh"
 
 #if FORMAT == NVFP4
 #define multiply_blocks mma_nvfp4
@@ -44,47 +43,31 @@ DEVICE void multiply(const Fragment& f, const uint4* codes, u32 k_tiles, const S
     }
 }
 
-// y[rows, n] = x · Wᵀ: one block for each 16 outputs. `factors` are the outputs' scales, `bias` may be null.
-template <int COLUMN_TILES>
-DEVICE void gemv(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-            const float* __restrict__ bias, const uint4* __restrict__ codes, const float* __restrict__ row_scales,
-            const Scales* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
-    __shared__ float parts[WARPS][COLUMN_TILES * 4][32];
-    const u32 lane = lane_id(), warp = warp_id(), k_tiles = ceil_div(k, (u32)K_TILE);
-    const u64 first = (u64)blockIdx.x * k_tiles;
-    float sums[COLUMN_TILES][4] = {};
-    Fragment now[DEPTH], next[DEPTH];
-#pragma unroll
-    for (u32 i = 0; i < DEPTH; i++) {
-        if (warp + i * WARPS < k_tiles) load(now[i], tiles, tile_scales, first + warp + i * WARPS, lane);
-    }
-    for (u32 at = warp; at < k_tiles; at += DEPTH * WARPS) {
-#pragma unroll
-        for (u32 i = 0; i < DEPTH; i++) {
-            u32 tile = at + (DEPTH + i) * WARPS;
-            if (tile < k_tiles) load(next[i], tiles, tile_scales, first + tile, lane);
-        }
-#pragma unroll
-        for (u32 i = 0; i < DEPTH; i++) {
-            u32 tile = at + i * WARPS;
-            if (tile < k_tiles) multiply<COLUMN_TILES>(now[i], codes, k_tiles, scales, columns, rows, tile, sums);
-        }
-#pragma unroll
-        for (u32 i = 0; i < DEPTH; i++) now[i] = next[i];
-    }
-    finish<WARPS, COLUMN_TILES>(parts, sums, row_scales, factors, bias, y, rows, n);
+#define X_PARAMETERS const uint4 *__restrict__ codes, const Scales *__restrict__ scales, u32 columns
+
+// One block for each 16 outputs; rows of x begin at `row`.
+template <int COLUMN_TILES> DEVICE void gemv(const Stream& of, X_PARAMETERS, u32 row) {
+    const u32 k_tiles = ceil_div(of.k, (u32)K_TILE);
+    codes += (u64)row * k_tiles * 4, scales += row;
+    stream<COLUMN_TILES>(of, [&](const Fragment& f, u32 tile, float (&sums)[COLUMN_TILES][4]) {
+        multiply<COLUMN_TILES>(f, codes, k_tiles, scales, columns, of.rows, tile, sums);
+    });
 }
 
+#if !EXPERTS
+// y[rows, n] = x · Wᵀ. `factors` are the outputs' scales, `bias` may be null.
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 3) gemv_fp4_8(STREAM_PARAMETERS, X_PARAMETERS) {
+    gemv<1>({tiles, tile_scales, factors, bias, row_scales, y, rows, n, k}, codes, scales, columns, 0);
+}
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 2) gemv_fp4_16(STREAM_PARAMETERS, X_PARAMETERS) {
+    gemv<2>({tiles, tile_scales, factors, bias, row_scales, y, rows, n, k}, codes, scales, columns, 0);
+}
+#else
+// The same for each expert's rows, 8 a tile of `table`.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
-    gemv_fp4_8(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-        const float* __restrict__ bias, const uint4* __restrict__ codes, const float* __restrict__ row_scales,
-        const Scales* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
-    gemv<1>(tiles, tile_scales, factors, bias, codes, row_scales, scales, columns, y, rows, n, k);
+    experts_fp4_8(STREAM_PARAMETERS, X_PARAMETERS, const uint4* __restrict__ table) {
+    const Segment segment = segment_of(table, blockIdx.y, 8);
+    if (segment.rows == 0) return;
+    gemv<1>(of_expert({tiles, tile_scales, factors, bias, row_scales, y, rows, n, k}, segment), codes, scales, columns, segment.slot);
 }
-
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
-    gemv_fp4_16(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-        const float* __restrict__ bias, const uint4* __restrict__ codes, const float* __restrict__ row_scales,
-        const Scales* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
-    gemv<2>(tiles, tile_scales, factors, bias, codes, row_scales, scales, columns, y, rows, n, k);
-}
+#endif

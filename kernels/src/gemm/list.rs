@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "aarch64")]
 use super::neon;
-use super::{Gemm, mma_cuda, naive_cuda, scalar};
+use super::{Gemm, cublaslt_cuda, experts_cuda, mma_cuda, naive_cuda, scalar, wgmma_cuda};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni};
 use crate::Implementation;
@@ -16,8 +16,10 @@ static BF16_FIRST: &[&dyn Implementation<Gemm>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &wgmma_cuda::WGMMA,
     &mma_cuda::SM120A,
     &mma_cuda::SM80,
+    &cublaslt_cuda::CUBLASLT,
     &naive_cuda::NAIVE,
 ];
 
@@ -29,8 +31,10 @@ static F32_FIRST: &[&dyn Implementation<Gemm>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &wgmma_cuda::WGMMA,
     &mma_cuda::SM120A,
     &mma_cuda::SM80,
+    &cublaslt_cuda::CUBLASLT,
     &naive_cuda::NAIVE,
 ];
 
@@ -42,6 +46,8 @@ static EXPERTS_BF16_FIRST: &[&dyn Implementation<Experts>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &experts_cuda::SM120A,
+    &experts_cuda::SM80,
     &naive_cuda::EXPERTS,
 ];
 
@@ -53,6 +59,8 @@ static EXPERTS_F32_FIRST: &[&dyn Implementation<Experts>] = &[
     &avx2_vnni::Avx2Vnni,
     &avx2::Avx2,
     &scalar::Scalar,
+    &experts_cuda::SM120A,
+    &experts_cuda::SM80,
     &naive_cuda::EXPERTS,
 ];
 
@@ -87,6 +95,8 @@ pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
         &neon::dotprod::NeonDotprod,
         &neon::Neon,
         &scalar::Scalar,
+        &experts_cuda::SM120A,
+        &experts_cuda::SM80,
         &naive_cuda::EXPERTS,
     ];
     ARM
@@ -95,7 +105,8 @@ pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
 /// Plain Rust alone, until this architecture has kernels.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) fn experts() -> &'static [&'static dyn Implementation<Experts>] {
-    static PLAIN: &[&dyn Implementation<Experts>] = &[&scalar::Scalar, &naive_cuda::EXPERTS];
+    static PLAIN: &[&dyn Implementation<Experts>] =
+        &[&scalar::Scalar, &experts_cuda::SM120A, &experts_cuda::SM80, &naive_cuda::EXPERTS];
     PLAIN
 }
 
@@ -108,8 +119,10 @@ pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] 
         &neon::dotprod::NeonDotprod,
         &neon::Neon,
         &scalar::Scalar,
+        &wgmma_cuda::WGMMA,
         &mma_cuda::SM120A,
         &mma_cuda::SM80,
+        &cublaslt_cuda::CUBLASLT,
         &naive_cuda::NAIVE,
     ];
     ARM
@@ -118,6 +131,13 @@ pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] 
 /// Plain Rust alone, until this architecture has kernels.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] {
-    static PLAIN: &[&dyn Implementation<Gemm>] = &[&scalar::Scalar, &naive_cuda::NAIVE];
+    static PLAIN: &[&dyn Implementation<Gemm>] = &[
+        &scalar::Scalar,
+        &wgmma_cuda::WGMMA,
+        &mma_cuda::SM120A,
+        &mma_cuda::SM80,
+        &cublaslt_cuda::CUBLASLT,
+        &naive_cuda::NAIVE,
+    ];
     PLAIN
 }

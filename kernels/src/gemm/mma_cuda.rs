@@ -11,36 +11,37 @@ use crate::cuda::module::{Function, Module};
 use crate::cuda::source::{Source, Unit};
 use crate::cuda::{Gpu, Properties};
 use crate::format::Format;
-use crate::{Buffer, Fault, Io, Op, Unsupported};
+use crate::{Arithmetic, Buffer, Fault, Io, Op, Unsupported};
 use std::sync::Arc;
 
-/// The two files of a way to multiply, and the functions in them: for 8 and 16 rows, for tiles of 32 and of 128.
-struct Way {
-    few: Source,
-    few_entries: [&'static str; 2],
-    many: Source,
-    many_entries: [&'static str; 2],
+/// The two files of a way to multiply, and the functions in them: for 8 and 16 rows, for tiles of 32 and of 128; for experts' rows.
+pub(super) struct Way {
+    pub(super) few: &'static Source,
+    few_entries: &'static [&'static str],
+    pub(super) experts_few: &'static [&'static str],
+    pub(super) many: &'static Source,
+    many_entries: &'static [&'static str],
+    pub(super) experts_many: &'static [&'static str],
 }
 macro_rules! way {
-    ($few:literal, $few_entries:expr, $many:literal, $many_entries:expr) => {
+    ($kind:literal, $few:literal, $many:literal) => {
         Way {
-            few: Source { path: concat!("gemm/", $few), text: include_str!($few) },
-            few_entries: $few_entries,
-            many: Source { path: concat!("gemm/", $many), text: include_str!($many) },
-            many_entries: $many_entries,
+            few: &Source { path: concat!("gemm/", $few), text: include_str!($few) },
+            few_entries: &[concat!("gemv_", $kind, "_8"), concat!("gemv_", $kind, "_16")],
+            experts_few: &[concat!("experts_", $kind, "_8")],
+            many: &Source { path: concat!("gemm/", $many), text: include_str!($many) },
+            many_entries: &[concat!("gemm_", $kind, "_32"), concat!("gemm_", $kind, "_128")],
+            experts_many: &[concat!("experts_", $kind, "_32"), concat!("experts_", $kind, "_128")],
         }
     };
 }
-static INTEGER: Way =
-    way!("gemv.cu", ["gemv_integer_8", "gemv_integer_16"], "mma_sm80_int8.cu", ["gemm_integer_32", "gemm_integer_128"]);
-static FLOAT: Way =
-    way!("gemv_float.cu", ["gemv_float_8", "gemv_float_16"], "mma_sm80_float.cu", ["gemm_float_32", "gemm_float_128"]);
-static FP4: Way =
-    way!("gemv_sm120a.cu", ["gemv_fp4_8", "gemv_fp4_16"], "mma_sm120a.cu", ["gemm_fp4_32", "gemm_fp4_128"]);
+static INTEGER: Way = way!("integer", "gemv.cu", "mma_sm80_int8.cu");
+static FLOAT: Way = way!("float", "gemv_float.cu", "mma_sm80_float.cu");
+static FP4: Way = way!("fp4", "gemv_sm120a.cu", "mma_sm120a.cu");
 
 /// Outputs of a block of many rows, and its threads; threads of a block of few rows.
-const MANY_OUTPUTS: usize = 128;
-const THREADS: u32 = 256;
+pub(super) const MANY_OUTPUTS: usize = 128;
+pub(super) const THREADS: u32 = 256;
 /// Rows of a tile, by the two functions of many rows, and up to how many rows the smaller is taken.
 const M_TILES: [usize; 2] = [32, 128];
 const SMALL: usize = 64;
@@ -54,10 +55,10 @@ pub(super) struct Sm120a;
 pub(super) static SM120A: Cuda<(Gemm, Sm120a)> = Cuda::new();
 
 /// How a pair is stored and multiplied.
-fn stored(op: &Gemm) -> Stored {
+pub(super) fn stored(op: &Gemm) -> Stored {
     if op.integer() { Stored::Codes } else { Stored::Halves }
 }
-fn way(stored: Stored) -> &'static Way {
+pub(super) fn way(stored: Stored) -> &'static Way {
     match stored {
         Stored::Codes => &INTEGER,
         Stored::Halves => &FLOAT,
@@ -66,7 +67,7 @@ fn way(stored: Stored) -> &'static Way {
 }
 
 /// Bytes of shared memory that a block of many rows takes.
-fn shared_bytes(geometry: Geometry, stored: Stored, m_tile: usize) -> usize {
+pub(super) fn shared_bytes(geometry: Geometry, stored: Stored, m_tile: usize) -> usize {
     let (row, stages) = if stored == Stored::Fp4 { (64, 4) } else { (128, 3) };
     let row_elements = match stored {
         Stored::Codes => 128,
@@ -89,7 +90,7 @@ pub(super) struct Ready {
 }
 
 /// What `mma-sm80` multiplies.
-fn sm80(op: &Gemm) -> Result<(), Unsupported> {
+pub(super) fn sm80(op: &Gemm) -> Result<(), Unsupported> {
     use Activations as A;
     use Format as F;
     match (op.weights, op.activations) {
@@ -107,7 +108,7 @@ fn sm80(op: &Gemm) -> Result<(), Unsupported> {
 }
 
 /// What `mma-sm120a` multiplies.
-fn sm120a(op: &Gemm) -> Result<(), Unsupported> {
+pub(super) fn sm120a(op: &Gemm) -> Result<(), Unsupported> {
     match (op.weights, op.activations) {
         (Format::Mxfp4, Activations::Mxfp4) | (Format::Nvfp4, Activations::Nvfp4) => Ok(()),
         (weights, activations) => Err(Unsupported(format!(
@@ -120,7 +121,7 @@ fn geometry(op: &Gemm) -> Result<Geometry, Unsupported> {
     Geometry::of(op.weights).ok_or_else(|| Unsupported(format!("has no tiles of {}", op.weights)))
 }
 
-fn accepts(op: &Gemm, gpu: &Properties, stored: Stored) -> Result<(), Unsupported> {
+pub(super) fn accepts(op: &Gemm, gpu: &Properties, stored: Stored) -> Result<(), Unsupported> {
     let geometry = geometry(op)?;
     let (asked, has) = (shared_bytes(geometry, stored, M_TILES[1]), gpu.shared_bytes as usize);
     if op.m > FEW && asked > has {
@@ -129,21 +130,27 @@ fn accepts(op: &Gemm, gpu: &Properties, stored: Stored) -> Result<(), Unsupporte
     Ok(())
 }
 
-fn units(op: &Gemm, stored: Stored, archs: &'static [Arch]) -> Vec<Unit> {
-    let Some(geometry) = Geometry::of(op.weights) else { return Vec::new() };
-    let way = way(stored);
-    let with = |unit: Unit| match stored {
+/// `unit` with the choices that the pair of formats makes.
+pub(super) fn choice(op: &Gemm, geometry: Geometry, stored: Stored, unit: Unit) -> Unit {
+    let unit = unit.with("FORMAT", geometry.number);
+    match stored {
         Stored::Codes => unit.with("GROUPED", usize::from(op.activations.grouped())),
         Stored::Halves => unit.with("AS_F16", usize::from(op.activations == Activations::Fp8)),
         Stored::Fp4 => unit,
-    };
+    }
+}
+
+fn units(op: &Gemm, stored: Stored, archs: &'static [Arch]) -> Vec<Unit> {
+    let Some(geometry) = Geometry::of(op.weights) else { return Vec::new() };
+    let way = way(stored);
+    let with = |unit: Unit| choice(op, geometry, stored, unit).with("EXPERTS", 0);
     let mut units = vec![
         packing(geometry, stored == Stored::Fp4, archs),
         rounding(op, geometry, stored, archs),
-        with(Unit::plain(&way.few, archs, &way.few_entries).with("FORMAT", geometry.number)),
+        with(Unit::plain(way.few, archs, way.few_entries)),
     ];
     if op.m > FEW {
-        units.push(with(Unit::plain(&way.many, archs, &way.many_entries).with("FORMAT", geometry.number)));
+        units.push(with(Unit::plain(way.many, archs, way.many_entries)));
     }
     units
 }
@@ -151,8 +158,7 @@ fn units(op: &Gemm, stored: Stored, archs: &'static [Arch]) -> Vec<Unit> {
 impl Ready {
     fn new(op: &Gemm, stored: Stored, weights: &[Buffer], modules: &[Arc<Module>], gpu: &Gpu) -> Result<Self, Fault> {
         let (geometry, way) = (geometry(op)?, way(stored));
-        let [a, b] = way.few_entries;
-        let few = [modules[2].function(a)?, modules[2].function(b)?];
+        let few = [modules[2].function(way.few_entries[0])?, modules[2].function(way.few_entries[1])?];
         let many = match modules.get(3) {
             Some(module) => {
                 let of = |i: usize| {
@@ -173,7 +179,7 @@ impl Ready {
         if rows == 0 {
             return Ok(());
         }
-        self.rows.round(x, rows, op.k, gpu)?;
+        self.rows.round(x, rows, op.k, None, gpu)?;
         let (packed, of) = (&self.packed, &self.rows);
         let (function, grid, few) = match &self.many {
             Some(many) if rows > FEW => {
@@ -183,18 +189,10 @@ impl Ready {
             }
             _ => (&self.few[usize::from(rows > 8)], Grid::line(op.n.div_ceil(OUTPUTS), THREADS), true),
         };
-        let mut args = Args::new().read(&packed.tiles);
-        if few || self.stored != Stored::Halves {
-            args = args.read(&packed.scales);
-        }
-        args = args.read(&packed.factors).read_or_null(packed.bias.as_ref()).read(&of.codes).read(&of.row_scales);
-        if self.stored == Stored::Codes && few {
-            args = args.read(&of.starts);
-        }
-        if self.stored != Stored::Halves {
-            args = args.read(&of.scales).int(of.columns);
-        }
-        gpu.launch(function, grid, args.write(y).int(rows).int(op.n).int(op.k))
+        let args = Args::new().read(&packed.tiles).read(&packed.scales).read(&packed.factors);
+        let args = args.read_or_null(packed.bias.as_ref()).read(&of.row_scales).write(y);
+        let args = of.arguments(args.int(rows).int(op.n).int(op.k), self.stored, few);
+        gpu.launch(function, grid, args)
     }
 }
 
@@ -204,6 +202,10 @@ impl CudaOp<Gemm> for Sm80 {
 
     fn accepts(op: &Gemm, gpu: &Properties) -> Result<(), Unsupported> {
         sm80(op).and_then(|()| accepts(op, gpu, stored(op)))
+    }
+    fn arithmetic(op: &Gemm) -> Arithmetic {
+        // FP4 as twice its value in int8; FP8 times FP8 as f16, at the rate of bf16.
+        if stored(op) == Stored::Codes { Arithmetic::Int8 } else { Arithmetic::Bf16 }
     }
     fn units(op: &Gemm) -> Vec<Unit> {
         if sm80(op).is_ok() { units(op, stored(op), FROM_SM80) } else { Vec::new() }
@@ -225,6 +227,9 @@ impl CudaOp<Gemm> for Sm120a {
 
     fn accepts(op: &Gemm, gpu: &Properties) -> Result<(), Unsupported> {
         sm120a(op).and_then(|()| accepts(op, gpu, Stored::Fp4))
+    }
+    fn arithmetic(op: &Gemm) -> Arithmetic {
+        if op.weights == Format::Mxfp4 { Arithmetic::Mxfp4 } else { Arithmetic::Nvfp4 }
     }
     fn units(op: &Gemm) -> Vec<Unit> {
         if sm120a(op).is_ok() { units(op, Stored::Fp4, SM12XA) } else { Vec::new() }

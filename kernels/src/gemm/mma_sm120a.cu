@@ -5,16 +5,16 @@
 // At M_TILE = 128 a stage of a warp takes 12 loads of 16 bytes and 10 of 8 from shared memory, without bank conflicts, for 32
 // instructions of 4 cycles: 440 cycles of shared memory beside 1024 of the tensor cores (4096 FLOP a cycle and SM), so these bound it.
 // Occupancy: STAGES = 4 stages of 18 KiB = 72 KiB of the 99 KiB that a block may have; one block of 8 warps an SM, each with 16
-// independent accumulators (8 × 4 are said to be enough); about 120 registers.
+// independent accumulators (8 × 4 are said to be enough); about 130 registers.
 // Bytes: a block reads its weights once for M_TILE rows and its rows once for 128 outputs: (n·m/128 + m·n/128) · k/2, mostly from L2.
 //
 // FORMAT MXFP4 or NVFP4, weights packed with ORDERED = 1; M_TILE is 32 or 128.
+// EXPERTS = 1: its functions over tiles of experts' rows (experts.cuh), in place of those over one matrix.
 #include "fragment.cuh"
 #include "mma_scaled.cuh"
+#include "ring.cuh"
 
 #define STAGES 4
-#define N_TILES 8
-#define COLUMNS (M_TILE / 16)
 #define WEIGHT_STAGE (N_TILES * TILE_BYTES)
 #define SCALE_STAGE (N_TILES * 16 * ROW_SCALES)
 // Rows of 64 bytes: eight lanes of a phase read 128 bytes in a row.
@@ -22,35 +22,30 @@
 #define X_SCALE_STAGE (M_TILE * ROW_SCALES)
 #define STAGE_BYTES (WEIGHT_STAGE + SCALE_STAGE + X_STAGE + X_SCALE_STAGE)
 
-struct Operands {
-    const uint4* tiles;
-    const u8* tile_scales;
-    const uint4* codes;
-    const u8* scales;
-    u32 columns, n_tiles, k_tiles, first_n_tile, first_row, rows;
-};
+// Activations: codes and their scales, [tile along k][columns]; `columns` is a multiple of M_TILE.
+#define X_PARAMETERS const uint4 *__restrict__ codes, const u8 *__restrict__ scales, u32 columns
 
-// Asks for stage `k_tile`: what lies beyond n or the rows comes as zeros. `columns` is a multiple of M_TILE, so scales are all there.
-template <int M_TILE>
-DEVICE void bring(u8* shared, const Operands& of, u32 k_tile) {
+// Asks for stage `k_tile`: what lies beyond n or the rows comes as zeros. Scales of rows are all there, by `columns`.
+template <int M_TILE> DEVICE void bring(u8* shared, const Part& of, X_PARAMETERS, u32 k_tile) {
+    const u32 n_tiles = of.n_tiles(), k_tiles = of.k_tiles(), first_n_tile = of.first_output / TILE_OUTPUTS;
     for (u32 i = threadIdx.x; i < WEIGHT_STAGE / 16; i += 256) {
-        const u32 n_tile = of.first_n_tile + i / 64;
-        cp_async_16_or_zero(shared + i * 16, of.tiles + ((u64)n_tile * of.k_tiles + k_tile) * 64 + i % 64, n_tile < of.n_tiles);
+        const u32 n_tile = first_n_tile + i / 64;
+        cp_async_16_or_zero(shared + i * 16, of.tiles + ((u64)n_tile * k_tiles + k_tile) * 64 + i % 64, n_tile < n_tiles);
     }
     shared += WEIGHT_STAGE;
     for (u32 i = threadIdx.x; i < SCALE_STAGE / 16; i += 256) {
-        const u32 n_tile = of.first_n_tile + i / ROW_SCALES;
-        cp_async_16_or_zero(shared + i * 16, of.tile_scales + (((u64)n_tile * of.k_tiles + k_tile) * ROW_SCALES + i % ROW_SCALES) * 16,
-                            n_tile < of.n_tiles);
+        const u32 n_tile = first_n_tile + i / ROW_SCALES;
+        cp_async_16_or_zero(shared + i * 16, of.tile_scales + (((u64)n_tile * k_tiles + k_tile) * ROW_SCALES + i % ROW_SCALES) * 16,
+                            n_tile < n_tiles);
     }
     shared += SCALE_STAGE;
     for (u32 i = threadIdx.x; i < X_STAGE / 16; i += 256) {
         const u32 row = of.first_row + i / 4;
-        cp_async_16_or_zero(shared + i * 16, of.codes + ((u64)row * of.k_tiles + k_tile) * 4 + i % 4, row < of.rows);
+        cp_async_16_or_zero(shared + i * 16, codes + ((u64)row * k_tiles + k_tile) * 4 + i % 4, row < of.rows);
     }
     shared += X_STAGE;
     for (u32 i = threadIdx.x; i < X_SCALE_STAGE / 16; i += 256) {
-        cp_async_16(shared + i * 16, of.scales + ((u64)k_tile * of.columns + of.first_row) * ROW_SCALES + i * 16);
+        cp_async_16(shared + i * 16, scales + ((u64)k_tile * columns + of.first_row) * ROW_SCALES + i * 16);
     }
 }
 
@@ -95,58 +90,35 @@ DEVICE void multiply(const u8* shared, float sums[2][COLUMNS][4]) {
     }
 }
 
-// y[rows, n] = x · Wᵀ: block (i, j) makes outputs 128i … and rows M_TILE·j ….
-template <int M_TILE>
-DEVICE void gemm(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-            const float* __restrict__ bias, const uint4* __restrict__ codes, const float* __restrict__ row_scales,
-            const u8* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
+template <int M_TILE> DEVICE void gemm(const Part& of, X_PARAMETERS) {
     SHARED_DYNAMIC(shared);
-    const Operands of = {tiles, tile_scales, codes, scales, columns, ceil_div(n, 16u), ceil_div(k, (u32)K_TILE), blockIdx.x * N_TILES, blockIdx.y * M_TILE, rows};
     float sums[2][COLUMNS][4] = {};
-#pragma unroll
-    for (u32 stage = 0; stage < STAGES - 1; stage++) {
-        if (stage < of.k_tiles) bring<M_TILE>(shared + stage * STAGE_BYTES, of, stage);
-        cp_async_commit();
-    }
-    for (u32 stage = 0; stage < of.k_tiles; stage++) {
-        cp_async_wait<STAGES - 2>();
-        // Everybody's part of this stage is there, and everybody is done with the one that is overwritten next.
-        __syncthreads();
-        const u32 ahead = stage + STAGES - 1;
-        if (ahead < of.k_tiles) bring<M_TILE>(shared + ahead % STAGES * STAGE_BYTES, of, ahead);
-        cp_async_commit();
-        multiply<M_TILE>(shared + stage % STAGES * STAGE_BYTES, sums);
-    }
-    const u32 g = lane_id() / 4, t = lane_id() % 4, n_warp = warp_id() % 4, m_warp = warp_id() / 4;
-#pragma unroll
-    for (u32 i = 0; i < 2; i++) {
-#pragma unroll
-        for (u32 half = 0; half < 2; half++) {
-            const u32 output = (of.first_n_tile + 2 * n_warp + i) * 16 + 8 * half + g;
-            if (output >= n) continue;
-            const float factor = factors[output], add = bias ? bias[output] : 0.0f;
-#pragma unroll
-            for (u32 j = 0; j < COLUMNS; j++) {
-#pragma unroll
-                for (u32 c = 0; c < 2; c++) {
-                    const u32 row = of.first_row + (m_warp * COLUMNS + j) * 8 + 2 * t + c;
-                    if (row < rows) y[(u64)row * n + output] = sums[i][j][2 * half + c] * row_scales[row] * factor + add;
-                }
-            }
-        }
-    }
+    ring<STAGES>(
+        shared, STAGE_BYTES, of.k_tiles(), [&](u8* stage, u32 at) { bring<M_TILE>(stage, of, codes, scales, columns, at); },
+        [&](const u8* stage, u32) { multiply<M_TILE>(stage, sums); });
+    store_sums<M_TILE>(sums, of);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 1)
-    gemm_fp4_32(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-        const float* __restrict__ bias, const uint4* __restrict__ codes, const float* __restrict__ row_scales,
-        const u8* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
-    gemm<32>(tiles, tile_scales, factors, bias, codes, row_scales, scales, columns, y, rows, n, k);
+#if !EXPERTS
+// y[rows, n] = x · Wᵀ.
+extern "C" __global__ void __launch_bounds__(256, 1) gemm_fp4_32(PART_PARAMETERS, X_PARAMETERS) {
+    gemm<32>(PART(32), codes, scales, columns);
 }
-
-extern "C" __global__ void __launch_bounds__(256, 1)
-    gemm_fp4_128(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-        const float* __restrict__ bias, const uint4* __restrict__ codes, const float* __restrict__ row_scales,
-        const u8* __restrict__ scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
-    gemm<128>(tiles, tile_scales, factors, bias, codes, row_scales, scales, columns, y, rows, n, k);
+extern "C" __global__ void __launch_bounds__(256, 1) gemm_fp4_128(PART_PARAMETERS, X_PARAMETERS) {
+    gemm<128>(PART(128), codes, scales, columns);
 }
+#else
+// The same for each expert's rows, M_TILE a tile of `table`.
+template <int M_TILE> DEVICE void experts(const Part& of, X_PARAMETERS, const uint4* table) {
+    const Segment segment = segment_of(table, blockIdx.y, M_TILE);
+    if (segment.rows > 0) gemm<M_TILE>(of_expert(of, segment), codes, scales, columns);
+}
+extern "C" __global__ void __launch_bounds__(256, 1)
+    experts_fp4_32(PART_PARAMETERS, X_PARAMETERS, const uint4* __restrict__ table) {
+    experts<32>(PART(32), codes, scales, columns, table);
+}
+extern "C" __global__ void __launch_bounds__(256, 1)
+    experts_fp4_128(PART_PARAMETERS, X_PARAMETERS, const uint4* __restrict__ table) {
+    experts<128>(PART(128), codes, scales, columns, table);
+}
+#endif

@@ -6,17 +6,23 @@
 // M_TILE ÷ 16 instructions: at M_TILE = 128 384 cycles of shared memory for 256 instructions of the block, which sm_121's tensor cores take
 // 1024 cycles for and an H200's about 400 (wgmma does twice that; see wgmma_sm90a.cu where it is there).
 // Occupancy: STAGES = 3 stages of 32 KiB at M_TILE = 128 (24 KiB with FP8 weights), 96 KiB of the 99 that a block of sm_12x may have;
-// at most 128 registers: two blocks an SM on H200, one on sm_12x.
+// at most 128 registers: two blocks an SM on H200 (with some 50 bytes of spills), one with more registers on sm_12x.
 // Bytes: a block reads its weights once for M_TILE rows and its rows once for 128 outputs, mostly from L2.
 //
 // FORMAT BF16 or FP8; AS_F16 = 1 for FP8 times FP8; M_TILE is 32 or 128.
+// EXPERTS = 1: its functions over tiles of experts' rows (experts.cuh), in place of those over one matrix.
 #define FLOATING 1
 #include "mma.cuh"
 #include "stage.cuh"
 #include "unpack.cuh"
 
 #define STAGES 3
-#define COLUMNS (M_TILE / 16)
+// Blocks of 128 rows an SM: where shared memory holds one only (100 KiB an SM), its warps may have all registers.
+#if __CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890 || __CUDA_ARCH__ >= 1200
+#define WIDE_BLOCKS 1
+#else
+#define WIDE_BLOCKS 2
+#endif
 // 32 elements along k are 16 bytes of a lane's activations: two instructions.
 #define QUARTER_K 32
 #define QUARTERS (STAGE_K / QUARTER_K)
@@ -72,58 +78,33 @@ DEVICE void multiply(const u8* shared, float sums[2][COLUMNS][4]) {
     }
 }
 
-// y[rows, n] = x · Wᵀ: block (i, j) makes outputs 128i … and rows M_TILE·j ….
-template <int M_TILE>
-DEVICE void gemm(const uint4* __restrict__ tiles, const float* __restrict__ factors, const float* __restrict__ bias, const u8* __restrict__ x,
-            const float* __restrict__ row_scales, float* y, u32 rows, u32 n, u32 k) {
+template <int M_TILE> DEVICE void gemm(const Part& of, const u8* __restrict__ x) {
     SHARED_DYNAMIC(shared);
-    const u32 n_tiles = ceil_div(n, 16u), k_tiles = ceil_div(k, (u32)K_TILE), stages = ceil_div(k_tiles, (u32)K_TILES);
-    const u32 first_n_tile = blockIdx.x * N_TILES, first_row = blockIdx.y * M_TILE;
     float sums[2][COLUMNS][4] = {};
-#pragma unroll
-    for (u32 stage = 0; stage < STAGES - 1; stage++) {
-        if (stage < stages) bring<M_TILE>(shared + stage * STAGE_BYTES, tiles, nullptr, x, n_tiles, k_tiles, first_n_tile, first_row, rows, stage);
-        cp_async_commit();
-    }
-    for (u32 stage = 0; stage < stages; stage++) {
-        cp_async_wait<STAGES - 2>();
-        // Everybody's part of this stage is there, and everybody is done with the one that is overwritten next.
-        __syncthreads();
-        const u32 ahead = stage + STAGES - 1;
-        if (ahead < stages) {
-            bring<M_TILE>(shared + ahead % STAGES * STAGE_BYTES, tiles, nullptr, x, n_tiles, k_tiles, first_n_tile, first_row, rows, ahead);
-        }
-        cp_async_commit();
-        multiply<M_TILE>(shared + stage % STAGES * STAGE_BYTES, sums);
-    }
-    const u32 g = lane_id() / 4, t = lane_id() % 4, n_warp = warp_id() % 4, m_warp = warp_id() / 4;
-#pragma unroll
-    for (u32 i = 0; i < 2; i++) {
-#pragma unroll
-        for (u32 half = 0; half < 2; half++) {
-            const u32 output = (first_n_tile + 2 * n_warp + i) * 16 + 8 * half + g;
-            if (output >= n) continue;
-            const float factor = factors[output], add = bias ? bias[output] : 0.0f;
-#pragma unroll
-            for (u32 j = 0; j < COLUMNS; j++) {
-#pragma unroll
-                for (u32 c = 0; c < 2; c++) {
-                    const u32 row = first_row + (m_warp * COLUMNS + j) * 8 + 2 * t + c;
-                    if (row < rows) y[(u64)row * n + output] = sums[i][j][2 * half + c] * row_scales[row] * factor + add;
-                }
-            }
-        }
-    }
+    ring<STAGES>(
+        shared, STAGE_BYTES, ceil_div(of.k_tiles(), (u32)K_TILES), [&](u8* stage, u32 at) { bring<M_TILE>(stage, of, x, at); },
+        [&](const u8* stage, u32) { multiply<M_TILE>(stage, sums); });
+    store_sums<M_TILE>(sums, of);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2)
-    gemm_float_32(const uint4* __restrict__ tiles, const float* __restrict__ factors, const float* __restrict__ bias, const u8* __restrict__ x,
-        const float* __restrict__ row_scales, float* y, u32 rows, u32 n, u32 k) {
-    gemm<32>(tiles, factors, bias, x, row_scales, y, rows, n, k);
+#if !EXPERTS
+// y[rows, n] = x · Wᵀ.
+extern "C" __global__ void __launch_bounds__(256, 2) gemm_float_32(PART_PARAMETERS, const u8* __restrict__ x) { gemm<32>(PART(32), x); }
+extern "C" __global__ void __launch_bounds__(256, WIDE_BLOCKS) gemm_float_128(PART_PARAMETERS, const u8* __restrict__ x) {
+    gemm<128>(PART(128), x);
 }
-
-extern "C" __global__ void __launch_bounds__(256, 2)
-    gemm_float_128(const uint4* __restrict__ tiles, const float* __restrict__ factors, const float* __restrict__ bias, const u8* __restrict__ x,
-        const float* __restrict__ row_scales, float* y, u32 rows, u32 n, u32 k) {
-    gemm<128>(tiles, factors, bias, x, row_scales, y, rows, n, k);
+#else
+// The same for each expert's rows, M_TILE a tile of `table`.
+template <int M_TILE> DEVICE void experts(const Part& of, const u8* __restrict__ x, const uint4* table) {
+    const Segment segment = segment_of(table, blockIdx.y, M_TILE);
+    if (segment.rows > 0) gemm<M_TILE>(of_expert(of, segment), x);
 }
+extern "C" __global__ void __launch_bounds__(256, 2)
+    experts_float_32(PART_PARAMETERS, const u8* __restrict__ x, const uint4* __restrict__ table) {
+    experts<32>(PART(32), x, table);
+}
+extern "C" __global__ void __launch_bounds__(256, WIDE_BLOCKS)
+    experts_float_128(PART_PARAMETERS, const u8* __restrict__ x, const uint4* __restrict__ table) {
+    experts<128>(PART(128), x, table);
+}
+#endif

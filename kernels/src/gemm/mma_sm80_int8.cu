@@ -6,17 +6,18 @@
 // tensor cores, is what bounds it where they are fast: 128 · 128 · 32 products take 128 instructions of 4096 products and 256 cycles of
 // the f32 units, 2048 products a cycle and SM (H200: 0.94 PFLOP/s); sm_121's tensor cores do 1024.
 // Occupancy: STAGES = 3 stages of 25 KiB at M_TILE = 128 (FP4; Q8_0: 33 KiB) in shared memory, below the 99 KiB a block of sm_12x may have;
-// at most 128 registers (GROUPED: more), so that two blocks share an SM where shared memory allows (H200), one on sm_12x.
+// M_TILE = 32 takes at most 128 registers, so that two blocks share an SM (GROUPED: more, one block); 128 takes up to 255, one block: at 128 it
+// spilled 112 bytes. Where GROUPED it spills up to 96 still (kernels/tests/nvrtc/snapshot).
 // Bytes: a block reads its weights once for M_TILE rows and its rows once for 128 outputs: n·k/2 · m/128 + m·k · n/128, mostly from L2.
 //
 // FORMAT as in tile.cuh; GROUPED = 1 where activations carry a scale for each block of weights; M_TILE is 32 or 128.
+// EXPERTS = 1: its functions over tiles of experts' rows (experts.cuh), in place of those over one matrix.
 #define FLOATING 0
 #include "mma.cuh"
 #include "stage.cuh"
 
 #define STAGES 3
-// Column tiles of a warp, and elements along k in 16 bytes a lane.
-#define COLUMNS (M_TILE / 16)
+// Elements along k in 16 bytes a lane.
 #define QUARTER_K 64
 #define QUARTERS (STAGE_K / QUARTER_K)
 // Blocks of weights in them.
@@ -120,63 +121,38 @@ DEVICE void multiply(const u8* shared, const float* x_scales, u32 columns, u32 f
     }
 }
 
-// y[rows, n] = x · Wᵀ: block (i, j) makes outputs 128i … and rows M_TILE·j …. `columns` is a multiple of M_TILE.
-template <int M_TILE>
-DEVICE void gemm(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-            const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
-            const float* __restrict__ x_scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
+// Activations: codes, and where GROUPED scales, [block of weights][columns]; `columns` is a multiple of M_TILE.
+#define X_PARAMETERS const u8 *__restrict__ codes, const float *__restrict__ x_scales, u32 columns
+
+template <int M_TILE> DEVICE void gemm(const Part& of, X_PARAMETERS) {
     SHARED_DYNAMIC(shared);
-    const u32 n_tiles = ceil_div(n, 16u), k_tiles = ceil_div(k, (u32)K_TILE), stages = ceil_div(k_tiles, (u32)K_TILES);
-    const u32 first_n_tile = blockIdx.x * N_TILES, first_row = blockIdx.y * M_TILE;
     float sums[2][COLUMNS][4] = {};
-#pragma unroll
-    for (u32 stage = 0; stage < STAGES - 1; stage++) {
-        if (stage < stages) {
-            bring<M_TILE>(shared + stage * STAGE_BYTES, tiles, tile_scales, codes, n_tiles, k_tiles, first_n_tile, first_row, rows, stage);
-        }
-        cp_async_commit();
-    }
-    for (u32 stage = 0; stage < stages; stage++) {
-        cp_async_wait<STAGES - 2>();
-        // Everybody's part of this stage is there, and everybody is done with the one that is overwritten next.
-        __syncthreads();
-        const u32 ahead = stage + STAGES - 1;
-        if (ahead < stages) {
-            bring<M_TILE>(shared + ahead % STAGES * STAGE_BYTES, tiles, tile_scales, codes, n_tiles, k_tiles, first_n_tile, first_row, rows, ahead);
-        }
-        cp_async_commit();
-        multiply<M_TILE>(shared + stage % STAGES * STAGE_BYTES, x_scales, columns, stage * STAGE_K / BLOCK, first_row, sums);
-    }
-    const u32 g = lane_id() / 4, t = lane_id() % 4, n_warp = warp_id() % 4, m_warp = warp_id() / 4;
-#pragma unroll
-    for (u32 i = 0; i < 2; i++) {
-#pragma unroll
-        for (u32 half = 0; half < 2; half++) {
-            const u32 output = (first_n_tile + 2 * n_warp + i) * 16 + 8 * half + g;
-            if (output >= n) continue;
-            const float factor = factors[output], add = bias ? bias[output] : 0.0f;
-#pragma unroll
-            for (u32 j = 0; j < COLUMNS; j++) {
-#pragma unroll
-                for (u32 c = 0; c < 2; c++) {
-                    const u32 row = first_row + (m_warp * COLUMNS + j) * 8 + 2 * t + c;
-                    if (row < rows) y[(u64)row * n + output] = sums[i][j][2 * half + c] * row_scales[row] * factor + add;
-                }
-            }
-        }
-    }
+    ring<STAGES>(
+        shared, STAGE_BYTES, ceil_div(of.k_tiles(), (u32)K_TILES), [&](u8* stage, u32 at) { bring<M_TILE>(stage, of, codes, at); },
+        [&](const u8* stage, u32 at) { multiply<M_TILE>(stage, x_scales, columns, at * STAGE_K / BLOCK, of.first_row, sums); });
+    store_sums<M_TILE>(sums, of);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2)
-    gemm_integer_32(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-        const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
-        const float* __restrict__ x_scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
-    gemm<32>(tiles, tile_scales, factors, bias, codes, row_scales, x_scales, columns, y, rows, n, k);
+#if !EXPERTS
+// y[rows, n] = x · Wᵀ.
+extern "C" __global__ void __launch_bounds__(256, GROUPED ? 1 : 2) gemm_integer_32(PART_PARAMETERS, X_PARAMETERS) {
+    gemm<32>(PART(32), codes, x_scales, columns);
 }
-
+extern "C" __global__ void __launch_bounds__(256, 1) gemm_integer_128(PART_PARAMETERS, X_PARAMETERS) {
+    gemm<128>(PART(128), codes, x_scales, columns);
+}
+#else
+// The same for each expert's rows, M_TILE a tile of `table`.
+template <int M_TILE> DEVICE void experts(const Part& of, X_PARAMETERS, const uint4* table) {
+    const Segment segment = segment_of(table, blockIdx.y, M_TILE);
+    if (segment.rows > 0) gemm<M_TILE>(of_expert(of, segment), codes, x_scales, columns);
+}
 extern "C" __global__ void __launch_bounds__(256, GROUPED ? 1 : 2)
-    gemm_integer_128(const uint4* __restrict__ tiles, const u8* __restrict__ tile_scales, const float* __restrict__ factors,
-        const float* __restrict__ bias, const u8* __restrict__ codes, const float* __restrict__ row_scales,
-        const float* __restrict__ x_scales, u32 columns, float* y, u32 rows, u32 n, u32 k) {
-    gemm<128>(tiles, tile_scales, factors, bias, codes, row_scales, x_scales, columns, y, rows, n, k);
+    experts_integer_32(PART_PARAMETERS, X_PARAMETERS, const uint4* __restrict__ table) {
+    experts<32>(PART(32), codes, x_scales, columns, table);
 }
+extern "C" __global__ void __launch_bounds__(256, 1)
+    experts_integer_128(PART_PARAMETERS, X_PARAMETERS, const uint4* __restrict__ table) {
+    experts<128>(PART(128), codes, x_scales, columns, table);
+}
+#endif

@@ -39,6 +39,8 @@ mod avx512_vnni;
 mod canonical;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod channels;
+mod cublaslt_cuda;
+mod experts_cuda;
 #[cfg(target_arch = "x86_64")]
 mod float;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -68,6 +70,7 @@ mod tiled;
 mod tiles_cuda;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod way;
+mod wgmma_cuda;
 #[cfg(target_arch = "x86_64")]
 mod words512;
 

@@ -6,6 +6,7 @@
 //
 // ACTIVATIONS: 1 bf16, 2 int8, 3 int8g32, 4 fp8, 5 mxfp4, 6 nvfp4. FORMAT, of the weights, says in what order codes stand (tile.cuh).
 // AS_F16 = 1 stores fp8 as f16, which holds each E4M3 exactly; FP4 is stored as twice its value.
+#include "experts.cuh"
 #include "round.cuh"
 #include "tile.cuh"
 
@@ -54,12 +55,15 @@ DEVICE void store(u8* codes, u64 place, const float x[GROUP], float row_scale) {
 }
 #endif
 
-// x: rows of k. codes: rows of whole tiles. row_scales: one a row.
+// x: rows of k, the first ones or those that a table of experts' rows names (experts.cuh). codes: rows of whole tiles. row_scales: one a row.
 // starts: [block along k][columns], what the integer sums of a block start with; scales: likewise, f32, of kinds with groups.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    quantise_rows(const float* x, u32 k, u8* codes, float* row_scales, i32* starts, float* scales, u32 columns) {
+    quantise_rows(const float* x, u32 k, u8* codes, float* row_scales, i32* starts, float* scales, u32 columns, const uint4* table, u32 height,
+                  const u32* choices, u32 active) {
     const u32 row = blockIdx.x, padded = ceil_div(k, (u32)K_TILE) * K_TILE;
-    x += (u64)row * k;
+    const i64 from = row_of(row, table, height, choices, active);
+    if (from < 0) return;
+    x += from * k;
 #if ACTIVATIONS == 2
     const Scale whole = int8_scale(row_magnitude<GROUP, false>(x, k));
     const float row_scale = whole.value;

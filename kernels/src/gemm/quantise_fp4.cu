@@ -5,15 +5,21 @@
 //
 // FORMAT MXFP4 or NVFP4. Codes stand as weights do (tile.cuh, pack.cu with ORDERED): [row][k ÷ 128][lane t][block of 32][4 bytes]; scales
 // [k ÷ 128][columns][4 or 8]. A row with an infinity or a NaN is NaN by its own scale.
+#include "experts.cuh"
 #include "round.cuh"
 #include "tile.cuh"
 
 #define THREADS 1024
 #define EACH 8
 
-extern "C" __global__ void __launch_bounds__(THREADS) quantise_fp4(const float* x, u32 k, u32* codes, float* row_scales, u8* scales, u32 columns) {
+// x: rows of k, the first ones or those that a table of experts' rows names (experts.cuh).
+extern "C" __global__ void __launch_bounds__(THREADS)
+    quantise_fp4(const float* x, u32 k, u32* codes, float* row_scales, u8* scales, u32 columns, const uint4* table, u32 height,
+                 const u32* choices, u32 active) {
     const u32 row = blockIdx.x, padded = ceil_div(k, (u32)K_TILE) * K_TILE;
-    x += (u64)row * k;
+    const i64 from = row_of(row, table, height, choices, active);
+    if (from < 0) return;
+    x += from * k;
 #if FORMAT == NVFP4
     const float whole = nvfp4_row_scale(row_magnitude<EACH, true>(x, k));
 #else

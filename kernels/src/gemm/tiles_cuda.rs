@@ -142,17 +142,20 @@ pub(super) fn rounding(op: &Gemm, geometry: Geometry, stored: Stored, archs: &'s
     if stored == Stored::Fp4 {
         return Unit::plain(&QUANTISE_FP4, archs, &["quantise_fp4"]).with("FORMAT", geometry.number);
     }
-    let number = match op.activations {
-        Activations::F32 => 0,
-        Activations::Bf16 => 1,
-        Activations::Int8 => 2,
-        Activations::Int8g32 => 3,
-        Activations::Fp8 => 4,
-        Activations::Mxfp4 => 5,
-        Activations::Nvfp4 => 6,
-    };
     let unit = Unit::plain(&QUANTISE, archs, &["quantise_rows"]).with("FORMAT", geometry.number);
-    unit.with("ACTIVATIONS", number).with("AS_F16", 1)
+    unit.with("ACTIVATIONS", op.activations as usize).with("AS_F16", 1)
+}
+
+/// What is compiled to round bf16 or FP8 activations whose elements stand in their own order, padded to 32: that of tiles of bf16.
+pub(super) fn natural_rounding(activations: Activations, archs: &'static [Arch]) -> Unit {
+    let unit = Unit::plain(&QUANTISE, archs, &["quantise_rows"]).with("FORMAT", 5);
+    unit.with("ACTIVATIONS", activations as usize).with("AS_F16", 0)
+}
+
+/// The arguments of [`natural_rounding`]'s function behind codes and scales of rows: no other scales, and the first rows in order.
+pub(super) fn natural_tail(args: Args<'_>) -> Args<'_> {
+    let none = args.write_or_null(None).write_or_null(None).int(0);
+    none.read_or_null(None).int(1).read_or_null(None).int(1)
 }
 
 /// Rounded activations of up to `op.m` rows.
@@ -187,7 +190,9 @@ impl Rows {
             Stored::Halves => ("quantise_rows", 2 * padded),
             Stored::Fp4 => ("quantise_fp4", padded / 2),
         };
-        let blocks = if stored == Stored::Codes { blocks * columns } else { 1 };
+        // A stage of many rows reads 128 elements along k, of which beyond a shorter padding the products are 0 and the scales have to be numbers.
+        let staged = op.k.next_multiple_of(STAGE_K) / geometry.block;
+        let blocks = if stored == Stored::Codes { blocks.max(staged) * columns } else { 1 };
         let scales = match stored {
             Stored::Fp4 => alloc(Type::U8, padded / geometry.k_tile * columns * geometry.row_scales())?,
             _ => alloc(Type::F32, blocks)?,
@@ -202,13 +207,46 @@ impl Rows {
             columns,
         })
     }
-    /// Rounds the first `rows` rows of `x`.
-    pub(super) fn round(&mut self, x: &Buffer, rows: usize, k: usize, gpu: &Gpu) -> Result<(), Fault> {
+    /// Rounds `rows` rows: the first ones of `x`, or those that `gather` names.
+    pub(super) fn round(
+        &mut self,
+        x: &Buffer,
+        rows: usize,
+        k: usize,
+        gather: Option<Gather<'_>>,
+        gpu: &Gpu,
+    ) -> Result<(), Fault> {
         let args = Args::new().read(x).int(k).write(&mut self.codes).write(&mut self.row_scales);
         let args = if self.stored == Stored::Fp4 { args } else { args.write(&mut self.starts) };
-        gpu.launch(&self.function, Grid::line(rows, 1024), args.write(&mut self.scales).int(self.columns))
+        let args = args.write(&mut self.scales).int(self.columns);
+        let from = gather.and_then(|gather| gather.from);
+        let args = args.read_or_null(gather.map(|gather| gather.table)).int(gather.map_or(1, |gather| gather.height));
+        let args = args.read_or_null(from.map(|(choices, _)| choices)).int(from.map_or(1, |(_, active)| active));
+        gpu.launch(&self.function, Grid::line(rows, 1024), args)
+    }
+    /// What the kernels take of it, behind what all of them take alike.
+    pub(super) fn arguments<'a>(&'a self, args: Args<'a>, stored: Stored, few: bool) -> Args<'a> {
+        let args = args.read(&self.codes);
+        match stored {
+            Stored::Halves => args,
+            Stored::Codes if few => args.read(&self.starts).read(&self.scales).int(self.columns),
+            Stored::Codes | Stored::Fp4 => args.read(&self.scales).int(self.columns),
+        }
     }
 }
+
+/// Rows of x that are not simply the first ones: a table of tiles (`experts.cuh`), and the choice at each of the rows that it names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gather<'a> {
+    pub(super) table: &'a Buffer,
+    /// Rows of a tile.
+    pub(super) height: usize,
+    /// Choices by place, so many a row of x; without it rows of x stand by place.
+    pub(super) from: Option<(&'a Buffer, usize)>,
+}
+
+/// Elements along k of a stage of integers: `STAGE_K` in `stage.cuh`.
+const STAGE_K: usize = 128;
 
 /// Rows that a product reads all of the weights for at once; of more, a tile of rows after another.
 pub(super) const FEW: usize = 16;

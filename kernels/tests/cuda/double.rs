@@ -41,6 +41,7 @@ pub(crate) fn within(test: &str, env: &[(&str, &str)], body: impl FnOnce()) {
     let mut child = Command::new(std::env::current_exe().expect("a test knows its own file"));
     child.args([test, "--exact", "--nocapture", "--test-threads=1"]);
     child.env(CHILD, test).env("SPARK_BENCH_CUDA", library("cuda")).env("SPARK_BENCH_NVRTC", library("nvrtc"));
+    child.env("SPARK_BENCH_CUBLASLT", library("cublaslt"));
     // What one test compiled another need not: the folder stands in the target folder and is keyed by all that goes in.
     child.env("SPARK_BENCH_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/cuda-double"));
     child.envs(env.iter().copied());

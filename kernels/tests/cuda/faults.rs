@@ -5,7 +5,9 @@ use spark_kernels::cuda::arch::{FROM_SM80, SM90A};
 use spark_kernels::cuda::launch::{Args, Grid};
 use spark_kernels::cuda::source::{Source, Unit};
 use spark_kernels::cuda::{self, Gpu};
-use spark_kernels::{Device, Fault, Host, Placement, Type};
+use spark_kernels::format::Format;
+use spark_kernels::gemm::{Activations, Gemm};
+use spark_kernels::{Device, Fault, Host, Placement, Type, best, named, parity};
 
 static MISTAKES: Source = Source { path: "tests/cuda/mistakes.cu", text: include_str!("mistakes.cu") };
 static BROKEN: Source =
@@ -118,4 +120,27 @@ fn a_compiler_that_is_not_there_is_named_with_its_package() {
         // What needs no compiler goes on: the device opens, and keeps what is written.
         assert!(Gpu::open(0).is_ok());
     });
+}
+
+macro_rules! cublaslt {
+    ($($name:ident, $variable:literal = $value:literal: $said:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            within(concat!("faults::", stringify!($name)), &[($variable, $value)], || {
+                let gpu = Gpu::open(0).unwrap_or_else(|why| panic!("{why}"));
+                let op = Gemm { m: 2, n: 16, k: 32, weights: Format::Bf16, activations: Activations::Bf16, bias: false };
+                let how = named::<Gemm>("cublaslt").unwrap_or_else(|why| panic!("{why}"));
+                let checked = parity::check(&op, how, &gpu, 1, 64);
+                assert!(checked.as_ref().is_err_and(|why| why.to_string().contains($said)), "{checked:?}");
+                // The others do it.
+                assert!(best(&op, &gpu).is_ok());
+            });
+        }
+    )*};
+}
+cublaslt! {
+    a_cublaslt_that_is_not_there_is_named_with_its_package, "SPARK_BENCH_CUBLASLT" = "/nowhere/libcublasLt.so.13": "nvidia-cublas";
+    a_cublaslt_that_does_not_start_is_a_fault, "SPARK_CUBLASLT_DOUBLE_FAULTS" = "init": "cublasLtCreate: the library was not initialized";
+    a_shape_without_an_algorithm_is_a_reason, "SPARK_CUBLASLT_DOUBLE_FAULTS" = "no-algorithm": "no algorithm for it";
+    a_product_that_fails_is_a_fault, "SPARK_CUBLASLT_DOUBLE_FAULTS" = "matmul": "cublasLtMatmul: the product failed to execute";
 }

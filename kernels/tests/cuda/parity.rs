@@ -42,6 +42,46 @@ fn agree<O: Op>(gpu: &Gpu) -> usize {
     checked
 }
 
+/// What an implementation multiplies in, whose peak is its roof, is not always what the op's activations suggest.
+#[test]
+fn the_roof_is_that_of_what_multiplies() {
+    use spark_kernels::Arithmetic;
+    use spark_kernels::format::Format as F;
+    use spark_kernels::gemm::Activations as A;
+    for (name, weights, activations, of) in [
+        ("mma-sm120a", F::Nvfp4, A::Nvfp4, Arithmetic::Nvfp4),
+        ("mma-sm120a", F::Mxfp4, A::Mxfp4, Arithmetic::Mxfp4),
+        ("mma-sm80", F::Nvfp4, A::Nvfp4, Arithmetic::Int8),
+        ("mma-sm80", F::Fp8, A::Fp8, Arithmetic::Bf16),
+        ("wgmma-sm90a", F::Fp8, A::Fp8, Arithmetic::Fp8),
+        ("wgmma-sm90a", F::Nvfp4, A::Bf16, Arithmetic::Bf16),
+        ("cublaslt", F::Fp8, A::Fp8, Arithmetic::Fp8),
+        ("cublaslt", F::Nvfp4, A::Nvfp4, Arithmetic::Nvfp4),
+        ("naive", F::Fp8, A::Fp8, Arithmetic::Bf16),
+    ] {
+        let op = Gemm { m: 64, n: 64, k: 64, weights, activations, bias: false };
+        let how = spark_kernels::named::<Gemm>(name).unwrap_or_else(|why| panic!("{why}"));
+        assert_eq!(how.arithmetic(&op), of, "{name}, {op:?}");
+    }
+}
+
+/// Shapes that take every width of a tile of `wgmma-sm90a`, and more tiles than an H200 has SMs.
+#[test]
+fn wide_tiles_on_h200() {
+    on("parity::wide_tiles_on_h200", "h200", |gpu| {
+        use spark_kernels::format::Format as F;
+        use spark_kernels::gemm::Activations as A;
+        let how = spark_kernels::named::<Gemm>("wgmma-sm90a").unwrap_or_else(|why| panic!("{why}"));
+        for (weights, activations, m) in
+            [(F::Bf16, A::Bf16, 300), (F::Nvfp4, A::Bf16, 300), (F::Mxfp4, A::Bf16, 100), (F::Fp8, A::Fp8, 140)]
+        {
+            let op = Gemm { m, n: 8500, k: 160, weights, activations, bias: true };
+            let check = parity::check(&op, how, gpu, 5, 1 << 11).unwrap_or_else(|why| panic!("{op:?}: {why}"));
+            assert!(check.passed(), "{op:?}: {check:?}");
+        }
+    });
+}
+
 macro_rules! tests {
     ($($name:ident, $profile:literal: $($op:ty),+;)*) => {$(
         #[test]

@@ -18,5 +18,6 @@ pub(crate) fn units() -> Vec<Unit> {
     units.extend(
         [8, 16, 32, 64, 128, 256].map(|n| Unit::plain(&SOURCE, SM90A, tiles).with("WHAT", 2).with("COLUMNS", n)),
     );
+    units.push(of(3, SM90A, &["descriptors"]));
     units
 }

@@ -141,4 +141,9 @@ extern "C" __global__ void __launch_bounds__(128) e4m3(const u8* a, const u8* b,
 extern "C" __global__ void __launch_bounds__(128) e4m3_registers(const u8* a, const u8* b, float* c) {
     group(a, b, c, [](float (&d)[COLUMNS / 2], const u8*, const u32* left, const u8* right, u32 k) { wgmma_e4m3_ra<COLUMNS>(d, left, right, k); });
 }
+#elif WHAT == 3
+// What products are told of tiles at these addresses.
+extern "C" __global__ void __launch_bounds__(32) descriptors(const u32* addresses, u64* out, int n) {
+    if ((int)threadIdx.x < n) out[threadIdx.x] = wgmma_descriptor(addresses[threadIdx.x]);
+}
 #endif

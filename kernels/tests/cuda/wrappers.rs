@@ -233,6 +233,32 @@ fn a_warps_products_are_sums_of_products() {
     });
 }
 
+/// The double carries products out on tiles and looks at no descriptor, so that its fields are held here: the PTX ISA's "Matrix Descriptor
+/// Format" of wgmma.
+#[test]
+fn a_tile_is_described_field_by_field() {
+    on("wrappers::a_tile_is_described_field_by_field", "h200", |gpu| {
+        let addresses = [0_u32, 1024, 1024 + 32, 96 * 1024 + 96, 0x3_fc00];
+        let (input, mut out) = (upload(gpu, addresses.to_vec()), room(gpu, Type::U64, addresses.len()));
+        let args = Args::new().read(&input).write(&mut out).int(addresses.len());
+        let unit = units().pop().expect("the last unit is that of descriptors");
+        launch(gpu, &unit, "descriptors", 0, Grid::line(1, 32), args);
+        let Ok(Host::U64(got)) = gpu.download(&out) else { panic!("no descriptors") };
+        for (address, got) in addresses.into_iter().zip(got) {
+            let field = |from: u32, bits: u32| got >> from & ((1 << bits) - 1);
+            assert_eq!(field(0, 14), u64::from(address >> 4), "start address of {address:#x}");
+            assert_eq!(field(14, 2), 0, "bits without a meaning");
+            assert_eq!(field(16, 14), 1, "leading dimension byte offset, ignored under a swizzle");
+            assert_eq!(field(30, 2), 0, "bits without a meaning");
+            assert_eq!(field(32, 14), 64, "stride dimension byte offset: 8 rows of 128 bytes");
+            assert_eq!(field(46, 3), 0, "bits without a meaning");
+            assert_eq!(field(49, 3), 0, "base offset: tiles begin at multiples of 1024");
+            assert_eq!(field(52, 10), 0, "bits without a meaning");
+            assert_eq!(field(62, 2), 1, "swizzle mode: 128 bytes");
+        }
+    });
+}
+
 #[test]
 fn a_warpgroups_products_are_sums_of_products() {
     on("wrappers::a_warpgroups_products_are_sums_of_products", "h200", |gpu| {

@@ -15,6 +15,7 @@ fn of<O: Op>(all: &mut Vec<Unit>, seen: &mut HashSet<Unit>) {
 /// Each once.
 pub(crate) fn units() -> Vec<Unit> {
     let mut all = crate::wrapper_units::units();
+    all.extend(spark_kernels::cuda::units());
     let mut seen: HashSet<Unit> = all.iter().cloned().collect();
     macro_rules! ops {
         ($($module:ident::$op:ident),* $(,)?) => { $(of::<spark_kernels::$module::$op>(&mut all, &mut seen);)* };

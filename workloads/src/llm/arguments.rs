@@ -14,7 +14,7 @@ use spark_kernels::format::splitmix::SplitMix64;
 use spark_kernels::gemm::{Activations, Gemm};
 use spark_kernels::moe::Routing;
 use spark_kernels::rope::MOST_POSITIONS;
-use spark_kernels::{Device, Op};
+use spark_kernels::{Arithmetic, Device, Op};
 use spark_results::{Axes, AxisValue, BenchmarkId, id};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -214,6 +214,12 @@ impl Case {
     /// The projection whose implementation names the whole: the widest one of a layer.
     pub(crate) fn gemm(&self) -> Gemm {
         self.given().widest(&Blocks::new(&self.config, &self.settings))
+    }
+    /// The arithmetic in which `device` multiplies it.
+    pub(crate) fn arithmetic(&self, device: &dyn Device) -> Arithmetic {
+        let gemm = self.gemm();
+        let chosen = choose(&gemm, device, &self.settings.implementation);
+        chosen.map_or_else(|_| gemm.arithmetic(), |how| how.arithmetic(&gemm))
     }
     /// Tokens before the first, of each sequence. The draw is the same in every run: it is a part of what is measured. The last
     /// sequence is the longest.

@@ -5,7 +5,7 @@ use crate::llm::Model;
 use crate::llm::arguments::{self, Case};
 use crate::llm::touched::Touched;
 use crate::workload::{Body, Decline, Footprint, Roofs, Step, Workload};
-use spark_kernels::{Device, Fault, Op};
+use spark_kernels::{Device, Fault};
 use spark_results::record::{Cache, Check};
 use spark_results::{BenchmarkId, Work};
 use std::collections::BTreeMap;
@@ -142,7 +142,7 @@ impl Step for Reading {
         Ok(findings.check())
     }
     fn roofs(&self) -> Roofs {
-        Roofs { memory: true, compute: Some(self.case.gemm().arithmetic()) }
+        Roofs { memory: true, compute: Some(self.case.arithmetic(&*self.device)) }
     }
     fn cache(&self) -> Cache {
         choose_cache(&self.model, &*self.device)

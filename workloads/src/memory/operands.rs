@@ -36,7 +36,7 @@ impl Operands {
         };
         this.run()?;
         let got = this.outputs.iter().map(|b| device.download(b)).collect::<Result<Vec<_>, _>>()?;
-        let check = parity::compare(op, &example, &got, seed, COMPARED);
+        let check = parity::compare(op, how.rounding(op), &example, &got, seed, COMPARED);
         let check = Check { max_error: check.max_error, tolerance: check.tolerance, compared: check.compared as u64 };
         Ok((this, check))
     }

@@ -5,8 +5,8 @@
 // 2t + 1, of the others 4 · tile + t.
 #pragma once
 #include "fragment.cuh"
+#include "ring.cuh"
 
-#define N_TILES 8
 // Bytes of an element of activations.
 #define X_BYTES (FLOATING ? 2 : 1)
 #define STAGE_K (128 / X_BYTES)
@@ -26,9 +26,9 @@ DEVICE u32 x_chunk(u32 row, u32 chunk) {
 }
 
 // Asks for stage `stage`: what lies beyond n, k or the rows comes as zeros.
-template <int M_TILE>
-DEVICE void bring(u8* shared, const uint4* tiles, const u8* tile_scales, const u8* x, u32 n_tiles, u32 k_tiles, u32 first_n_tile, u32 first_row,
-                  u32 rows, u32 stage) {
+template <int M_TILE> DEVICE void bring(u8* shared, const Part& of, const u8* x, u32 stage) {
+    const uint4* tiles = of.tiles;
+    const u32 n_tiles = of.n_tiles(), k_tiles = of.k_tiles(), first_n_tile = of.first_output / TILE_OUTPUTS;
     const u32 threads = blockDim.x;
     u8* weights = shared;
     for (u32 i = threadIdx.x; i < WEIGHT_STAGE / 16; i += threads) {
@@ -39,7 +39,7 @@ DEVICE void bring(u8* shared, const uint4* tiles, const u8* tile_scales, const u
     u8* scales = shared + WEIGHT_STAGE;
     for (u32 i = threadIdx.x; i < SCALE_STAGE / 16; i += threads) {
         const u32 tile = i / ROW_SCALES, n_tile = first_n_tile + tile / K_TILES, k_tile = stage * K_TILES + tile % K_TILES;
-        cp_async_16_or_zero(scales + i * 16, tile_scales + (((u64)n_tile * k_tiles + k_tile) * ROW_SCALES + i % ROW_SCALES) * 16,
+        cp_async_16_or_zero(scales + i * 16, of.tile_scales + (((u64)n_tile * k_tiles + k_tile) * ROW_SCALES + i % ROW_SCALES) * 16,
                             n_tile < n_tiles && k_tile < k_tiles);
     }
 #endif
@@ -47,8 +47,8 @@ DEVICE void bring(u8* shared, const uint4* tiles, const u8* tile_scales, const u
     const u64 row_bytes = (u64)k_tiles * K_TILE * X_BYTES;
     for (u32 i = threadIdx.x; i < X_STAGE / 16; i += threads) {
         const u32 row = i / 8, chunk = i % 8;
-        const bool valid = first_row + row < rows && stage * K_TILES + chunk * K_TILES / 8 < k_tiles;
-        cp_async_16_or_zero(rows_of_x + x_chunk(row, chunk), x + (first_row + row) * row_bytes + stage * 128 + chunk * 16, valid);
+        const bool valid = of.first_row + row < of.rows && stage * K_TILES + chunk * K_TILES / 8 < k_tiles;
+        cp_async_16_or_zero(rows_of_x + x_chunk(row, chunk), x + (of.first_row + row) * row_bytes + stage * 128 + chunk * 16, valid);
     }
 }
 

@@ -11,6 +11,7 @@ typedef int i32;
 typedef long long i64;
 
 #define DEVICE static __device__ __forceinline__
+#define DEVICE_MEMBER __device__ __forceinline__
 
 #define SPARK_INF __int_as_float(0x7f800000)
 #define SPARK_NAN __int_as_float(0x7fffffff)

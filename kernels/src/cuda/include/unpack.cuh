@@ -52,6 +52,11 @@ DEVICE void e2m1x8_to_bf16x8(u32 codes, u32 out[4]) {
     look_up_pairs(codes, 0xc0800000u, 0xc0804000u, 0x3f3f3f00u, 0x40404040u, out);
 }
 
+// A quarter of each, 0, ⅛, ¼, ⅜, ½, ¾, 1, 1½, in bf16: 0000 3e00 3e80 3ec0 3f00 3f40 3f80 3fc0.
+DEVICE void e2m1x8_to_quarter_bf16x8(u32 codes, u32 out[4]) {
+    look_up_pairs(codes, 0xc0800000u, 0xc0804000u, 0x3e3e3e00u, 0x3f3f3f3fu, out);
+}
+
 // In f16 they are 0000 3800 3c00 3e00 4000 4200 4400 4600: the lower bytes are all 0.
 DEVICE void e2m1x8_to_f16x8(u32 codes, u32 out[4]) {
     look_up_pairs(codes, 0, 0, 0x3e3c3800u, 0x46444240u, out);

@@ -8,6 +8,13 @@
 #include "tma.cuh"
 
 #if SPARK_HAS_WGMMA
+// What a product is told of a tile whose first byte for it stands at `address`: bits 0 to 13 address ÷ 16, 16 to 29 the distance along k ÷ 16
+// (not looked at under a swizzle, 1 by custom), 32 to 45 that of eight rows from the next eight ÷ 16, 49 to 51 where in the pattern of the
+// swizzle tiles begin (0: at multiples of 1024), 62 and 63 the swizzle (1: over 128 bytes).
+DEVICE u64 wgmma_descriptor(u32 address) {
+    return (u64)(address & 0x3ffff) >> 4 | (u64)1 << 16 | (u64)(1024 >> 4) << 32 | (u64)1 << 62;
+}
+
 #if defined(SPARK_CUDA_ON_CPU)
 DEVICE void wgmma_fence() {}
 DEVICE void wgmma_commit() { spark::wgmma_commit(); }
@@ -24,21 +31,21 @@ template <int N> DEVICE void wgmma_bf16_ra(float (&d)[N / 2], const u32 a[4], co
 template <int N> DEVICE void wgmma_e4m3_ra(float (&d)[N / 2], const u32 a[4], const void* b, u32 k_byte) {
     spark::wgmma<spark::E4m3, N>(d, nullptr, a, b, k_byte);
 }
+DEVICE void wgmma_operand(u32&) {}
 template <int R> DEVICE void registers_take() {}
 template <int R> DEVICE void registers_give() {}
 #else
 // Before the first product, and between touching sums by hand and the next one.
 DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+// Holds a register of A where it is: computed before this, and so before the fence that follows. What is computed behind the fence would be waited for.
+DEVICE void wgmma_operand(u32& a) { asm volatile("" : "+r"(a)::"memory"); }
 DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 // Until at most PENDING groups are under way; sums may be read, and tiles written, only after it.
 template <int PENDING> DEVICE void wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory"); }
 template <int R> DEVICE void registers_take() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(R)); }
 template <int R> DEVICE void registers_give() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(R)); }
 
-// Where a tile stands, eight rows of it 1024 bytes apart from the next eight, 128-byte swizzle.
-DEVICE u64 wgmma_tile(const void* tile, u32 k_byte) {
-    return ((u64)(shared_address(tile) + k_byte) & 0x3ffff) >> 4 | (u64)1 << 16 | (u64)(1024 >> 4) << 32 | (u64)1 << 62;
-}
+DEVICE u64 wgmma_tile(const void* tile, u32 k_byte) { return wgmma_descriptor(shared_address(tile) + k_byte); }
 
 #define SPARK_D4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
 #define SPARK_D8(i) SPARK_D4(i), SPARK_D4(i + 4)
