@@ -12,6 +12,7 @@ pub mod format;
 pub mod gather;
 pub mod gemm;
 pub mod lines;
+pub mod link;
 pub mod math;
 pub mod moe;
 pub mod op;
@@ -35,3 +36,4 @@ pub use op::{
     Arithmetic, AxisValue, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Prepared, Shape,
     Span, Unsupported, best, named,
 };
+pub use os::available_memory;

@@ -22,6 +22,7 @@ pub mod nvrtc;
 mod nvrtc_paths;
 mod properties;
 mod rows;
+pub mod sharing;
 pub mod source;
 
 pub use gpu::Gpu;

@@ -2,6 +2,7 @@
 
 mod double;
 mod faults;
+mod link;
 mod parity;
 mod wrapper_units;
 mod wrappers;

@@ -19,6 +19,8 @@ pub const NOT_FOUND: Code = 500;
 pub const NOT_READY: Code = 600;
 pub const ILLEGAL_ADDRESS: Code = 700;
 pub const LAUNCH_OUT_OF_RESOURCES: Code = 701;
+pub const ALREADY_REGISTERED: Code = 712;
+pub const NOT_REGISTERED: Code = 713;
 pub const LAUNCH_FAILED: Code = 719;
 pub const NOT_SUPPORTED: Code = 801;
 pub const STREAM_CAPTURE_UNSUPPORTED: Code = 900;
@@ -47,6 +49,13 @@ pub fn words(code: Code) -> (&'static std::ffi::CStr, &'static std::ffi::CStr) {
         NOT_READY => (c"CUDA_ERROR_NOT_READY", c"device not ready"),
         ILLEGAL_ADDRESS => (c"CUDA_ERROR_ILLEGAL_ADDRESS", c"an illegal memory access was encountered"),
         LAUNCH_OUT_OF_RESOURCES => (c"CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", c"too many resources requested for launch"),
+        ALREADY_REGISTERED => (
+            c"CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED",
+            c"part or all of the requested memory range is already mapped",
+        ),
+        NOT_REGISTERED => {
+            (c"CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED", c"pointer does not correspond to a registered memory region")
+        }
         LAUNCH_FAILED => (c"CUDA_ERROR_LAUNCH_FAILED", c"unspecified launch failure"),
         NOT_SUPPORTED => (c"CUDA_ERROR_NOT_SUPPORTED", c"operation not supported"),
         STREAM_CAPTURE_UNSUPPORTED => {
