@@ -166,6 +166,12 @@ pub fn bytes_of<T: Element>(values: &[T]) -> &[u8] {
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
 }
 
+/// The same, to be written.
+pub(crate) fn bytes_of_mut<T: Element>(values: &mut [T]) -> &mut [u8] {
+    // SAFETY: any bytes are values of an element, and `&mut` makes the view unique.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
+}
+
 /// What kind of memory a buffer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Placement {
@@ -197,10 +203,20 @@ impl Buffer {
         let bytes = len.checked_mul(of.size()).ok_or(crate::Fault::OutOfMemory { bytes: u64::MAX })?;
         Ok(Self { of, len, home: Home::Host(Pages::zeroed(bytes, placement)?) })
     }
+    /// `len` elements in `pages`. Panics if they are more than they have room for.
+    pub(crate) fn in_pages(of: Type, len: usize, pages: Pages) -> Self {
+        assert!(len * of.size() <= pages.bytes(), "{len} × {of:?} <= {} bytes of pages", pages.bytes());
+        Self { of, len, home: Home::Host(pages) }
+    }
     /// `len` elements that a GPU holds in `memory`. Panics if they are more than it has room for.
     pub(crate) fn on_gpu(of: Type, len: usize, memory: Memory) -> Self {
         assert!(len * of.size() <= memory.bytes(), "{len} × {of:?} <= {} bytes of memory", memory.bytes());
         Self { of, len, home: Home::Cuda(memory) }
+    }
+    /// Takes its bytes for elements of another type, as many as fit.
+    pub(crate) fn retype(&mut self, of: Type) {
+        self.len = self.bytes() / of.size();
+        self.of = of;
     }
     /// The element type.
     pub fn of(&self) -> Type {

@@ -13,6 +13,7 @@ pub mod gather;
 pub mod gemm;
 pub mod launch;
 pub mod lines;
+pub mod link;
 pub mod math;
 pub mod moe;
 pub mod op;
@@ -36,3 +37,4 @@ pub use op::{
     Arithmetic, AxisValue, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Prepared, Shape,
     Span, Unsupported, best, named,
 };
+pub use os::available_memory;

@@ -57,6 +57,11 @@ impl WorkingSet {
         self.times = times;
         self
     }
+    /// The same, walked as a whole and exactly once in a run.
+    pub const fn once(mut self) -> Self {
+        self.run = self.bytes;
+        self
+    }
     /// The same on the cores of one kind: 1 is the fastest.
     pub const fn on_cores(mut self, kind: usize) -> Self {
         self.cores = kind;

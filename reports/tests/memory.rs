@@ -12,7 +12,7 @@ mod html;
 use spark_results::contention::{ALONE, Side};
 use spark_results::id::BenchmarkId;
 use spark_results::record::{Better, Metric, Outcome, Record, Work};
-use spark_results::{Run, contention, handover, loaded};
+use spark_results::{Run, coherence, contention, handover, loaded, transfer, unified};
 
 fn metric(name: String, value: f64, unit: &str) -> Metric {
     Metric { name, value, unit: unit.into(), better: Better::Higher }
@@ -46,6 +46,119 @@ fn contention() -> Record {
     let work = Work { bytes: 64 << 20, ..Work::default() };
     let shape = id("contention", "fastest").with("one", "streams").with("other", "streams");
     with(fixture::measured(shape, work, 3e-3), metrics)
+}
+
+/// What a GPU has beside the host.
+fn gpu_records() -> Vec<Record> {
+    let on_gpu = |workload: &str, how: &str| BenchmarkId::new(workload, "cuda:0", how);
+    let copies = [
+        ("pinned", "engine", 55e9),
+        ("pinned", "kernel", 48e9),
+        ("pageable", "engine", 4.1e9),
+        ("managed-advised", "kernel", 9e9),
+    ];
+    let ways = copies.iter().flat_map(|(memory, engine, rate)| {
+        [("in", 1.0), ("out", 0.9), ("both", 1.6)]
+            .map(|(direction, share)| metric(transfer::name(memory, engine, direction), rate * share, "B/s"))
+    });
+    let ways: Vec<Metric> = ways.collect();
+    let storm = Work { bytes: 4 << 20, items: 1024, item: "copy".into(), ..Work::default() };
+    let small = with(fixture::measured(on_gpu("transfer", "driver").with("bytes", 4096u64), storm, 2e-3), ways.clone());
+    let large = Work { bytes: 1 << 30, items: 1, item: "copy".into(), ..Work::default() };
+    let large = with(fixture::measured(on_gpu("transfer", "driver").with("bytes", 1u64 << 30), large, 2e-2), ways);
+    let mut metrics = vec![
+        metric(unified::copied("gpu"), 55e9, "B/s"),
+        metric(unified::read("gpu", unified::COPY, "gpu"), 240e9, "B/s"),
+        metric(unified::read("gpu", "device", "gpu"), 240e9, "B/s"),
+        metric(unified::touch("cpu", "managed"), 310.0, "ns"),
+        metric(unified::fault("managed"), 21_000.0, "ns"),
+    ];
+    for (reader, maker, rate) in
+        [("gpu", "cpu", 192e9), ("cpu", "gpu", 90e9), ("gpu", "gpu", 200e9), ("cpu", "cpu", 95e9)]
+    {
+        metrics.push(metric(unified::read(reader, "managed", maker), rate, "B/s"));
+        if reader != maker {
+            metrics.push(metric(unified::first(reader, "managed", maker), rate / 4.0, "B/s"));
+        }
+    }
+    let work = Work { bytes: 256 << 20, ..Work::default() };
+    let mut buffer =
+        with(fixture::measured(on_gpu("unified", "fastest").with("bytes", 256u64 << 20), work, 1e-3), metrics);
+    if let Outcome::Measured(m) = &mut buffer.outcome {
+        m.facts.insert("memory".into(), "coherent unified memory".into());
+    }
+    use coherence::What;
+    let side = |text: &str| text.to_owned();
+    let lines = [
+        (What::Handover, 610.0, "ns"),
+        (What::Atomics { side: side("gpu"), how: side("both") }, 2e6, "op/s"),
+        (What::Sharing { side: side("cpu"), how: side("same line") }, 80.0, "ns"),
+        (What::PassedOn { to: side("gpu"), bytes: 256 << 10 }, 31e9, "B/s"),
+    ];
+    let metrics = ["pinned", "managed"]
+        .iter()
+        .flat_map(|memory| lines.iter().map(|(what, value, unit)| metric(coherence::name(what, memory), *value, unit)))
+        .collect();
+    let handovers = Work { items: 10_000, item: "handover".into(), ..Work::default() };
+    let line = with(fixture::measured(on_gpu("coherence", "scalar"), handovers, 6e-3), metrics);
+    let loads = [("read", 90e9, "B/s"), ("gemv", 210e9, "B/s"), ("decode", 45.0, "tok/s")];
+    let mut metrics = Vec::new();
+    for (what, alone, unit) in loads {
+        let side = if what == "read" { Side::One } else { Side::Other };
+        metrics.push(metric(contention::name(side, what, ALONE), alone, unit));
+        for (beside, ..) in loads.iter().filter(|(beside, ..)| (what == "read") != (*beside == "read")) {
+            metrics.push(metric(contention::name(side, what, beside), alone * 0.7, unit));
+        }
+    }
+    let work = Work { bytes: 256 << 20, ..Work::default() };
+    let mut beside = with(fixture::measured(on_gpu("contention", "fastest"), work, 3e-3), metrics);
+    if let Outcome::Measured(m) = &mut beside.outcome {
+        m.facts.insert("groups".into(), "one: cpus 0, 1; other: cuda:0".into());
+    }
+    vec![small, large, buffer, line, beside]
+}
+
+#[test]
+fn what_lies_between_host_and_gpu_is_told() {
+    let mut run = run();
+    let mut gpu = run.manifest.devices[0].clone();
+    gpu.id = "cuda:0".into();
+    gpu.unavailable = None;
+    run.manifest.devices.retain(|d| !d.id.starts_with("cuda"));
+    run.manifest.devices.push(gpu);
+    run.records.extend(gpu_records());
+    let page = spark_reports::html(std::slice::from_ref(&run));
+    // For whoever wants to look at it.
+    std::fs::write(concat!(env!("CARGO_TARGET_TMPDIR"), "/memory-gpu.html"), &page).unwrap();
+    let words = |page: &str| html::read(page).unwrap().text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = words(&page);
+    for expected in [
+        "A buffer made by the CPU (managed) is read by the GPU where it stands at 192 GB/sm, 80 %d of a copy in its own memory",
+        "A buffer made by the GPU (managed) is read by the CPU where it stands at 90.0 GB/sm",
+        "The driver calls it coherent unified memory",
+        "first 48.0 GB/s",
+        "gpu waits for a page of managed",
+        "4.00 KiB a copy, 1024 behind each other",
+        "pageable, copy engine",
+        "managed-advised, kernel",
+        "both at once",
+        "false sharing",
+        "256 KiB passed on to the GPU",
+        "a lower bound of the link",
+        "CPU ↓ beside GPU →",
+        "GPU ↓ beside CPU →",
+        "one: cpus 0, 1; other: cuda:0",
+    ] {
+        assert!(told.contains(expected), "{expected:?} is missing in {told}");
+    }
+    // Of a double nothing of all that is shown.
+    for device in &mut run.manifest.devices {
+        device.simulated = device.id == "cuda:0";
+    }
+    let told = words(&spark_reports::html(std::slice::from_ref(&run)));
+    for hidden in ["is read by the GPU where it stands", "pageable, copy engine", "passed on to the GPU", "192 GB/s"] {
+        assert!(!told.contains(hidden), "{hidden:?} is shown of a double");
+    }
 }
 
 /// The fixture's run with everything that memory has.

@@ -4,6 +4,7 @@ pub mod canary;
 pub mod ceilings;
 pub mod change;
 pub mod claims;
+pub mod coherence;
 pub mod compare;
 pub mod conditions;
 pub mod contention;
@@ -29,6 +30,8 @@ pub mod store;
 pub mod sums;
 pub mod table;
 pub mod telemetry;
+pub mod transfer;
+pub mod unified;
 
 pub use document::{Document, Entry};
 pub use id::{Axes, AxisValue, BenchmarkId};

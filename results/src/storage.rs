@@ -6,6 +6,10 @@ use crate::record::Metric;
 pub const COLD: &str = "buffered, cold";
 /// Through the system's cache, which held all of it that fits.
 pub const WARM: &str = "buffered, warm";
+/// Mapped, each page touched, of a file that the system's cache held nothing of.
+pub const MAPPED_COLD: &str = "mapped, cold";
+/// Mapped, each page touched, of a file that the cache held.
+pub const MAPPED_WARM: &str = "mapped, warm";
 /// Past the system's cache.
 pub const DIRECT: &str = "direct";
 

@@ -15,6 +15,7 @@ pub(super) static NT: Variant<Copy> = unsafe { Variant::<Copy>::new("avx2-nt", A
 /// Half lines between two branches.
 const RUN: usize = 8;
 
+/// Seen in the assembly of an optimised build: a load and a store (`vmovntdq` if `NT`) a half line, eight of them a branch.
 #[target_feature(enable = "avx2")]
 fn copy<const NT: bool>(part: &mut Part<'_>) {
     assert!(part.to.as_ptr().cast::<__m256i>().is_aligned(), "shares of a buffer start at a line");

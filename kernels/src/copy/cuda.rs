@@ -17,11 +17,23 @@ static SOURCE: Source = Source { path: "copy/copy.cu", text: include_str!("copy.
 /// Threads of a block, and blocks of them an SM.
 const THREADS: u32 = 512;
 const BLOCKS: usize = 2;
+/// Loads in flight a thread.
+const UNROLLED: usize = 4;
 
 /// With `STREAM` = 1 L2 is told that nobody comes back for what is written.
 pub(super) struct Vectors<const STREAM: usize>;
 pub(super) static STREAMED: Cuda<(Copy, Vectors<1>)> = Cuda::new();
 pub(super) static PLAIN: Cuda<(Copy, Vectors<0>)> = Cuda::new();
+
+/// What is compiled, its function `copy_words`.
+pub(crate) fn unit(stream: usize) -> Unit {
+    Unit::plain(&SOURCE, FROM_SM80, &["copy_words"]).with("STREAMED", stream).with("UNROLLED", UNROLLED)
+}
+
+/// Blocks for a copy of `bytes` on `sms` SMs: no more than have something to copy.
+pub(crate) fn grid(bytes: usize, sms: usize) -> Grid {
+    Grid::line(bytes.div_ceil(16 * THREADS as usize * UNROLLED).clamp(1, sms * BLOCKS), THREADS)
+}
 
 impl<const STREAM: usize> CudaOp<Copy> for Vectors<STREAM> {
     type Ready = Function;
@@ -31,7 +43,7 @@ impl<const STREAM: usize> CudaOp<Copy> for Vectors<STREAM> {
         op.0.on_a_gpu()
     }
     fn units(_: &Copy) -> Vec<Unit> {
-        vec![Unit::plain(&SOURCE, FROM_SM80, &["copy_words"]).with("STREAMED", STREAM).with("UNROLLED", 4)]
+        vec![unit(STREAM)]
     }
     fn ready(_: &Copy, weights: &[Buffer], modules: &[Arc<Module>], _: &Gpu) -> Result<Function, Fault> {
         no_weights(Copy::NAME, weights)?;

@@ -12,7 +12,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-mod cuda;
+pub(crate) mod cuda;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;

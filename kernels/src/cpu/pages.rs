@@ -1,17 +1,21 @@
 //! Pages of host memory, huge where the system grants them, and the truth about which kind they became.
 #![expect(unsafe_code, reason = "memory is mapped from and returned to the operating system")]
 
+use crate::link::block::Block;
 use crate::{Fault, Placement, os};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Buffers below this stay on base pages: a huge page would be mostly empty.
 const HUGE_FROM: usize = 1 << 20;
 
-/// A zeroed, 64-byte aligned, touched region of host memory.
+/// A 64-byte aligned region of host memory.
 #[derive(Debug)]
 pub struct Pages {
     at: NonNull<u8>,
     bytes: usize,
+    /// Whose it is, where the system did not give it to this value.
+    lent: Option<Arc<Block>>,
 }
 
 // SAFETY: the region is owned by this value alone; sharing it is governed by the borrows of `Buffer`.
@@ -29,16 +33,27 @@ pub struct PageUse {
 }
 
 impl Pages {
-    /// Zeroed memory. Errors: the system has none left.
-    pub(crate) fn zeroed(bytes: usize, placement: Placement) -> Result<Self, Fault> {
+    /// Memory that reads as zeros and that nobody has touched. Errors: the system has none left.
+    pub(crate) fn untouched(bytes: usize, placement: Placement) -> Result<Self, Fault> {
         let huge = placement == Placement::Fast && bytes >= HUGE_FROM;
         let at = os::map(bytes.max(64), huge).ok_or(Fault::OutOfMemory { bytes: bytes as u64 })?;
-        let pages = Self { at, bytes };
+        Ok(Self { at, bytes, lent: None })
+    }
+    /// What the host sees of `block`; `None` if nothing.
+    pub(crate) fn of(block: &Arc<Block>) -> Option<Self> {
+        Some(Self { at: block.host()?, bytes: block.bytes(), lent: Some(block.clone()) })
+    }
+    /// Zeroed memory. Errors: the system has none left.
+    pub(crate) fn zeroed(bytes: usize, placement: Placement) -> Result<Self, Fault> {
+        let pages = Self::untouched(bytes, placement)?;
         for offset in (0..bytes).step_by(4096) {
             // SAFETY: `offset < bytes`, inside the region just mapped. Touched here, so that no first-touch fault lands in a timing.
             unsafe { pages.at.as_ptr().wrapping_add(offset).write_volatile(0) };
         }
         Ok(pages)
+    }
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
     pub(crate) fn as_ptr(&self) -> *const u8 {
         self.at.as_ptr()
@@ -61,7 +76,9 @@ pub fn usage<'a>(regions: impl IntoIterator<Item = &'a Pages>) -> PageUse {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        os::unmap(self.at, self.bytes.max(64));
+        if self.lent.is_none() {
+            os::unmap(self.at, self.bytes.max(64));
+        }
     }
 }
 

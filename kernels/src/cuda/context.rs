@@ -57,9 +57,22 @@ impl Context {
     pub fn lost(&self) -> Option<&str> {
         self.lost.get().map(String::as_str)
     }
-    /// The stream that all work goes through.
+    /// The driver's number of the device.
+    pub(crate) fn device(&self) -> sys::CUdevice {
+        self.device
+    }
+    /// The driver's handle, for calls that name a context.
+    pub(crate) fn raw(&self) -> sys::CUcontext {
+        self.raw
+    }
+    /// The stream that all work goes through but what stands in lanes of its own.
     pub(crate) fn stream(&self) -> sys::CUstream {
         self.stream
+    }
+    /// Waits for all work of all streams. Errors: what went wrong in it.
+    pub(crate) fn synchronize_all(&self) -> Result<(), Fault> {
+        self.enter()?;
+        self.check("cuCtxSynchronize", result::ctx::synchronize())
     }
     /// Waits for all submitted work. Errors: what went wrong in it.
     pub(crate) fn synchronize(&self) -> Result<(), Fault> {

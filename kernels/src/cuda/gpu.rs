@@ -199,6 +199,26 @@ impl Gpu {
     pub(crate) fn capture(&self, work: &mut dyn FnMut() -> Result<(), Fault>) -> Result<Captured, Fault> {
         capture(&self.0.context, work)
     }
+    /// Copies the elements of `buffer` from `start` on into `to`, after all work of the stream. Panics if there are not so many, or if the
+    /// type is another.
+    pub(crate) fn read<T: crate::Element>(&self, buffer: &Buffer, start: usize, to: &mut [T]) -> Result<(), Fault> {
+        assert!(T::TYPE == buffer.of(), "buffer holds {:?}, read as {:?}", buffer.of(), T::TYPE);
+        match buffer.gpu() {
+            Some(memory) => memory.read(start * buffer.of().size(), crate::buffer::bytes_of_mut(to)),
+            None => {
+                to.copy_from_slice(&buffer.slice::<T>()[start..start + to.len()]);
+                Ok(())
+            }
+        }
+    }
+    /// The context that its work is done in.
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.0.context
+    }
+    /// The driver's number of it.
+    pub(crate) fn ordinal(&self) -> i32 {
+        self.0.context.device()
+    }
     /// The raw stream, for libraries that submit work of their own.
     pub fn stream(&self) -> sys::CUstream {
         self.0.context.stream()

@@ -3,7 +3,7 @@
 
 use super::module::Function;
 use crate::{Buffer, Fault};
-use cudarc::driver::result;
+use cudarc::driver::{result, sys};
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -141,7 +141,17 @@ impl<'a> Args<'a> {
 }
 
 /// Submits one launch. Errors: an argument that cannot be, or the driver's words; what goes wrong on the GPU shows at the next wait.
-pub(crate) fn launch(function: &Function, grid: Grid, mut args: Args<'_>) -> Result<(), Fault> {
+pub(crate) fn launch(function: &Function, grid: Grid, args: Args<'_>) -> Result<(), Fault> {
+    launch_on(function.context().stream(), function, grid, args)
+}
+
+/// The same on another stream of the function's context.
+pub(crate) fn launch_on(
+    stream: sys::CUstream,
+    function: &Function,
+    grid: Grid,
+    mut args: Args<'_>,
+) -> Result<(), Fault> {
     // The driver reads an argument of four bytes at the front of its word.
     const { assert!(cfg!(target_endian = "little")) };
     if let Some(fault) = args.fault.take() {
@@ -170,7 +180,7 @@ pub(crate) fn launch(function: &Function, grid: Grid, mut args: Args<'_>) -> Res
             (bx, by, bz),
             (tx, ty, tz),
             function.shared(),
-            context.stream(),
+            stream,
             &mut pointers[..args.len],
         )
     };

@@ -3,15 +3,18 @@
 
 use super::context::Context;
 use crate::Fault;
+use crate::link::block::Block;
 use cudarc::driver::{result, sys};
 use std::sync::Arc;
 
-/// Zeroed memory of one GPU, freed when dropped.
+/// Memory of one GPU, freed when dropped.
 #[derive(Debug)]
 pub struct Memory {
     at: sys::CUdeviceptr,
     bytes: usize,
     context: Arc<Context>,
+    /// Whose it is, where it was not allocated by this value.
+    lent: Option<Arc<Block>>,
 }
 
 impl Memory {
@@ -27,11 +30,16 @@ impl Memory {
             }
             answer => context.check("cuMemAlloc", answer)?,
         };
-        let memory = Self { at, bytes, context: context.clone() };
+        let memory = Self { at, bytes, context: context.clone(), lent: None };
         // SAFETY: the region just allocated has `bytes` bytes.
         let cleared = unsafe { result::memset_d8_async(at, 0, bytes, context.stream()) };
         context.check("cuMemsetD8Async", cleared)?;
         Ok(memory)
+    }
+    /// What the GPU sees of `block`; `None` if nothing.
+    pub(crate) fn of(block: &Arc<Block>) -> Option<Self> {
+        let (at, context) = (block.device()?, block.context().clone());
+        Some(Self { at, bytes: block.bytes(), context, lent: Some(block.clone()) })
     }
     /// Its address on the GPU.
     pub fn address(&self) -> u64 {
@@ -90,7 +98,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        if self.context.enter().is_ok() {
+        if self.lent.is_none() && self.context.enter().is_ok() {
             // SAFETY: allocated by `zeroed`, freed once; the driver waits for work that uses it. A failure has nobody to tell.
             let _ = unsafe { result::free_sync(self.at) };
         }

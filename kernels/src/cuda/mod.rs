@@ -24,6 +24,7 @@ pub mod nvrtc;
 mod nvrtc_paths;
 mod properties;
 mod rows;
+pub mod sharing;
 pub mod source;
 pub mod tensor_map;
 

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "attributes are asked of the driver by device handle")]
 
 use super::driver::fault;
+use super::sharing::Sharing;
 use crate::Fault;
 use cudarc::driver::{result, sys};
 
@@ -28,6 +29,8 @@ pub struct Properties {
     pub threads: u32,
     /// Whether only one process may use it, or none: 0 default, 2 prohibited, 3 exclusive to a process.
     pub compute_mode: u32,
+    /// How it shares memory with the host.
+    pub sharing: Sharing,
     /// `0000000F:01:00.0`; `None` where the driver does not tell.
     pub pci: Option<String>,
 }
@@ -42,6 +45,8 @@ impl Properties {
             let value = unsafe { result::device::get_attribute(device, of) };
             value.map(|v| u32::try_from(v).unwrap_or(0)).map_err(|e| fault(&format!("cuDeviceGetAttribute {of:?}"), e))
         };
+        // An attribute that an old driver does not know is of something that it has not.
+        let has = |of| attribute(of).is_ok_and(|value| value != 0);
         let small = |of| attribute(of).map(|v| u8::try_from(v).unwrap_or(u8::MAX));
         // SAFETY: as above.
         let memory = unsafe { result::device::total_mem(device) }.map_err(|e| fault("cuDeviceTotalMem", e))?;
@@ -61,6 +66,17 @@ impl Properties {
             l2_bytes: u64::from(attribute(A::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)?),
             memory_bytes: memory as u64,
             integrated: attribute(A::CU_DEVICE_ATTRIBUTE_INTEGRATED)? == 1,
+            sharing: Sharing {
+                integrated: has(A::CU_DEVICE_ATTRIBUTE_INTEGRATED),
+                managed: has(A::CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY),
+                concurrent: has(A::CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS),
+                pageable: has(A::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS),
+                host_tables: has(A::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES),
+                register: has(A::CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED),
+                native_atomics: has(A::CU_DEVICE_ATTRIBUTE_HOST_NATIVE_ATOMIC_SUPPORTED),
+                direct_from_host: has(A::CU_DEVICE_ATTRIBUTE_DIRECT_MANAGED_MEM_ACCESS_FROM_HOST),
+                copy_engines: attribute(A::CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT).unwrap_or(0),
+            },
             shared_bytes: attribute(A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
             clock_khz: attribute(A::CU_DEVICE_ATTRIBUTE_CLOCK_RATE).ok().filter(|khz| *khz > 0),
             threads: attribute(A::CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK)?,

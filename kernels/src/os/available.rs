@@ -1,7 +1,7 @@
 //! Memory that the system can still give, as the kernel counts it.
 
 /// Bytes that can be had without swapping. `None` where the system does not tell.
-pub(crate) fn available_memory() -> Option<u64> {
+pub fn available_memory() -> Option<u64> {
     if cfg!(target_os = "linux") { of_meminfo(&std::fs::read_to_string("/proc/meminfo").ok()?) } else { None }
 }
 

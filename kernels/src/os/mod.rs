@@ -1,7 +1,7 @@
 //! What differs by operating system: mapping memory, pinning threads, telling kinds of core apart.
 
 mod available;
-pub(crate) use available::available_memory;
+pub use available::available_memory;
 
 #[cfg(target_os = "linux")]
 mod cores;

@@ -3,6 +3,7 @@
 mod double;
 mod experts;
 mod faults;
+mod link;
 mod parity;
 mod wrapper_units;
 mod wrappers;

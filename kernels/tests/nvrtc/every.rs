@@ -41,5 +41,6 @@ pub(crate) fn units() -> Vec<Unit> {
         triad::Triad,
         write::Write,
     ];
+    all.extend(spark_kernels::link::units().into_iter().filter(|unit| seen.insert(unit.clone())));
     all
 }

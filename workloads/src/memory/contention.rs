@@ -1,4 +1,5 @@
-//! `contention`: what two groups of cores leave each other of memory, and what a busy neighbour leaves of tokens a second.
+//! `contention`: what two groups of cores, or the cores and a GPU, leave each other of memory, and what a busy neighbour leaves of
+//! tokens a second.
 
 use super::cell::{Cells, alone};
 use super::groups::{Groups, Split};
@@ -7,8 +8,10 @@ use super::{beyond, full};
 use crate::axis::{self, Axis, BadRequest, Request};
 use crate::trial::{Beat, Lab, Observed, Trial};
 use crate::workload::{Body, Decline, Footprint, Workload};
-use spark_kernels::{Device, Fault};
+use spark_kernels::cpu::Cpu;
+use spark_kernels::{Backend, Device, Fault};
 use spark_results::contention::{ALONE, Side};
+use spark_results::quantity::size;
 use spark_results::record::{Cache, Check};
 use spark_results::{Axes, BenchmarkId, Work};
 use std::collections::BTreeMap;
@@ -36,10 +39,14 @@ const AXES: &[Axis] = &[
     },
     Axis {
         name: "one",
-        about: "what one group does: streams (each in turn), read, write, copy, random or decode",
+        about: "what one group does (beside a GPU: the host's cores): streams (each in turn), read, write, copy, random, gemv or decode",
         default: "streams",
     },
-    Axis { name: "other", about: "what the other group does, alike", default: "streams" },
+    Axis {
+        name: "other",
+        about: "what the other group, or the GPU, does, alike; a GPU's streams are read, write and gemv",
+        default: "streams",
+    },
     Axis {
         name: "split",
         about: "half: every other core; kinds: the fastest kind of core, and the others",
@@ -65,7 +72,9 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(axes: &Axes, last_level_cache: u64) -> Result<Self, BadRequest> {
+    fn of(axes: &Axes, device: &dyn Device) -> Result<Self, BadRequest> {
+        let last_level_cache = device.last_level_cache();
+        let on_gpu = device.backend() == Backend::Cuda;
         let text = |axis: &str| axis::name(axes, axis);
         let split = match text("split")?.as_str() {
             "half" => Split::Half,
@@ -81,14 +90,36 @@ impl Asked {
             bytes => return Err(BadRequest(format!("bytes = {bytes} is no multiple of 128; round it up"))),
         };
         Ok(Self {
-            one: Load::of(&text("one")?)?,
-            other: Load::of(&text("other")?)?,
+            one: Load::of(&text("one")?, false)?,
+            other: Load::of(&text("other")?, on_gpu)?,
             split,
             with: With { bytes, model: text("model")?, format: text("format")? },
         })
     }
     fn has(&self, decoding: bool) -> bool {
         self.one.iter().chain(&self.other).any(|load| (*load == Load::Decode) == decoding)
+    }
+    /// What both sides take beside a GPU: each from its own memory, and on an integrated one from the same.
+    fn beside_gpu(&self, gpu: &dyn Device) -> Result<Footprint, Decline> {
+        let (mut all, mut most) = (Footprint::default(), 0);
+        for load in &self.other {
+            let one = load.workload().footprint(&load.id(gpu, &self.with)?, gpu)?;
+            let held = if *load == Load::Decode { one.bytes } else { one.bytes.min(2 * self.with.bytes) };
+            all.bytes = all.bytes.saturating_add(held);
+            most = most.max(one.bytes.saturating_sub(held));
+            all.setup = all.setup.saturating_add(one.setup);
+            all.traffic = all.traffic.max(one.traffic);
+        }
+        let host = self.with.bytes.saturating_mul(2 + self.one.len() as u64);
+        all.bytes = all.bytes.saturating_add(most).saturating_add(if gpu.integrated() { host } else { 0 });
+        match spark_kernels::available_memory() {
+            Some(available) if host > available => Err(Decline::Skip(format!(
+                "the host's side needs {} and {} are available; give fewer --bytes",
+                size(host),
+                size(available)
+            ))),
+            _ => Ok(all),
+        }
     }
     fn cell(&self) -> Duration {
         if self.has(true) { CELL_DECODING } else { CELL }
@@ -105,20 +136,28 @@ impl Workload for Contention {
         "contention"
     }
     fn about(&self) -> &'static str {
-        "what two groups of cores leave each other: GB/s of each beside each, tokens a second beside a busy neighbour"
+        "what two groups of cores, or cores and GPU, leave each other: GB/s of each beside each, tokens a second beside a neighbour"
     }
     fn axes(&self) -> &'static [Axis] {
         AXES
     }
     fn implementations(&self, device: &dyn Device) -> Vec<(String, Option<String>)> {
-        vec![("fastest".to_owned(), Groups::of(device, Split::Half).err().map(|why| why.to_string()))]
+        let why = match device.backend() {
+            Backend::Cuda => None,
+            Backend::Cpu => Groups::of(device, Split::Half).err().map(|why| why.to_string()),
+        };
+        vec![("fastest".to_owned(), why)]
     }
     fn cases(&self, request: &Request, device: &dyn Device) -> Result<Vec<BenchmarkId>, BadRequest> {
         let mut ids: Vec<BenchmarkId> = Vec::new();
         for axes in axis::combinations(self.name(), AXES, request)? {
-            let asked = Asked::of(&axes, device.last_level_cache())?;
-            for load in asked.one.iter().chain(&asked.other) {
-                load.id(device, &asked.with)?;
+            let asked = Asked::of(&axes, device)?;
+            let host = Cpu::new(Some(1), 0);
+            let one: &dyn Device = if device.backend() == Backend::Cuda { &host } else { device };
+            for (loads, side) in [(&asked.one, one), (&asked.other, device)] {
+                for load in loads {
+                    load.id(side, &asked.with)?;
+                }
             }
             let meant = |name: &str| {
                 (asked.has(true) || !OF_DECODE.contains(&name)) && (asked.has(false) || !OF_STREAMS.contains(&name))
@@ -138,7 +177,10 @@ impl Workload for Contention {
         Ok(ids)
     }
     fn footprint(&self, id: &BenchmarkId, device: &dyn Device) -> Result<Footprint, Decline> {
-        let asked = Asked::of(&full(id, AXES)?, device.last_level_cache())?;
+        let asked = Asked::of(&full(id, AXES)?, device)?;
+        if device.backend() == Backend::Cuda {
+            return asked.beside_gpu(device);
+        }
         let groups = Groups::of(device, asked.split)?;
         let (mut all, mut most) = (Footprint::default(), 0);
         for (loads, group) in [(&asked.one, &groups.one), (&asked.other, &groups.other)] {
@@ -160,12 +202,16 @@ impl Workload for Contention {
         false
     }
     fn lasts(&self, id: &BenchmarkId) -> Option<Duration> {
-        let asked = Asked::of(&full(id, AXES).ok()?, 0).ok()?;
+        // On a GPU a word may stand for fewer loads: a guess need not know.
+        let asked = Asked::of(&full(id, AXES).ok()?, &Cpu::new(Some(1), 0)).ok()?;
         Some(asked.cell() * (ROUNDS * asked.cells()) as u32)
     }
     fn prepare(&self, id: &BenchmarkId, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Body, Decline> {
-        let asked = Asked::of(&full(id, AXES)?, device.last_level_cache())?;
-        let groups = Groups::of(&**device, asked.split)?;
+        let asked = Asked::of(&full(id, AXES)?, &**device)?;
+        let groups = match device.backend() {
+            Backend::Cuda => Groups::with_gpu(device),
+            Backend::Cpu => Groups::of(&**device, asked.split)?,
+        };
         let mut checks = Vec::new();
         let mut ready = |loads: &[Load], group: &Arc<dyn Device>| {
             let each = loads.iter().map(|load| {
@@ -272,10 +318,10 @@ impl Trial for Matrix {
         let first = self.one.first().map_or("", |running| running.load.name());
         let mut facts = BTreeMap::new();
         facts.insert("groups".into(), self.said.clone());
-        facts.insert("samples".into(), format!("{first} alone, on group one"));
+        facts.insert("samples".into(), format!("{first} alone, on side one"));
         facts.insert("bytes_of_each_stream".into(), self.bytes.to_string());
         facts.insert("counted".into(), "a copy as read and written; written lines that are read first are not".into());
-        for running in self.one.iter().filter(|running| running.load == Load::Decode) {
+        for running in self.one.iter().chain(&self.other).filter(|running| running.load == Load::Decode) {
             facts.extend(running.step.facts());
         }
         facts

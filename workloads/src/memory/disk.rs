@@ -1,5 +1,6 @@
 //! A file to read from: made for the purpose and gone with its handle, or somebody's own; and what the system knows of its place.
 
+use crate::llm::file::Mapped;
 use crate::workload::Decline;
 use spark_kernels::{Buffer, Placement, Type};
 use std::fs::{File, OpenOptions};
@@ -146,6 +147,12 @@ pub(super) fn read_all(
     }
 }
 
+/// Maps all of `file`, touches each page, and unmaps it. Returns its bytes and their [`sum`], as [`read_all`] does.
+pub(super) fn sum_mapped(file: &File) -> Result<Option<(u64, u64)>, std::io::Error> {
+    let map = Mapped::of(file)?;
+    Ok(Some((map.bytes().len() as u64, sum(map.bytes()))))
+}
+
 /// Bytes that may be written in `folder`; `None` where the system does not tell.
 pub(super) fn free(folder: &Path) -> Option<u64> {
     #[cfg(unix)]
@@ -184,6 +191,7 @@ mod tests {
         let mut into = vec![0; BLOCK];
         let read = read_all(&mut known.buffered().unwrap(), &mut into, &|| false).unwrap();
         assert_eq!(read, Some((bytes, known.sum.unwrap())));
+        assert_eq!(sum_mapped(&known.buffered().unwrap()).unwrap(), read);
         assert_eq!(read_all(&mut known.buffered().unwrap(), &mut into, &|| true).unwrap(), None);
         drop(known);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

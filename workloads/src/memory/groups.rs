@@ -1,4 +1,4 @@
-//! The device's cores in two groups, each a device of its own, that work beside each other.
+//! Two sides that work beside each other: a CPU's cores in two groups, or all of them and a GPU.
 
 use crate::workload::Decline;
 use spark_kernels::Device;
@@ -25,6 +25,12 @@ pub(super) struct Groups {
 }
 
 impl Groups {
+    /// The host's cores and the GPU `device`.
+    pub(super) fn with_gpu(device: &Arc<dyn Device>) -> Self {
+        let cpu = Cpu::new(None, 0);
+        let said = format!("one: cpus {}; other: {}", list(cpu.pool().cpus()), device.id());
+        Self { one: Arc::new(cpu), other: device.clone(), said }
+    }
     /// The cores of `device`, dealt out. Errors: it is no CPU, or has too few of them.
     pub(super) fn of(device: &dyn Device, split: Split) -> Result<Self, Decline> {
         let cpu = Cpu::of(device).map_err(|u| Decline::Skip(u.to_string()))?;

@@ -2,9 +2,10 @@
 
 use crate::axis::{BadRequest, Request};
 use crate::llm::DECODE;
-use crate::ops::{COPY, LINES, READ, WRITE};
+use crate::ops::{COPY, GEMM, LINES, READ, WRITE};
 use crate::workload::{Decline, Step, Workload};
-use spark_kernels::{Device, Fault};
+use spark_kernels::cuda::Gpu;
+use spark_kernels::{Backend, Device, Fault};
 use spark_results::{AxisValue, BenchmarkId, Work};
 use std::sync::Arc;
 
@@ -15,14 +16,21 @@ pub(super) enum Load {
     Write,
     Copy,
     Random,
+    Gemv,
     Decode,
 }
 
+/// Length of a row of the matrix that is multiplied: k of the largest models.
+const ROW: u64 = 8192;
+/// Runs of a GPU that are submitted together: one is over before the next could be asked for.
+const SUBMITTED: u64 = 8;
 /// Tokens of one run: few, so that a cell holds some runs on slow machines too.
 const TOKENS: u64 = 8;
 
 impl Load {
     pub(super) const STREAMS: [Load; 4] = [Load::Read, Load::Write, Load::Copy, Load::Random];
+    /// What stands for `streams` on a GPU, whose cores have no reads at random here.
+    pub(super) const OF_GPU: [Load; 3] = [Load::Read, Load::Write, Load::Gemv];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -30,18 +38,24 @@ impl Load {
             Load::Write => "write",
             Load::Copy => "copy",
             Load::Random => "random",
+            Load::Gemv => "gemv",
             Load::Decode => "decode",
         }
     }
-    /// The loads that a word on an axis stands for. Errors: the words there are.
-    pub(super) fn of(word: &str) -> Result<Vec<Load>, BadRequest> {
-        let all = [Load::Read, Load::Write, Load::Copy, Load::Random, Load::Decode];
+    /// The loads that a word on an axis stands for, on a GPU or on cores. Errors: the words there are.
+    pub(super) fn of(word: &str, on_gpu: bool) -> Result<Vec<Load>, BadRequest> {
+        let all = [Load::Read, Load::Write, Load::Copy, Load::Random, Load::Gemv, Load::Decode];
         if word == "streams" {
-            return Ok(Load::STREAMS.into());
+            return Ok(if on_gpu { Load::OF_GPU.into() } else { Load::STREAMS.into() });
+        }
+        if on_gpu && word == Load::Random.name() {
+            return Err(BadRequest(
+                "a GPU does not read at random here; it does read, write, copy, gemv or decode".into(),
+            ));
         }
         all.into_iter().find(|load| load.name() == word).map(|load| vec![load]).ok_or_else(|| {
             let word = spark_results::machine::clean(word);
-            BadRequest(format!("'{word}' is no load; it is streams, read, write, copy, random or decode"))
+            BadRequest(format!("'{word}' is no load; it is streams, read, write, copy, random, gemv or decode"))
         })
     }
     /// The benchmark it is otherwise, on `device`.
@@ -53,6 +67,14 @@ impl Load {
             // Two arrays, of half the size each.
             Load::Copy => (&COPY, vec![("bytes", (with.bytes / 2).next_multiple_of(64).into())]),
             Load::Random => (&LINES, vec![("bytes", with.bytes.into())]),
+            Load::Gemv => {
+                // Half a byte a weight in FP4, whatever the format: so much that no cache keeps the matrix.
+                let rows = (with.bytes * 2 / ROW).next_multiple_of(64).max(64);
+                (
+                    &GEMM,
+                    vec![("format", text(&with.format)), ("m", 1_u64.into()), ("n", rows.into()), ("k", ROW.into())],
+                )
+            }
             Load::Decode => {
                 (&DECODE, vec![("model", text(&with.model)), ("format", text(&with.format)), ("n_gen", TOKENS.into())])
             }
@@ -68,6 +90,7 @@ impl Load {
             Load::Write => &WRITE,
             Load::Copy => &COPY,
             Load::Random => &LINES,
+            Load::Gemv => &GEMM,
             Load::Decode => &DECODE,
         }
     }
@@ -88,6 +111,7 @@ pub(super) struct With {
 pub(super) struct Running {
     pub(super) load: Load,
     pub(super) step: Box<dyn Step + Send>,
+    device: Arc<dyn Device>,
     together: u64,
 }
 
@@ -100,13 +124,17 @@ impl Running {
     ) -> Result<Self, Decline> {
         let id = load.id(&**device, with)?;
         let step = load.workload().prepare(&id, device, seed, memory)?.step()?;
-        let together = step.iterations_a_sample().unwrap_or(1).max(1);
-        Ok(Self { load, step, together })
+        let real_gpu = device.backend() == Backend::Cuda && !Gpu::of(&**device).is_ok_and(Gpu::simulated);
+        let alone = if real_gpu { SUBMITTED } else { 1 };
+        let together = step.iterations_a_sample().unwrap_or(alone).max(1);
+        Ok(Self { load, step, device: device.clone(), together })
     }
     /// What stands between two resets, once.
     pub(super) fn once(&mut self) -> Result<(), Fault> {
         self.step.reset()?;
-        (0..self.together).try_for_each(|_| self.step.run())
+        (0..self.together).try_for_each(|_| self.step.run())?;
+        // What is submitted is not done: a side ends with its work.
+        self.device.wait()
     }
     /// What that does.
     pub(super) fn work(&self) -> Work {
@@ -131,11 +159,18 @@ mod tests {
 
     #[test]
     fn loads_read_back_from_their_names_and_others_are_refused() {
-        for load in Load::STREAMS.into_iter().chain([Load::Decode]) {
-            assert_eq!(Load::of(load.name()), Ok(vec![load]));
-            assert_eq!(load.workload().name(), if load == Load::Random { "lines" } else { load.name() });
+        for load in Load::STREAMS.into_iter().chain([Load::Gemv, Load::Decode]) {
+            assert_eq!(Load::of(load.name(), false), Ok(vec![load]));
+            let workload = match load {
+                Load::Random => "lines",
+                Load::Gemv => "gemm",
+                _ => load.name(),
+            };
+            assert_eq!(load.workload().name(), workload);
         }
-        assert_eq!(Load::of("streams").unwrap().len(), 4);
-        assert!(Load::of("idle").unwrap_err().0.contains("'idle'"));
+        assert_eq!(Load::of("streams", false).unwrap().len(), 4);
+        assert_eq!(Load::of("streams", true), Ok(Load::OF_GPU.into()));
+        assert!(Load::of("idle", false).unwrap_err().0.contains("'idle'"));
+        assert!(Load::of("random", true).is_err());
     }
 }

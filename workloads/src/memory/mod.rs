@@ -1,6 +1,7 @@
-//! Experiments on memory: what two groups of cores leave each other, latency under load, cores that answer each other.
+//! Experiments on memory: what two sides leave each other, latency under load, cores that answer each other, host and GPU.
 
 mod cell;
+mod coherence;
 mod contention;
 mod disk;
 mod gpu;
@@ -9,13 +10,18 @@ mod load;
 mod loaded;
 mod operands;
 mod pingpong;
+mod reader;
 mod storage;
+mod transfer;
+mod unified;
 
+pub use coherence::{COHERENCE, Coherence};
 pub use contention::{CONTENTION, Contention};
-pub use gpu::{COHERENCE, NeedsGpu, TRANSFER, UNIFIED};
 pub use loaded::{LOADED, Loaded};
 pub use pingpong::{PINGPONG, PingPongs};
 pub use storage::{STORAGE, Storage};
+pub use transfer::{TRANSFER, Transfer};
+pub use unified::{UNIFIED, Unified};
 
 /// Bytes of an array that two groups walk beside each other: so much that both together are past the last-level cache.
 fn beyond(last_level_cache: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! `storage`: how fast a file of a model's size comes from storage into memory, through the system's cache and past it.
+//! `storage`: how fast a file of a model's size comes from storage into memory: read, mapped, and past the system's cache.
 
 use super::disk::{self, BLOCK, Known};
 use super::full;
@@ -73,7 +73,7 @@ impl Workload for Storage {
         "storage"
     }
     fn about(&self) -> &'static str {
-        "a file of a model's size from storage to memory: through the system's cache, cold and warm, and past it"
+        "a file of a model's size from storage to memory: read and mapped, cold and warm, and read past the system's cache"
     }
     fn axes(&self) -> &'static [Axis] {
         AXES
@@ -108,8 +108,8 @@ impl Workload for Storage {
     }
     fn lasts(&self, id: &BenchmarkId) -> Option<Duration> {
         let bytes = bytes(&full(id, AXES).ok()?).ok()? as f64;
-        // Written once, and read in three ways.
-        Some(Duration::from_secs_f64(bytes * (2 + 3 * ROUNDS) as f64 / BYTES_PER_S))
+        // Written once, read in five ways, and brought into the cache for two of them.
+        Some(Duration::from_secs_f64(bytes * (3 + Way::ALL.len() * ROUNDS) as f64 / BYTES_PER_S))
     }
     fn prepare(&self, id: &BenchmarkId, device: &Arc<dyn Device>, seed: u64, _: u64) -> Result<Body, Decline> {
         let axes = full(id, AXES)?;
@@ -133,15 +133,26 @@ struct Reading {
 enum Way {
     Cold,
     Warm,
+    MappedCold,
+    MappedWarm,
     Direct,
 }
 
 impl Way {
-    const ALL: [Way; 3] = [Way::Cold, Way::Warm, Way::Direct];
+    const ALL: [Way; 5] = [Way::Cold, Way::Warm, Way::MappedCold, Way::MappedWarm, Way::Direct];
+    /// Whether it is to find the file in the system's cache.
+    const fn warm(self) -> bool {
+        matches!(self, Way::Warm | Way::MappedWarm)
+    }
+    const fn mapped(self) -> bool {
+        matches!(self, Way::MappedCold | Way::MappedWarm)
+    }
     const fn name(self) -> &'static str {
         match self {
             Way::Cold => storage::COLD,
             Way::Warm => storage::WARM,
+            Way::MappedCold => storage::MAPPED_COLD,
+            Way::MappedWarm => storage::MAPPED_WARM,
             Way::Direct => storage::DIRECT,
         }
     }
@@ -151,7 +162,7 @@ impl Reading {
     /// Reads all of the file once. `None`: it was stopped. Errors: why this way is not to be had, or what came was something else.
     fn once(&mut self, way: Way, lab: &mut dyn Lab) -> Result<Result<Option<Ran>, String>, Fault> {
         // Past the cache a file comes from storage only where the cache holds nothing of it.
-        if way != Way::Warm
+        if !way.warm()
             && let Err(why) = self.file.chill()
         {
             return Ok(Err(why));
@@ -165,7 +176,8 @@ impl Reading {
         let (into, mut read) = (self.into.slice_mut::<u8>(), Ok(None));
         // Nobody can look at the lab while it times: a file of a minute is stopped behind its end.
         let took = lab.time(&mut || {
-            read = disk::read_all(&mut file, into, &|| false);
+            // Mapping belongs to it, as opening does not: a map costs where a read copies.
+            read = if way.mapped() { disk::sum_mapped(&file) } else { disk::read_all(&mut file, into, &|| false) };
             Ok(())
         })?;
         self.stopped |= lab.stopped();
@@ -193,7 +205,7 @@ impl Trial for Reading {
         let mut seen = Observed { iterations: 1, ..Observed::default() };
         for way in Way::ALL {
             let mut runs = Vec::new();
-            if way == Way::Warm {
+            if way.warm() {
                 // Brought into the cache by a pass that does not count.
                 let _ = self.once(way, lab)?;
             }
@@ -239,7 +251,7 @@ impl Trial for Reading {
     fn facts(&self) -> BTreeMap<String, String> {
         let mut facts = BTreeMap::new();
         facts.insert("samples".into(), "the first way that could be had".into());
-        let said = "one thread, pieces of 4 MiB; a word of each page is added up and compared with what was written";
+        let said = "one thread, pieces of 4 MiB, or one map of all, unmapped within the time; a word of each page is added up and compared with what was written";
         facts.insert("reading".into(), said.into());
         facts
     }

@@ -37,6 +37,8 @@ codes! {
     NOT_READY = 600, c"CUDA_ERROR_NOT_READY": c"device not ready";
     ILLEGAL_ADDRESS = 700, c"CUDA_ERROR_ILLEGAL_ADDRESS": c"an illegal memory access was encountered";
     LAUNCH_OUT_OF_RESOURCES = 701, c"CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES": c"too many resources requested for launch";
+    ALREADY_REGISTERED = 712, c"CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED": c"part or all of the requested memory range is already mapped";
+    NOT_REGISTERED = 713, c"CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED": c"pointer does not correspond to a registered memory region";
     LAUNCH_FAILED = 719, c"CUDA_ERROR_LAUNCH_FAILED": c"unspecified launch failure";
     NOT_SUPPORTED = 801, c"CUDA_ERROR_NOT_SUPPORTED": c"operation not supported";
     STREAM_CAPTURE_UNSUPPORTED = 900, c"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED": c"operation not permitted when stream is capturing";

@@ -39,6 +39,22 @@ impl Operation {
         if fine { Ok(()) } else { Err(code::INVALID_VALUE) }
     }
 
+    /// Whether it waits for what the host does after it was submitted.
+    pub(crate) fn waits_for_host(&self) -> bool {
+        match self {
+            // SAFETY: a function that its module keeps.
+            Operation::Launch { function, .. } => unsafe { &**function }.with_host,
+            _ => false,
+        }
+    }
+
+    /// Whether it copies from or to memory of the host that the driver does not know.
+    pub(crate) fn of_pageable(&self) -> bool {
+        let Operation::Copy { to, from, bytes, .. } = self else { return false };
+        let memory = lock(&double().memory);
+        !memory.knows(*to, *bytes) || !memory.knows(*from, *bytes)
+    }
+
     /// Does it.
     pub(crate) fn run(&self) {
         match self {

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod behind;
 pub mod calls;
 pub mod code;
+pub mod event;
 pub mod fault;
 mod graph;
 mod launch;

@@ -10,12 +10,30 @@ const FENCE: [u8; 64] = [0xa5; 64];
 /// What fresh memory is filled with: NaN, codes and indexes that nothing has.
 const POISON: u8 = 0xff;
 
-/// All that is allocated, by address.
+/// What an allocation was asked for as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The device's own.
+    Device,
+    /// The host's, pinned.
+    Pinned,
+    /// That of both, which may be more than the device has.
+    Managed,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    bytes: usize,
+    kind: Kind,
+}
+
+/// All that is allocated, by address, and what of the host's own memory is registered.
 #[derive(Debug)]
 pub struct Memory {
     total: u64,
     used: u64,
-    blocks: BTreeMap<usize, usize>,
+    blocks: BTreeMap<usize, Block>,
+    registered: BTreeMap<usize, usize>,
 }
 
 /// Bytes at the end that are fenced. With a sanitizer the allocator's own fences are finer.
@@ -31,18 +49,18 @@ fn layout(bytes: usize) -> Option<Layout> {
 impl Memory {
     /// That many bytes, all free.
     pub const fn of(total: u64) -> Self {
-        Self { total, used: 0, blocks: BTreeMap::new() }
+        Self { total, used: 0, blocks: BTreeMap::new(), registered: BTreeMap::new() }
     }
     /// Bytes free and in all.
     pub const fn info(&self) -> (u64, u64) {
-        (self.total - self.used, self.total)
+        (self.total.saturating_sub(self.used), self.total)
     }
-    /// The address of `bytes` bytes. Errors: of none, of more than are free.
-    pub fn take(&mut self, bytes: usize) -> Result<usize, Code> {
+    /// The address of `bytes` bytes of a kind, of which managed ones may be more than there are. Errors: of none, of more than are free.
+    pub fn take(&mut self, bytes: usize, kind: Kind) -> Result<usize, Code> {
         if bytes == 0 {
             return Err(code::INVALID_VALUE);
         }
-        if bytes as u64 > self.total - self.used {
+        if kind != Kind::Managed && bytes as u64 > self.info().0 {
             return Err(code::OUT_OF_MEMORY);
         }
         let layout = layout(bytes).ok_or(code::OUT_OF_MEMORY)?;
@@ -58,12 +76,16 @@ impl Memory {
         // SAFETY: as above.
         unsafe { end.copy_from_nonoverlapping(FENCE.as_ptr(), fence()) };
         self.used += bytes as u64;
-        self.blocks.insert(at as usize, bytes);
+        self.blocks.insert(at as usize, Block { bytes, kind });
         Ok(at as usize)
     }
-    /// Gives back what begins at `at`. Errors: nothing does; something was written behind it.
-    pub fn give(&mut self, at: usize) -> Result<(), Code> {
-        let bytes = self.blocks.remove(&at).ok_or(code::INVALID_VALUE)?;
+    /// Gives back what begins at `at`, which is `pinned` or not. Errors: nothing of the sort does; something was written behind it.
+    pub fn give(&mut self, at: usize, pinned: bool) -> Result<(), Code> {
+        let Block { bytes, kind } = *self.blocks.get(&at).ok_or(code::INVALID_VALUE)?;
+        if (kind == Kind::Pinned) != pinned {
+            return Err(code::INVALID_VALUE);
+        }
+        self.blocks.remove(&at);
         self.used -= bytes as u64;
         let whole = Self::fenced(at, bytes);
         if let Some(layout) = layout(bytes) {
@@ -79,17 +101,43 @@ impl Memory {
     }
     /// Whether every fence stands, which says that no launch wrote behind what it was given.
     pub fn whole(&self) -> bool {
-        self.blocks.iter().all(|(at, bytes)| Self::fenced(*at, *bytes))
+        self.blocks.iter().all(|(at, block)| Self::fenced(*at, block.bytes))
     }
     /// Whether `bytes` bytes from `at` lie in one allocation.
     pub fn holds(&self, at: usize, bytes: usize) -> bool {
         let before = self.blocks.range(..=at).next_back();
-        before.is_some_and(|(start, len)| at.checked_add(bytes).is_some_and(|end| end <= start + len))
+        before.is_some_and(|(start, block)| at.checked_add(bytes).is_some_and(|end| end <= start + block.bytes))
+    }
+    /// Whether they lie in one managed allocation.
+    pub fn manages(&self, at: usize, bytes: usize) -> bool {
+        let before = self.blocks.range(..=at).next_back();
+        self.holds(at, bytes) && before.is_some_and(|(_, block)| block.kind == Kind::Managed)
+    }
+    /// Whether the driver knows them: they were allocated by it or are registered with it.
+    pub fn knows(&self, at: usize, bytes: usize) -> bool {
+        let before = self.registered.range(..=at).next_back();
+        let registered = before.is_some_and(|(start, len)| at.checked_add(bytes).is_some_and(|end| end <= start + len));
+        registered || self.holds(at, bytes)
+    }
+    /// Registers the host's own memory. Errors: of none; what is registered already.
+    pub fn register(&mut self, at: usize, bytes: usize) -> Result<(), Code> {
+        if at == 0 || bytes == 0 {
+            return Err(code::INVALID_VALUE);
+        }
+        if self.registered.range(..at + bytes).next_back().is_some_and(|(start, len)| start + len > at) {
+            return Err(code::ALREADY_REGISTERED);
+        }
+        self.registered.insert(at, bytes);
+        Ok(())
+    }
+    /// Takes that back. Errors: nothing that is registered begins there.
+    pub fn unregister(&mut self, at: usize) -> Result<(), Code> {
+        self.registered.remove(&at).map(drop).ok_or(code::NOT_REGISTERED)
     }
     /// Begin and length of the allocation that `at` lies in.
     pub fn around(&self, at: usize) -> Option<(usize, usize)> {
         let (start, len) = self.blocks.range(..=at).next_back()?;
-        (at < start + len).then_some((*start, *len))
+        (at < start + len.bytes).then_some((*start, len.bytes))
     }
 }
 
@@ -100,23 +148,41 @@ mod tests {
     #[test]
     fn memory_is_counted_and_its_ends_are_known() {
         let mut memory = Memory::of(1000);
-        let at = memory.take(600).expect("there is room");
+        let at = memory.take(600, Kind::Device).expect("there is room");
         assert_eq!((at % 256, memory.info()), (0, (400, 1000)));
-        assert_eq!(memory.take(401), Err(code::OUT_OF_MEMORY));
+        assert_eq!(memory.take(401, Kind::Pinned), Err(code::OUT_OF_MEMORY));
         assert!(memory.holds(at + 599, 1) && !memory.holds(at + 599, 2) && !memory.holds(at - 1, 1));
-        assert_eq!(memory.give(at + 1), Err(code::INVALID_VALUE));
-        assert_eq!(memory.give(at), Ok(()));
-        assert_eq!((memory.info().0, memory.give(at)), (1000, Err(code::INVALID_VALUE)));
+        assert_eq!(memory.give(at + 1, false), Err(code::INVALID_VALUE));
+        assert_eq!((memory.give(at, true), memory.give(at, false)), (Err(code::INVALID_VALUE), Ok(())));
+        assert_eq!((memory.info().0, memory.give(at, false)), (1000, Err(code::INVALID_VALUE)));
     }
 
     #[test]
     fn a_byte_written_behind_the_end_shows() {
         let mut memory = Memory::of(1000);
-        let at = memory.take(100).expect("there is room");
+        let at = memory.take(100, Kind::Device).expect("there is room");
         assert!(memory.whole());
         // SAFETY: the fence stands behind the hundred bytes.
         unsafe { ((at + 100) as *mut u8).write(0) };
         assert!(!memory.whole());
-        assert_eq!(memory.give(at), Err(code::ILLEGAL_ADDRESS));
+        assert_eq!(memory.give(at, false), Err(code::ILLEGAL_ADDRESS));
+    }
+
+    #[test]
+    fn managed_memory_may_be_more_than_there_is_and_what_is_registered_is_known() {
+        let mut memory = Memory::of(1000);
+        let at = memory.take(3000, Kind::Managed).expect("the host has it");
+        assert_eq!(
+            (memory.info().0, memory.manages(at, 3000), memory.take(1, Kind::Device)),
+            (0, true, Err(code::OUT_OF_MEMORY))
+        );
+        let own = [0_u8; 64];
+        let here = own.as_ptr() as usize;
+        assert!(!memory.knows(here, 64));
+        assert_eq!(memory.register(here, 64), Ok(()));
+        assert!(memory.knows(here + 1, 63) && !memory.knows(here + 1, 64) && !memory.manages(here, 1));
+        assert_eq!(memory.register(here + 63, 1), Err(code::ALREADY_REGISTERED));
+        assert_eq!((memory.unregister(here), memory.unregister(here)), (Ok(()), Err(code::NOT_REGISTERED)));
+        assert_eq!(memory.give(at, false), Ok(()));
     }
 }

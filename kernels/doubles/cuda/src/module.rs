@@ -17,6 +17,7 @@ struct About {
     max_threads: u32,
     shared_bytes: u32,
     parameters: u32,
+    with_host: u32,
     sizes: *const u32,
 }
 
@@ -27,6 +28,8 @@ pub struct Function {
     pub(crate) run: unsafe extern "C" fn(*const Launch) -> Code,
     pub(crate) max_threads: u32,
     pub(crate) shared_bytes: u32,
+    /// Whether it waits for the host, and so runs beside its caller.
+    pub(crate) with_host: bool,
     /// Bytes of each argument.
     pub(crate) sizes: Vec<usize>,
     /// Bytes of dynamic shared memory that were allowed.
@@ -123,7 +126,8 @@ impl Module {
             // SAFETY: as above; it is called only while the library is loaded.
             let run =
                 *unsafe { self.library.get::<unsafe extern "C" fn(*const Launch) -> Code>(symbol.as_bytes()) }.ok()?;
-            let mut said = About { max_threads: 0, shared_bytes: 0, parameters: 0, sizes: std::ptr::null() };
+            let mut said =
+                About { max_threads: 0, shared_bytes: 0, parameters: 0, with_host: 0, sizes: std::ptr::null() };
             // SAFETY: it writes one value of this type.
             unsafe { about(&raw mut said) };
             // SAFETY: a table in the object, of as many numbers as there are parameters.
@@ -133,6 +137,7 @@ impl Module {
                 run,
                 max_threads: said.max_threads,
                 shared_bytes: said.shared_bytes,
+                with_host: said.with_host != 0,
                 sizes: sizes.iter().map(|size| *size as usize).collect(),
                 max_dynamic: AtomicU32::new((48_u32 << 10).saturating_sub(said.shared_bytes)),
             })

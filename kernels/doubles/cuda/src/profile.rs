@@ -15,12 +15,25 @@ pub struct Profile {
     pub memory: u64,
     /// Whether that memory is the host's.
     pub integrated: bool,
+    /// How it shares memory with the host.
+    pub sharing: Sharing,
     /// Bytes of the second-level cache.
     pub l2_bytes: i32,
     /// Bytes of shared memory: the most of a block that asks for it, and of a multiprocessor.
     pub shared: (i32, i32),
     /// Clocks in kHz, of the multiprocessors and of the memory, and the width of the bus to it in bits.
     pub clocks: (i32, i32, i32),
+}
+
+/// How a device shares memory with the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// It reads the host's page tables.
+    Tables,
+    /// Managed memory moves by faults.
+    Faults,
+    /// Managed memory moves when a kernel is launched, and the host may not touch it meanwhile.
+    AtLaunch,
 }
 
 /// All of them.
@@ -32,6 +45,7 @@ pub const ALL: &[Profile] = &[
         sms: 48,
         memory: 128_520_060_928,
         integrated: true,
+        sharing: Sharing::Tables,
         l2_bytes: 24 << 20,
         shared: (99 << 10, 100 << 10),
         clocks: (2_418_000, 8_533_000, 256),
@@ -43,6 +57,7 @@ pub const ALL: &[Profile] = &[
         sms: 128,
         memory: 24 << 30,
         integrated: false,
+        sharing: Sharing::Faults,
         l2_bytes: 72 << 20,
         shared: (99 << 10, 100 << 10),
         clocks: (2_520_000, 10_501_000, 384),
@@ -54,6 +69,7 @@ pub const ALL: &[Profile] = &[
         sms: 132,
         memory: 150_000_000_000,
         integrated: false,
+        sharing: Sharing::Faults,
         l2_bytes: 60 << 20,
         shared: (227 << 10, 228 << 10),
         clocks: (1_980_000, 3_201_000, 6144),
@@ -65,9 +81,34 @@ pub const ALL: &[Profile] = &[
         sms: 16,
         memory: 18 << 30,
         integrated: false,
+        sharing: Sharing::Faults,
         l2_bytes: 7 << 20,
         shared: (227 << 10, 228 << 10),
         clocks: (1_980_000, 3_201_000, 768),
+    },
+    Profile {
+        key: "gh200",
+        name: "NVIDIA GH200 480GB",
+        capability: (9, 0),
+        sms: 132,
+        memory: 102_000_000_000,
+        integrated: false,
+        sharing: Sharing::Tables,
+        l2_bytes: 60 << 20,
+        shared: (227 << 10, 228 << 10),
+        clocks: (1_980_000, 2_619_000, 6144),
+    },
+    Profile {
+        key: "wsl",
+        name: "NVIDIA GeForce RTX 4090",
+        capability: (8, 9),
+        sms: 128,
+        memory: 24 << 30,
+        integrated: false,
+        sharing: Sharing::AtLaunch,
+        l2_bytes: 72 << 20,
+        shared: (99 << 10, 100 << 10),
+        clocks: (2_520_000, 10_501_000, 384),
     },
 ];
 
@@ -117,9 +158,10 @@ impl Profile {
             75 => self.capability.0,
             76 => self.capability.1,
             81 => self.shared.1,
-            83 | 89 => 1,
+            83 => 1,
+            89 => i32::from(self.sharing != Sharing::AtLaunch),
             // Pageable memory through the host's own tables: coherent memory has it.
-            86 | 88 | 100 => own,
+            86 | 88 | 100 => i32::from(self.sharing == Sharing::Tables),
             95 => 1,
             97 => self.shared.0,
             // GB10 registers no memory of the host.
@@ -150,6 +192,8 @@ mod tests {
         assert_eq!([75, 76, 18, 99].map(|n| of("h200").attribute(n)), [9, 0, 0, 1]);
         assert_eq!(of("discrete").attribute(16), 128);
         assert_eq!(of("h200").attribute(4711), 0);
+        assert_eq!([18, 86, 88, 89, 100].map(|n| of("gh200").attribute(n)), [0, 1, 1, 1, 1]);
+        assert_eq!([18, 83, 88, 89, 100].map(|n| of("wsl").attribute(n)), [0, 1, 0, 0, 0]);
         assert!(Profile::named("gb11").is_none());
     }
 }

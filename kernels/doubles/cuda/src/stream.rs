@@ -1,14 +1,18 @@
-//! Streams: what is submitted to one is done at once, or, while it is captured, kept.
+//! Streams: what is submitted to one is done at once; kept while it is captured; done later behind a kernel that waits for the host.
 
+use crate::behind::{Later, Queue};
 use crate::code::{self, Code};
+use crate::event::Event;
 use crate::graph::Operation;
 use crate::state::{double, lock};
+use std::sync::Arc;
 use std::thread::ThreadId;
 
 /// A stream, and what is being captured from it.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     capture: Option<Capture>,
+    queue: Arc<Queue>,
 }
 
 #[derive(Debug)]
@@ -35,8 +39,70 @@ pub(crate) fn submit(stream: usize, operation: Operation) -> Result<(), Code> {
         capture.nodes.push(operation);
         return Ok(());
     }
-    operation.run();
+    let Some(queue) = queue(stream) else {
+        operation.run();
+        return Ok(());
+    };
+    if operation.of_pageable() {
+        // As a driver does: what it cannot fetch later it fetches before it returns, and so after all that stands before.
+        queue.drained();
+    }
+    let waits = operation.waits_for_host();
+    match queue.behind(Later::Operation(operation)) {
+        Some(Later::Operation(first)) if !waits => first.run(),
+        Some(first) => queue.begin(first),
+        None => {}
+    }
     Ok(())
+}
+
+fn queue(stream: usize) -> Option<Arc<Queue>> {
+    lock(&double().streams).get(&stream).map(|s| s.queue.clone())
+}
+
+/// Notes the moment when the stream comes to it.
+pub(crate) fn record(stream: usize, event: Arc<Event>) {
+    event.expect();
+    let now = match queue(stream) {
+        Some(queue) => queue.behind(Later::Record(event)),
+        None => Some(Later::Record(event)),
+    };
+    if let Some(Later::Record(event)) = now {
+        event.pass();
+    }
+}
+
+/// Lets the stream go on only behind the event.
+pub(crate) fn wait_for(stream: usize, event: Arc<Event>) {
+    if event.is_past() {
+        return;
+    }
+    match queue(stream) {
+        Some(queue) => {
+            if let Some(first) = queue.behind(Later::Await(event)) {
+                queue.begin(first);
+            }
+        }
+        None => event.wait(),
+    }
+}
+
+/// Whether the stream has something left to do.
+pub(crate) fn busy(stream: usize) -> bool {
+    queue(stream).is_some_and(|queue| queue.busy())
+}
+
+/// Returns when the stream has done all.
+pub(crate) fn drain(stream: usize) {
+    if let Some(queue) = queue(stream) {
+        queue.drained();
+    }
+}
+
+/// Returns when every stream has done all.
+pub(crate) fn drain_all() {
+    let all: Vec<_> = lock(&double().streams).values().map(|s| s.queue.clone()).collect();
+    all.iter().for_each(|queue| queue.drained());
 }
 
 /// Begins to keep what is submitted. Errors: it is being kept already, or is the stream that cannot be captured.

@@ -10,10 +10,14 @@ pub struct Entry {
     pub name: String,
     /// What `__launch_bounds__` says first, else 1024.
     pub max_threads: String,
+    /// Whether it waits for what the host does meanwhile, and so has to run beside its caller.
+    pub with_host: bool,
 }
 
 const GLOBAL: &str = "__global__";
 const BOUNDS: &str = "__launch_bounds__";
+/// What `WITH_HOST` of `system.cuh` becomes before a kernel's name.
+const WITH_HOST: &str = "spark_with_host";
 
 /// Finds the kernels, and returns the source without the words that C++ does not know.
 pub fn take(source: &str) -> (String, Vec<Entry>) {
@@ -42,10 +46,11 @@ pub fn take(source: &str) -> (String, Vec<Entry>) {
             }
         }
         let name = head.split_whitespace().last().unwrap_or("").to_owned();
+        let with_host = head.split_whitespace().any(|word| word == WITH_HOST);
         if !found.iter().any(|entry| entry.name == name) {
-            found.push(Entry { name, max_threads });
+            found.push(Entry { name, max_threads, with_host });
         }
-        text.push_str(&head);
+        text.push_str(&head.replace(WITH_HOST, ""));
     }
     text.push_str(rest);
     (text, found)
@@ -86,12 +91,12 @@ pub fn exports(entries: &[Entry], architecture: Architecture) -> String {
         "\n# 1 \"the double's exports\"\nextern \"C\" __attribute__((visibility(\"default\"))) const unsigned \
          spark_architecture;\nconst unsigned spark_architecture = {mark};\n"
     );
-    for Entry { name, max_threads } in entries {
+    for Entry { name, max_threads, with_host } in entries {
         let export = "extern \"C\" __attribute__((visibility(\"default\")))";
         let _ = writeln!(
             out,
             "{export} int spark_entry_{name}(const spark::Launch* l) {{ return spark::run(&{name}, l); }}\n\
-             {export} void spark_about_{name}(spark::About* a) {{ *a = spark::about(&{name}, {max_threads}); }}"
+             {export} void spark_about_{name}(spark::About* a) {{ *a = spark::about(&{name}, {max_threads}, {with_host}); }}"
         );
     }
     out
@@ -106,11 +111,13 @@ mod tests {
         let source = "extern \"C\" __global__ void plain(float* x) {}\n\
              extern \"C\" __global__ void __launch_bounds__(32 * (4 + 1), 2) bounded(const int* y, int n) {}\n\
              extern \"C\" __global__ __launch_bounds__(64) void third();\nstatic int f(int a) { return a; }\n\
-             extern \"C\" __global__ void __launch_bounds__(64) third() {}";
+             extern \"C\" __global__ void __launch_bounds__(64) third() {}\n\
+             extern \"C\" __global__ void spark_with_host gate(int* z) {}";
         let (text, found) = take(source);
         let names: Vec<_> = found.iter().map(|e| (e.name.as_str(), e.max_threads.as_str())).collect();
-        assert_eq!(names, [("plain", "1024"), ("bounded", "32 * (4 + 1)"), ("third", "64")]);
-        assert!(!text.contains("__"), "{text}");
+        assert_eq!(names, [("plain", "1024"), ("bounded", "32 * (4 + 1)"), ("third", "64"), ("gate", "1024")]);
+        assert_eq!(found.iter().map(|e| e.with_host).collect::<Vec<_>>(), [false, false, false, true]);
+        assert!(!text.contains("__") && !text.contains(WITH_HOST), "{text}");
         assert!(text.contains("bounded(const int* y, int n) {}"), "{text}");
         let exports = exports(&found, Architecture { number: 90, suffix: None });
         assert!(exports.contains("spark_entry_bounded") && exports.contains("= 23040;"), "{exports}");

@@ -1,4 +1,4 @@
-//! What two groups of cores leave each other, as heat tables.
+//! What two groups of cores, or cores and a GPU, leave each other, as heat tables.
 
 use crate::heat::{Cell, Heat};
 use crate::page::Page;
@@ -13,17 +13,17 @@ pub(super) fn render(page: &Page) -> Option<Markup> {
     (!found.is_empty()).then(|| {
         html! {
             h3 { "Beside each other" }
-            p { "Two groups of cores at work at the same time. Each cell is what the row's work reaches beside the column's, and what "
+            p { "Two groups of cores, or cores and a GPU, at work at the same time. Each cell is what the row's work reaches beside the column's, and what "
                 "is left of its speed alone; the darker, the less is left." }
             @for (e, matrix) in &found {
                 @if let Some(groups) = e.facts.get("groups") { p.of { (groups) } }
-                @for side in [Side::One, Side::Other] { (heat(matrix, side).render()) }
+                @for side in [Side::One, Side::Other] { (heat(matrix, side, e.device.starts_with("cuda")).render()) }
             }
         }
     })
 }
 
-fn heat(matrix: &Matrix, side: Side) -> Heat {
+fn heat(matrix: &Matrix, side: Side, gpu: bool) -> Heat {
     let (what, beside) = match side {
         Side::One => (matrix.loads(Side::One), matrix.loads(Side::Other)),
         Side::Other => (matrix.loads(Side::Other), matrix.loads(Side::One)),
@@ -40,7 +40,11 @@ fn heat(matrix: &Matrix, side: Side) -> Heat {
         Some(Cell { said, shade: 1.0 - kept })
     };
     Heat {
-        corner: format!("group {} ↓ beside →", side.name()),
+        corner: match (side, gpu) {
+            (Side::One, true) => "CPU ↓ beside GPU →".to_owned(),
+            (Side::Other, true) => "GPU ↓ beside CPU →".to_owned(),
+            (side, false) => format!("group {} ↓ beside →", side.name()),
+        },
         columns: columns.iter().map(|c| (*c).to_owned()).collect(),
         rows: what.iter().map(|w| ((*w).to_owned(), columns.iter().map(|b| cell(w, b)).collect())).collect(),
     }

@@ -1,6 +1,7 @@
 //! Memory: bandwidth and latency by working set with the levels found in them, order of access, cores beside each other.
 
 mod beside;
+mod coherence;
 mod curve;
 mod handover;
 mod levels;
@@ -8,6 +9,8 @@ mod loaded;
 mod order;
 mod storage;
 mod threads;
+mod transfer;
+mod unified;
 
 use super::{Section, notes};
 use crate::chart::{Axis, Chart, Ink, Line, Shape, legend};
@@ -29,7 +32,8 @@ const INKS: [(Ink, Shape); 4] =
     [(Ink::A, Shape::Disc), (Ink::B, Shape::Square), (Ink::C, Shape::Diamond), (Ink::D, Shape::Triangle)];
 
 /// Workloads of this section that are no streams.
-const OTHERS: [&str; 6] = ["lines", "chase", "loaded", "pingpong", "contention", "storage"];
+const OTHERS: [&str; 9] =
+    ["lines", "chase", "loaded", "pingpong", "contention", "storage", "transfer", "unified", "coherence"];
 
 impl Section for Memory {
     fn title(&self) -> &'static str {
@@ -63,6 +67,9 @@ impl Section for Memory {
             loaded::render(page),
             handover::render(page),
             beside::render(page),
+            unified::render(page),
+            transfer::render(page),
+            coherence::render(page),
             storage::render(page),
         ]
         .into_iter()

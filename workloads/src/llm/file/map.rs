@@ -1,5 +1,5 @@
 //! A model's file in memory: mapped, so that only what is looked at is read, and it counts as the system's cache.
-#![expect(unsafe_code, reason = "model files are mapped, here and nowhere else")]
+#![expect(unsafe_code, reason = "files are mapped, here and nowhere else")]
 
 use super::refused::Refused;
 use std::fs::File;
@@ -23,9 +23,13 @@ impl Mapped {
         if about.len() == 0 {
             return Err(Refused::broken("is empty"));
         }
+        Self::of(&file).map_err(refused)
+    }
+    /// Maps an open file. Errors: the system's words.
+    pub(crate) fn of(file: &File) -> std::io::Result<Self> {
         // SAFETY: the map is only read, and outlives every borrow of it. That nobody shortens or rewrites the file meanwhile cannot be
         // held by any program; the workload's page asks for it, and a file that shrinks ends the run as it does in every engine that maps.
-        let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(refused)?;
+        let bytes = unsafe { memmap2::Mmap::map(file) }?;
         Ok(Self { bytes })
     }
     /// All of it.

@@ -6,7 +6,7 @@ use super::{code_of, say};
 use crate::code::{self, Code};
 use crate::fault::Fault;
 use crate::state::double;
-use crate::stream::outside_capture;
+use crate::stream::{drain_all, outside_capture};
 use std::cell::Cell;
 use std::ffi::{c_int, c_uint, c_void};
 use std::ptr::{dangling_mut, null_mut};
@@ -91,7 +91,10 @@ pub unsafe extern "C" fn cuCtxGetDevice(device: *mut c_int) -> Code {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuCtxSynchronize() -> Code {
-    code_of(entered().and_then(|()| outside_capture()))
+    code_of(entered().and_then(|()| outside_capture()).and_then(|()| {
+        drain_all();
+        double().alive()
+    }))
 }
 
 #[unsafe(no_mangle)]

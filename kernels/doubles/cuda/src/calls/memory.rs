@@ -7,8 +7,9 @@ use super::{code_of, say};
 use crate::code::{self, Code};
 use crate::fault::Fault;
 use crate::graph::Operation;
+use crate::memory::Kind;
 use crate::state::{double, lock};
-use crate::stream::{outside_capture, submit};
+use crate::stream::{drain_all, outside_capture, submit};
 use std::ffi::{c_int, c_uint, c_void};
 
 type Address = u64;
@@ -17,8 +18,8 @@ type Address = u64;
 ///
 /// # Safety
 /// `at` is writable.
-unsafe fn take(at: *mut usize, bytes: usize) -> Code {
-    let taken = entered().and_then(|()| outside_capture()).and_then(|()| lock(&double().memory).take(bytes));
+unsafe fn take(at: *mut usize, bytes: usize, kind: Kind) -> Code {
+    let taken = entered().and_then(|()| outside_capture()).and_then(|()| lock(&double().memory).take(bytes, kind));
     match taken {
         // SAFETY: the caller says so.
         Ok(address) => unsafe { say(at, address) },
@@ -26,11 +27,12 @@ unsafe fn take(at: *mut usize, bytes: usize) -> Code {
     }
 }
 
-fn give(at: usize) -> Code {
+fn give(at: usize, pinned: bool) -> Code {
     let given = || {
         entered()?;
         outside_capture()?;
-        let given = lock(&double().memory).give(at);
+        drain_all();
+        let given = lock(&double().memory).give(at, pinned);
         if given == Err(code::ILLEGAL_ADDRESS) {
             double().break_with(code::ILLEGAL_ADDRESS, "memory given back was written behind its end");
         }
@@ -42,46 +44,55 @@ fn give(at: usize) -> Code {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemAlloc_v2(at: *mut Address, bytes: usize) -> Code {
     // SAFETY: the header's contract: a writable address, which has 64 bits here as there.
-    unsafe { take(at.cast(), bytes) }
+    unsafe { take(at.cast(), bytes, Kind::Device) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemAllocManaged(at: *mut Address, bytes: usize, _flags: c_uint) -> Code {
     // SAFETY: as above.
-    unsafe { take(at.cast(), bytes) }
+    unsafe { take(at.cast(), bytes, Kind::Managed) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemHostAlloc(at: *mut *mut c_void, bytes: usize, _flags: c_uint) -> Code {
     // SAFETY: the header's contract: a writable pointer.
-    unsafe { take(at.cast(), bytes) }
+    unsafe { take(at.cast(), bytes, Kind::Pinned) }
 }
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuMemFree_v2(at: Address) -> Code {
-    if at == 0 { code::SUCCESS } else { give(at as usize) }
+    if at == 0 { code::SUCCESS } else { give(at as usize, false) }
 }
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuMemFreeHost(at: *mut c_void) -> Code {
-    give(at as usize)
+    give(at as usize, true)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemHostGetDevicePointer_v2(to: *mut Address, at: *mut c_void, _flags: c_uint) -> Code {
+    if !lock(&double().memory).knows(at as usize, 1) {
+        return code::INVALID_VALUE;
+    }
     // SAFETY: the header's contract: a writable address.
     unsafe { say(to, at as Address) }
 }
 
-/// GB10 registers no memory of the host; where it can be, the device sees all of the host's memory here anyway.
-#[unsafe(no_mangle)]
-pub extern "C" fn cuMemHostRegister_v2(_at: *mut c_void, _bytes: usize, _flags: c_uint) -> Code {
-    if double().profile.integrated { code::NOT_SUPPORTED } else { code_of(entered()) }
+/// GB10 registers no memory of the host.
+fn can_register() -> Result<(), Code> {
+    entered()?;
+    if double().profile.integrated { Err(code::NOT_SUPPORTED) } else { Ok(()) }
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn cuMemHostUnregister(_at: *mut c_void) -> Code {
-    if double().profile.integrated { code::NOT_SUPPORTED } else { code_of(entered()) }
+pub extern "C" fn cuMemHostRegister_v2(at: *mut c_void, bytes: usize, _flags: c_uint) -> Code {
+    code_of(can_register().and_then(|()| lock(&double().memory).register(at as usize, bytes)))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn cuMemHostUnregister(at: *mut c_void) -> Code {
+    drain_all();
+    code_of(can_register().and_then(|()| lock(&double().memory).unregister(at as usize)))
 }
 
 #[unsafe(no_mangle)]
@@ -114,19 +125,25 @@ pub unsafe extern "C" fn cuMemGetAddressRange_v2(base: *mut Address, bytes: *mut
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn cuMemAdvise_v2(_at: Address, _bytes: usize, _advice: c_int, _where: u64) -> Code {
-    code_of(entered())
+pub extern "C" fn cuMemAdvise_v2(at: Address, bytes: usize, _advice: c_int, _where: u64) -> Code {
+    code_of(entered().and_then(|()| managed(at, bytes)))
+}
+
+/// Whether they are managed. Errors: they are not.
+fn managed(at: Address, bytes: usize) -> Result<(), Code> {
+    if lock(&double().memory).manages(at as usize, bytes) { Ok(()) } else { Err(code::INVALID_VALUE) }
 }
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuMemPrefetchAsync_v2(
-    _at: Address,
-    _bytes: usize,
+    at: Address,
+    bytes: usize,
     _where: u64,
     _flags: c_uint,
     _s: *mut c_void,
 ) -> Code {
-    code_of(entered())
+    let can = || if double().profile.attribute(89) == 1 { Ok(()) } else { Err(code::INVALID_DEVICE) };
+    code_of(entered().and_then(|()| can()).and_then(|()| managed(at, bytes)))
 }
 
 fn copy(stream: *mut c_void, to: (usize, bool), from: (usize, bool), bytes: usize) -> Code {

@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::graph::{Operation, arguments};
 use crate::module::{Function, Module};
 use crate::state::double;
-use crate::stream::submit;
+use crate::stream::{drain_all, submit};
 use crate::tensor_map::{Asked, Map};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::atomic::Ordering;
@@ -47,6 +47,7 @@ pub unsafe extern "C" fn cuModuleUnload(module: *mut Module) -> Code {
     if module.is_null() {
         return code::INVALID_HANDLE;
     }
+    drain_all();
     // SAFETY: it came from `cuModuleLoadData`, whose box it is.
     drop(unsafe { Box::from_raw(module) });
     code_of(double().alive())

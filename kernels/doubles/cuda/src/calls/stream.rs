@@ -5,13 +5,13 @@
 use super::context::entered;
 use super::{code_of, say};
 use crate::code::{self, Code};
+use crate::event::Event;
 use crate::graph::Operation;
 use crate::state::{double, lock};
-use crate::stream::{Stream, begin, end, outside_capture, status, submit};
+use crate::stream::{Stream, begin, busy, drain, end, outside_capture, record, status, submit, wait_for};
 use std::ffi::{c_int, c_uint, c_ulonglong, c_void};
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 type Handle = *mut c_void;
 
@@ -36,6 +36,7 @@ pub unsafe extern "C" fn cuStreamCreateWithPriority(stream: *mut Handle, flags: 
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuStreamDestroy_v2(stream: Handle) -> Code {
+    drain(stream as usize);
     match lock(&double().streams).remove(&(stream as usize)) {
         Some(_) => code_of(double().alive()),
         None => code::INVALID_HANDLE,
@@ -50,17 +51,37 @@ fn known(stream: Handle) -> Result<(), Code> {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuStreamSynchronize(stream: Handle) -> Code {
-    code_of(known(stream).and_then(|()| entered()).and_then(|()| outside_capture()))
+    let allowed = known(stream).and_then(|()| entered()).and_then(|()| outside_capture());
+    code_of(allowed.and_then(|()| {
+        drain(stream as usize);
+        double().alive()
+    }))
 }
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuStreamQuery(stream: Handle) -> Code {
-    cuStreamSynchronize(stream)
+    if busy(stream as usize) { code::NOT_READY } else { cuStreamSynchronize(stream) }
+}
+
+/// The event behind a handle, held.
+///
+/// # Safety
+/// It is null or came from `cuEventCreate` and was not destroyed.
+unsafe fn held(event: *const Event) -> Option<Arc<Event>> {
+    if event.is_null() {
+        return None;
+    }
+    // SAFETY: the caller says so.
+    unsafe { Arc::increment_strong_count(event) };
+    // SAFETY: as above; the count that was just added is this value's.
+    Some(unsafe { Arc::from_raw(event) })
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn cuStreamWaitEvent(stream: Handle, _event: Handle, _flags: c_uint) -> Code {
-    code_of(known(stream).and_then(|()| entered()))
+pub unsafe extern "C" fn cuStreamWaitEvent(stream: Handle, event: *const Event, _flags: c_uint) -> Code {
+    // SAFETY: the header's contract: null or an event.
+    let Some(event) = (unsafe { held(event) }) else { return code::INVALID_HANDLE };
+    code_of(known(stream).and_then(|()| entered()).map(|()| wait_for(stream as usize, event)))
 }
 
 #[unsafe(no_mangle)]
@@ -148,45 +169,45 @@ pub unsafe extern "C" fn cuGraphExecDestroy(graph: *mut Graph) -> Code {
     unsafe { cuGraphDestroy(graph) }
 }
 
-/// A moment, once it was recorded, unless it was made to tell no time.
-#[derive(Debug)]
-pub struct Event {
-    times: bool,
-    at: Mutex<Option<Instant>>,
-}
-
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuEventCreate(event: *mut *mut Event, flags: c_uint) -> Code {
+pub unsafe extern "C" fn cuEventCreate(event: *mut *const Event, flags: c_uint) -> Code {
     if let Err(code) = entered() {
         return code;
     }
-    let made = Event { times: flags & 2 == 0, at: Mutex::new(None) };
+    let made = Event::new(flags & 2 == 0);
     // SAFETY: the header's contract: a writable handle.
-    unsafe { say(event, Box::into_raw(Box::new(made))) }
+    unsafe { say(event, Arc::into_raw(Arc::new(made))) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuEventRecord(event: *const Event, stream: Handle) -> Code {
     // SAFETY: the header's contract: null or an event.
-    let Some(event) = (unsafe { event.as_ref() }) else { return code::INVALID_HANDLE };
+    let Some(event) = (unsafe { held(event) }) else { return code::INVALID_HANDLE };
     // In a capture it is an order among nodes, of which there is one only.
     if status(stream as usize) == 0 {
-        *lock(&event.at) = Some(Instant::now());
+        record(stream as usize, event);
     }
     code_of(known(stream).and_then(|()| entered()))
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuEventSynchronize(event: *const Event) -> Code {
-    if event.is_null() {
-        return code::INVALID_HANDLE;
-    }
-    code_of(entered().and_then(|()| outside_capture()))
+    // SAFETY: the header's contract: null or an event.
+    let Some(event) = (unsafe { held(event) }) else { return code::INVALID_HANDLE };
+    code_of(entered().and_then(|()| outside_capture()).and_then(|()| {
+        event.wait();
+        double().alive()
+    }))
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuEventQuery(event: *const Event) -> Code {
-    if event.is_null() { code::INVALID_HANDLE } else { code_of(entered()) }
+    // SAFETY: the header's contract: null or an event.
+    match unsafe { held(event) } {
+        None => code::INVALID_HANDLE,
+        Some(event) if !event.is_past() => code::NOT_READY,
+        Some(_) => code_of(entered()),
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -198,7 +219,10 @@ pub unsafe extern "C" fn cuEventElapsedTime(ms: *mut f32, start: *const Event, e
     if !start.times || !end.times {
         return code::INVALID_HANDLE;
     }
-    let (Some(from), Some(to)) = (*lock(&start.at), *lock(&end.at)) else { return code::INVALID_HANDLE };
+    if !start.is_past() || !end.is_past() {
+        return code::NOT_READY;
+    }
+    let (Some(from), Some(to)) = (start.at(), end.at()) else { return code::INVALID_HANDLE };
     let seconds = if to >= from { (to - from).as_secs_f64() } else { -(from - to).as_secs_f64() };
     // SAFETY: the header's contract: a writable number.
     unsafe { say(ms, (seconds * 1e3) as f32) }
@@ -211,11 +235,11 @@ pub unsafe extern "C" fn cuEventElapsedTime_v2(ms: *mut f32, start: *const Event
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuEventDestroy_v2(event: *mut Event) -> Code {
+pub unsafe extern "C" fn cuEventDestroy_v2(event: *const Event) -> Code {
     if event.is_null() {
         return code::INVALID_HANDLE;
     }
-    // SAFETY: it came from `cuEventCreate`, whose box it is.
-    drop(unsafe { Box::from_raw(event) });
+    // SAFETY: it came from `cuEventCreate`; a stream that has still to come to it holds it longer.
+    drop(unsafe { Arc::from_raw(event) });
     code_of(double().alive())
 }

@@ -13,6 +13,7 @@ inline void set_up_block() {
     ready = nullptr;
     ready_end = &ready;
     spins = 0;
+    waiting_since = 0;
     for (unsigned w = 0; w < (count + 31) / 32; w++) {
         unsigned lanes = count - 32 * w;
         warps[w].existing = lanes >= 32 ? ~0u : (1u << lanes) - 1;
@@ -110,7 +111,7 @@ template <class... A, unsigned... I> void apply(void (*kernel)(A...), void** at,
 }
 // What the driver's double asks of a kernel; its twin is in the Rust code.
 struct About {
-    unsigned max_threads, shared_bytes, parameters;
+    unsigned max_threads, shared_bytes, parameters, with_host;
     const unsigned* sizes;
 };
 template <class... A> struct Kernel {
@@ -120,7 +121,7 @@ template <class... A> struct Kernel {
 template <class... A> int run(void (*kernel)(A...), const Launch* of) {
     return run_grid(&Kernel<A...>::call, (void*)kernel, of);
 }
-template <class... A> About about(void (*)(A...), unsigned max_threads) {
-    return {max_threads, (unsigned)(__stop_spark_shared - __start_spark_shared), sizeof...(A), Kernel<A...>::sizes};
+template <class... A> About about(void (*)(A...), unsigned max_threads, bool with_host) {
+    return {max_threads, (unsigned)(__stop_spark_shared - __start_spark_shared), sizeof...(A), with_host, Kernel<A...>::sizes};
 }
 }  // namespace spark

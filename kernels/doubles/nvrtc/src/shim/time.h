@@ -19,6 +19,19 @@ inline unsigned acquire(const unsigned* at) {
     if (spins % 16 == 0) yield();
     return x;
 }
+// A word that the host writes: it runs beside, on a thread of its own, which may have to be let in. Waiting for half a minute is a fault.
+static unsigned long long waiting_since;
+extern "C" int sched_yield(void) noexcept;
+inline unsigned acquire_from_host(const unsigned* at) {
+    unsigned x = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+    if (++spins % 64) return x;
+    sched_yield();
+    unsigned long long now = nanoseconds();
+    if (!waiting_since) waiting_since = now;
+    if (now - waiting_since > 30000000000ull) fault("the host was waited for too long");
+    yield();
+    return x;
+}
 }  // namespace spark
 inline long long clock64() { return (long long)(2 * spark::nanoseconds()); }
 inline long long clock() { return clock64(); }

@@ -1,0 +1,103 @@
+//! Experiments between a host and a GPU that is a double: each is a record that proves what it moved, and no rate of it is shown.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod program;
+
+use program::{Done, Place};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// The library of a double: cargo builds it beside the tests that depend on it.
+fn library(of: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let name = format!("{}spark_{of}_double{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let path = tests.parent().unwrap().join(name);
+    assert!(path.exists(), "{} is not there: cargo did not build the double", path.display());
+    path
+}
+
+/// `run LINE` on a GPU of that profile and those faults.
+fn run(place: &Place, profile: &str, faults: &str, line: &[&str]) -> Done {
+    let all = ["run"].iter().chain(line).chain(&["--device", "cuda:0", "--suite", "smoke", "--out", "d", "--quiet"]);
+    let mut command = place.command(&all.copied().collect::<Vec<_>>());
+    command
+        .env("SPARK_BENCH_CUDA", library("cuda"))
+        .env("SPARK_BENCH_NVRTC", library("nvrtc"))
+        .env("SPARK_CUDA_DOUBLE_PROFILE", profile)
+        .env("SPARK_CUDA_DOUBLE_FAULTS", faults)
+        .env("SPARK_BENCH_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/cuda-double"));
+    command.output().unwrap().into()
+}
+
+/// The one record of a run that went well, measured and marked.
+fn record(place: &Place, profile: &str, line: &[&str]) -> Value {
+    let done = run(place, profile, "", line);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let document: Value = serde_json::from_str(&place.fine(&["export", "d", "--format", "json"]).out).unwrap();
+    let record = document["records"][0].clone();
+    assert_eq!((&record["status"], &record["simulated"]), (&"measured".into(), &Value::Bool(true)), "{record}");
+    assert_eq!(record["max_error"], 0.0, "{record}");
+    let page = std::fs::read_to_string(place.at("d/report.html")).unwrap();
+    let shown = page.split("<script").next().unwrap();
+    for rate in ["where it stands at", "copy engine</th>", "passed on to the", "beside GPU"] {
+        assert!(!shown.contains(rate), "{rate:?} of a double is shown");
+    }
+    record
+}
+
+fn names(record: &Value) -> Vec<String> {
+    record["metrics"].as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn copies_of_every_kind_are_one_record() {
+    let place = Place::new();
+    let names = names(&record(&place, "gb10", &["transfer", "--bytes", "4096"]));
+    for name in [
+        "copy pinned engine in",
+        "copy managed-advised kernel both",
+        "copy pageable kernel out",
+        "copy device engine in",
+    ] {
+        assert!(names.iter().any(|one| one == name), "{name} in {names:?}");
+    }
+    // GB10 registers nothing: six allocators, two engines, three directions.
+    assert_eq!(names.len(), 6 * 2 * 3, "{names:?}");
+}
+
+#[test]
+fn one_buffer_is_read_by_both_and_more_than_there_is_only_where_it_does_no_harm() {
+    let place = Place::new();
+    let names = names(&record(&place, "gb10", &["unified", "--bytes", "65536"]));
+    for name in ["gpu reads managed by cpu", "cpu first reads pinned by gpu", "gpu reads copy by gpu", "copied to gpu"]
+    {
+        assert!(names.iter().any(|one| one == name), "{name} in {names:?}");
+    }
+    let line = ["unified", "--bytes", "65536", "--oversubscribe", "150"];
+    let place = Place::new();
+    let done = run(&place, "gb10", "", &line);
+    assert!(format!("{done:?}").contains("stands still"), "{done:?}");
+    let place = Place::new();
+    let done = run(&place, "wsl", "", &line);
+    assert!(format!("{done:?}").contains("does not page managed memory out"), "{done:?}");
+}
+
+#[test]
+fn a_card_without_coherence_measures_what_it_has() {
+    let place = Place::new();
+    let record = record(&place, "discrete", &["coherence"]);
+    let names = names(&record);
+    assert!(names.iter().any(|name| name == "handover on pinned") && names.iter().all(|name| name.ends_with("pinned")));
+    assert!(!names.iter().any(|name| name.contains("both")), "its atomics are not the host's: {names:?}");
+    assert!(record["notes"].to_string().contains("to and fro"), "{record}");
+}
+
+#[test]
+fn cores_and_gpu_work_beside_each_other() {
+    let place = Place::new();
+    let line = ["contention", "--one", "read", "--other", "gemv", "--bytes", "1048576", "--format", "mxfp4"];
+    let names = names(&record(&place, "gb10", &line));
+    for name in ["one: read beside nothing", "other: gemv beside read", "other: gemv beside nothing"] {
+        assert!(names.iter().any(|one| one == name), "{name} in {names:?}");
+    }
+}
