@@ -74,6 +74,9 @@ began=$SECONDS
 step() {
     local name=$1 most=$2 started=$SECONDS status said=
     shift 2
+    # Never beyond ten minutes in all.
+    local left=$((580 - (SECONDS - began)))
+    [ "$most" -le "$left" ] || most=$((left > 1 ? left : 1))
     printf '\n==> %s: %s\n' "$name" "$*"
     timeout --signal=INT --kill-after=20 "$most" "$@" >"$out/$name.txt" 2>"$out/$name.err" </dev/null
     status=$?
