@@ -3,18 +3,8 @@
 
 mod program;
 
-use program::{Done, Place};
+use program::{Done, Place, library};
 use serde_json::Value;
-use std::path::PathBuf;
-
-/// The library of a double: cargo builds it beside the tests that depend on it.
-fn library(of: &str) -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let name = format!("{}spark_{of}_double{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    let path = tests.parent().unwrap().join(name);
-    assert!(path.exists(), "{} is not there: cargo did not build the double", path.display());
-    path
-}
 
 /// The program in `place` with a GPU of that profile and those faults.
 fn on_gpu(place: &Place, profile: &str, faults: &str, line: &[&str]) -> Done {

@@ -74,3 +74,12 @@ impl Place {
 pub(crate) fn whole_lines(path: &Path) -> usize {
     std::fs::read(path).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
 }
+
+/// The library of a double: cargo builds it beside the tests that depend on it.
+pub(crate) fn library(of: &str) -> PathBuf {
+    let tests = std::env::current_exe().expect("a test knows its own file");
+    let name = format!("{}spark_{of}_double{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let path = tests.parent().expect("it lies in a folder").join(name);
+    assert!(path.exists(), "{} is not there: cargo did not build the double", path.display());
+    path
+}
