@@ -49,5 +49,5 @@ fn a_run_is_looked_for_in_its_machine_s_folder_and_what_is_no_baseline_is_named(
     std::fs::create_dir_all(place.at("results/baselines").join(&fingerprint)).unwrap();
     std::fs::rename(place.at("d"), place.at("results/baselines").join(&fingerprint).join("first")).unwrap();
     let said = place.fine(&[&line[..], &["--out", "e"]].concat());
-    assert!(!said.err.contains("none kept for this machine"), "it was not found: {}", said.err);
+    assert!(said.err.contains("1 stored runs of this machine"), "it was not found: {}", said.err);
 }
