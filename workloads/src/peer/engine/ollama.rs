@@ -109,7 +109,7 @@ fn duration(text: &str) -> Option<u64> {
         rest = &rest[unit.len()..];
         all += number * ns;
     }
-    (all >= 1.0 && all < 1e18).then_some(all.round() as u64)
+    (1.0..1e18).contains(&all).then_some(all.round() as u64)
 }
 
 #[cfg(test)]
