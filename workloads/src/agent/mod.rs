@@ -5,6 +5,7 @@ mod turns;
 use crate::axis::{self, Axis, BadRequest, Request};
 use crate::llm::DECODE;
 use crate::llm::arguments::{self, Case};
+use crate::llm::cases;
 use crate::workload::{Body, Decline, Footprint, Workload};
 use spark_kernels::Device;
 use spark_results::{Axes, BenchmarkId};
@@ -94,10 +95,10 @@ impl Workload for Agent {
         DECODE.implementations(device)
     }
     fn cases(&self, request: &Request, device: &dyn Device) -> Result<Vec<BenchmarkId>, BadRequest> {
-        arguments::around(self.name(), AXES, request, device, |axes| {
+        cases::around(self.name(), AXES, request, device, |axes| {
             let (_, shape) = case(axes, "best")?;
             let history = (shape.history() as u64).into();
-            arguments::around_decoding(axes, &SHARED, &[("n_prompt", history)], request, device)
+            cases::around_decoding(axes, &SHARED, &[("n_prompt", history)], request, device)
         })
     }
     fn footprint(&self, id: &BenchmarkId, _: &dyn Device) -> Result<Footprint, Decline> {

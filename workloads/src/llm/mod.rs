@@ -2,6 +2,7 @@
 
 pub(crate) mod arguments;
 pub mod blocks;
+pub(crate) mod cases;
 mod check;
 pub mod choose;
 pub mod config;

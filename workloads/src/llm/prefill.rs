@@ -3,6 +3,7 @@
 use crate::axis::{Axis, BadRequest, Request};
 use crate::llm::Model;
 use crate::llm::arguments::{self, Case};
+use crate::llm::cases;
 use crate::llm::touched::Touched;
 use crate::workload::{Body, Decline, Footprint, Roofs, Step, Workload};
 use spark_kernels::{Device, Fault};
@@ -47,10 +48,10 @@ impl Workload for Prefill {
         AXES
     }
     fn implementations(&self, device: &dyn Device) -> Vec<(String, Option<String>)> {
-        arguments::implementations(AXES, device)
+        cases::implementations(AXES, device)
     }
     fn cases(&self, request: &Request, device: &dyn Device) -> Result<Vec<BenchmarkId>, BadRequest> {
-        arguments::cases(self.name(), AXES, request, device)
+        cases::cases(self.name(), AXES, request, device)
     }
     fn footprint(&self, id: &BenchmarkId, _: &dyn Device) -> Result<Footprint, Decline> {
         let case = Case::parse(&id.axes, AXES, &id.implementation)?;

@@ -7,7 +7,7 @@ mod sustain;
 mod tests;
 
 use crate::axis::{self, Axis, BadRequest, Request};
-use crate::llm::{DECODE, arguments, blocks::Settings};
+use crate::llm::{DECODE, blocks::Settings, cases};
 use crate::ops::GEMM;
 use crate::workload::{Body, Decline, Footprint, Workload};
 pub(crate) use digest::Digest;
@@ -120,7 +120,7 @@ impl Workload for Soak {
         DECODE.implementations(device)
     }
     fn cases(&self, request: &Request, device: &dyn Device) -> Result<Vec<BenchmarkId>, BadRequest> {
-        arguments::around(self.name(), AXES, request, device, |axes| {
+        cases::around(self.name(), AXES, request, device, |axes| {
             length(axes)?;
             let mut all = Vec::new();
             for load in loads(axes, &request.implementation, device)? {

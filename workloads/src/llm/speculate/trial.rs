@@ -3,6 +3,7 @@
 use super::{Counts, Draft, begin, go_on};
 use crate::axis::{self, Axis, BadRequest, Request};
 use crate::llm::arguments::{self, Case};
+use crate::llm::cases;
 use crate::llm::{DECODE, Model};
 use crate::trial::{Beat, Lab, Observed, Trial};
 use crate::workload::{Body, Decline, Footprint, Workload};
@@ -106,9 +107,9 @@ impl Workload for Speculate {
         DECODE.implementations(device)
     }
     fn cases(&self, request: &Request, device: &dyn Device) -> Result<Vec<BenchmarkId>, BadRequest> {
-        arguments::around(self.name(), AXES, request, device, |axes| {
+        cases::around(self.name(), AXES, request, device, |axes| {
             asked(axes, "best")?;
-            arguments::around_decoding(axes, &SHARED, &[], request, device)
+            cases::around_decoding(axes, &SHARED, &[], request, device)
         })
     }
     fn footprint(&self, id: &BenchmarkId, _: &dyn Device) -> Result<Footprint, Decline> {
