@@ -26,7 +26,9 @@ fn record(place: &Place, profile: &str, line: &[&str]) -> Value {
     let document: Value = serde_json::from_str(&place.fine(&["export", "d", "--format", "json"]).out).unwrap();
     let record = document["records"][0].clone();
     assert_eq!((&record["status"], &record["simulated"]), (&"measured".into(), &Value::Bool(true)), "{record}");
-    assert_eq!(record["max_error"], 0.0, "{record}");
+    // What is moved is the same bytes; a gemv beside it is rounded.
+    let [error, bound] = ["max_error", "tolerance"].map(|key| record[key].as_f64().unwrap());
+    assert!(error <= bound, "{record}");
     let page = std::fs::read_to_string(place.at("d/report.html")).unwrap();
     let shown = page.split("<script").next().unwrap();
     for rate in ["where it stands at", "copy engine</th>", "passed on to the", "beside GPU"] {

@@ -138,7 +138,7 @@ fn what_lies_between_host_and_gpu_is_told() {
         "The driver calls it coherent unified memory",
         "first 48.0 GB/s",
         "gpu waits for a page of managed",
-        "4.00 KiB a copy, 1024 behind each other",
+        "4 KiB a copy, 1024 behind each other",
         "pageable, copy engine",
         "managed-advised, kernel",
         "both at once",

@@ -150,7 +150,7 @@ fn a_file_is_read_in_every_way_there_is_and_is_gone() {
             let mut lab = Quick { start: Instant::now(), skipped: Duration::ZERO, phases: Vec::new() };
             let seen = trial.run(&mut lab).unwrap().unwrap();
             let told = spark_results::storage::ways(&seen.metrics).len() + seen.notes.len();
-            assert_eq!(told, 3, "each way has a speed or a reason: {seen:?}");
+            assert_eq!(told, 5, "each way has a speed or a reason: {seen:?}");
             assert!(spark_results::storage::ways(&seen.metrics).iter().any(|(way, _)| *way == "buffered, warm"));
         }
     }
