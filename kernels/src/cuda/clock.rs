@@ -9,7 +9,7 @@ use crate::{Buffer, Device, Fault, Placement, Type};
 
 static SOURCE: Source = Source { path: "cuda/clock.cu", text: include_str!("clock.cu") };
 
-/// Ticks that [`now`] works for: a millisecond at 2 GHz, a thousand steps of the wall clock.
+/// Ticks that [`Stamps::now`] works for: a millisecond at 2 GHz, a thousand steps of the wall clock.
 const TICKS: u64 = 2_000_000;
 /// The same on a test double, which runs one block after the other.
 const SIMULATED_TICKS: u64 = 1000;
