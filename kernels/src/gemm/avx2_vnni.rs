@@ -46,26 +46,11 @@ impl Kernels for Avx2Vnni {
     }
 }
 
-/// Adds the products of one block with R rows to `exact`, four a lane and instruction; nothing saturates, so WIDE makes no difference.
+/// Four products a lane; nothing saturates, so WIDE makes no difference.
 #[inline]
 #[target_feature(enable = "avxvnni,avx2,fma,f16c")]
-fn products<const R: usize, const STEPS: usize, const WIDE: bool>(
-    lines: &[[u8; LINE]],
-    words: &[i32],
-    exact: &mut [[__m256i; 2]; R],
-) {
-    for s in 0..STEPS {
-        let codes = load(&lines[s]);
-        for r in 0..R {
-            let a = _mm256_set1_epi32(words[s * R + r]);
-            exact[r] = [0, 1].map(|half| _mm256_dpbusd_avx_epi32(exact[r][half], codes[half], a));
-        }
-    }
-}
-
-/// Few rows go through panels like many.
-fn few_tiles(_: &Multiply<'_>) -> bool {
-    false
+fn dot<const WIDE: bool>(sum: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
+    _mm256_dpbusd_avx_epi32(sum, unsigned, signed)
 }
 
 integer_kernels!("avxvnni,avx2,fma,f16c");

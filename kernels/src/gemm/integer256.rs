@@ -1,8 +1,7 @@
 //! The integer loops that AVX2 with and without VNNI run: panels of one tile, so that sums fit 16 registers.
 
-/// `quantise`, `few` and `panels` for one set of features, over two functions of the module that calls this: `products::<R, STEPS,
-/// WIDE>(lines, words, exact)` adds the products of one block's lines with R rows to `exact`, where WIDE says that unsigned codes
-/// reach 255; `few_tiles(call)` does few rows its own way, or says that it does not.
+/// `quantise`, `few` and `panels` for one set of features, over `dot::<WIDE>(sum, unsigned, signed)` of the module that calls
+/// this; WIDE says that unsigned codes reach 255.
 macro_rules! integer_kernels {
     ($features:literal) => {
         #[target_feature(enable = $features)]
@@ -29,7 +28,13 @@ macro_rules! integer_kernels {
                 for r in 0..R {
                     exact[r] = [_mm256_set1_epi32(block[STEPS * R + r]); 2];
                 }
-                products::<R, STEPS, WIDE>(lines, block, &mut exact);
+                for s in 0..STEPS {
+                    let codes = load(&lines[s]);
+                    for r in 0..R {
+                        let a = _mm256_set1_epi32(block[s * R + r]);
+                        exact[r] = [dot::<WIDE>(exact[r][0], codes[0], a), dot::<WIDE>(exact[r][1], codes[1], a)];
+                    }
+                }
                 let scales = load_f32(&lines[STEPS]);
                 for r in 0..R {
                     let mut scales = scales;
@@ -88,9 +93,7 @@ macro_rules! integer_kernels {
 
         #[target_feature(enable = $features)]
         fn few(call: &mut Multiply<'_>) {
-            if !few_tiles(call) {
-                any::<1>(call);
-            }
+            any::<1>(call);
         }
 
         #[target_feature(enable = $features)]

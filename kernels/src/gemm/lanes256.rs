@@ -112,21 +112,6 @@ static UNSIGNED_E2M1: [u8; 32] = {
     table
 };
 
-/// The unsigned codes of one stored line of FP4 or (PLAIN) Q4_0, for two steps; asks for a line further on.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn decode<const PLAIN: bool>(line: &[u8; LINE]) -> [[__m256i; 2]; 2] {
-    _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
-    // SAFETY: the table holds 32 bytes.
-    let table = unsafe { _mm256_loadu_si256(UNSIGNED_E2M1.as_ptr().cast()) };
-    let code = |codes: __m256i| {
-        let code = _mm256_and_si256(codes, _mm256_set1_epi8(15));
-        if PLAIN { code } else { _mm256_shuffle_epi8(table, code) }
-    };
-    let both = load(line);
-    [[code(both[0]), code(both[1])], both.map(|half| code(_mm256_srli_epi16::<4>(half)))]
-}
-
 /// Decodes blocks `from ..` of one tile: `steps` lines of unsigned codes and one of f32 scales each.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -140,14 +125,22 @@ pub(super) fn unpack_codes(
     let (lines_a_block, scale_bytes) = stored(format);
     let lines = tile.codes.as_chunks::<LINE>().0[from * lines_a_block..].chunks_exact(lines_a_block);
     let scales = tile.scales[from * scale_bytes..].chunks_exact(scale_bytes);
+    // SAFETY: the table holds 32 bytes.
+    let table = unsafe { _mm256_loadu_si256(UNSIGNED_E2M1.as_ptr().cast()) };
+    let low = _mm256_set1_epi8(15);
     for ((lines, scales), out) in lines.zip(scales).zip(out.chunks_exact_mut(steps + 1)) {
         if format == Format::Q8_0 {
             out[..steps].copy_from_slice(lines);
         } else {
             for (line, out) in lines.iter().zip(out.as_chunks_mut::<2>().0) {
-                let [first, second] = if format == Format::Q4_0 { decode::<true>(line) } else { decode::<false>(line) };
-                put(&mut out[0], first);
-                put(&mut out[1], second);
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
+                let both = load(line);
+                let decode = |codes: __m256i| {
+                    let code = _mm256_and_si256(codes, low);
+                    if format == Format::Q4_0 { code } else { _mm256_shuffle_epi8(table, code) }
+                };
+                put(&mut out[0], [decode(both[0]), decode(both[1])]);
+                put(&mut out[1], both.map(|half| decode(_mm256_srli_epi16::<4>(half))));
             }
         }
         put_f32(&mut out[steps], scales_of(format, scales));
