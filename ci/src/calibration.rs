@@ -1,5 +1,6 @@
 //! What trials on one host class have shown: how often the gate cries wolf and how small a wolf it sees, under each condition apart.
 
+use crate::paired::LOOKS;
 use crate::statistics::upper_bound;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +35,14 @@ pub struct Trial {
     pub builds: Vec<String>,
 }
 
+impl Trial {
+    /// Whether an alarm was possible: a trial whose time was up before the first look could not have told anything.
+    fn looked(&self) -> bool {
+        matches!(self.verdict.as_str(), "REGRESSION" | "PASS" | "IMPROVEMENT")
+            || self.blocks.is_some_and(|blocks| blocks >= LOOKS[0])
+    }
+}
+
 /// Trials under one condition with one slowdown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
@@ -43,6 +52,8 @@ pub struct Cell {
     pub share: f64,
     /// Gates over two builds of one commit.
     pub trials: u64,
+    /// Of them with blocks enough for a look: only these count for the rate of false alarms.
+    pub looked: u64,
     /// Of them REGRESSION: false alarms where nothing was put in, else finds.
     pub regressions: u64,
     /// Of them PASS.
@@ -88,6 +99,7 @@ impl Calibration {
             let cell = cells.entry((&trial.note, tenths)).or_default();
             (cell.note, cell.share) = (trial.note.clone(), tenths as f64 * 1e-3);
             cell.trials += 1;
+            cell.looked += u64::from(trial.looked());
             cell.regressions += u64::from(trial.verdict == "REGRESSION");
             cell.passes += u64::from(trial.verdict == "PASS");
             cell.improvements += u64::from(trial.verdict == "IMPROVEMENT");
@@ -106,10 +118,10 @@ impl Calibration {
         notes.dedup();
         notes
     }
-    /// False alarms and the trials they may have come in, under `note` or under all conditions together.
+    /// False alarms and the trials they could have come in, under `note` or under all conditions together.
     pub fn alarms(&self, note: Option<&str>) -> (u64, u64) {
         let equal = self.cells.iter().filter(|cell| cell.share == 0.0 && note.is_none_or(|note| cell.note == note));
-        equal.fold((0, 0), |(alarms, trials), cell| (alarms + cell.regressions, trials + cell.trials))
+        equal.fold((0, 0), |(alarms, trials), cell| (alarms + cell.regressions, trials + cell.looked))
     }
     /// The smallest slowdown found nine times in ten under `note`, of those tried often enough; a larger one that is not found
     /// so often ends the search.
@@ -134,13 +146,13 @@ impl Calibration {
     pub fn table(&self) -> String {
         let width = self.notes().iter().map(|note| note.chars().count()).max().unwrap_or(0).max(9);
         let mut out = format!(
-            "{:<width$}  slowed by  trials  REGRESSION            PASS  INCONCLUSIVE  IMPROVEMENT  other\n",
+            "{:<width$}  slowed by  trials  looked  REGRESSION            PASS  INCONCLUSIVE  IMPROVEMENT  other\n",
             "condition"
         );
         for cell in &self.cells {
             let share = |count: u64| format!("{:.0} %", 100.0 * count as f64 / cell.trials.max(1) as f64);
             let found = if cell.share == 0.0 {
-                format!("{} (≤ {:.1} %)", cell.regressions, 100.0 * upper_bound(cell.regressions, cell.trials))
+                format!("{} (≤ {:.1} %)", cell.regressions, 100.0 * upper_bound(cell.regressions, cell.looked))
             } else {
                 format!("{} ({})", cell.regressions, share(cell.regressions))
             };
@@ -148,9 +160,10 @@ impl Calibration {
             let other = cell.trials - cell.regressions - cell.passes - cell.open - cell.improvements;
             let _ = writeln!(
                 out,
-                "{:<width$}  {slowed:>9}  {:>6}  {found:<20}  {:>4}  {:>12}  {:>11}  {other:>5}",
+                "{:<width$}  {slowed:>9}  {:>6}  {:>6}  {found:<20}  {:>4}  {:>12}  {:>11}  {other:>5}",
                 named(&cell.note),
                 cell.trials,
+                cell.looked,
                 share(cell.passes),
                 share(cell.open),
                 cell.improvements,
@@ -241,6 +254,15 @@ mod tests {
             table.lines().any(|l| l.starts_with("two hogs") && l.contains("nothing") && l.contains("59 %")),
             "{table}"
         );
+    }
+
+    #[test]
+    fn a_trial_that_never_came_to_a_look_is_no_proof_of_silence() {
+        let starved = line("hogs", 1.0, "INCONCLUSIVE").replace(r#""blocks":10"#, r#""blocks":4"#) + "\n";
+        let unmeasured = line("hogs", 1.0, "INCONCLUSIVE").replace(r#""blocks":10"#, r#""blocks":null"#) + "\n";
+        let known = read(&(many("hogs", 1.0, &[("PASS", 20), ("INCONCLUSIVE", 40)]) + &starved + &unmeasured));
+        assert_eq!((known.trials("hogs", 0.0), known.alarms(None)), (62, (0, 60)));
+        assert!(known.to_string().contains("≤ 4.9 % (n = 60)"), "{known}");
     }
 
     #[test]

@@ -115,6 +115,36 @@ n=$((n + 1)); if [ $n = 3 ]; then line=rubbish; fi; printf '%s\n' "$line"; done;
     }
 }
 
+/// A build whose iterations take so many nanoseconds and cycles, give or take a little, in the words of a worker.
+fn told(place: &Place, name: &str, ns: u64, cycles: u64) -> PathBuf {
+    let schema = spark_results::run::SCHEMA;
+    let text = format!(
+        r#"echo '{{"hello":{{"protocol":1,"schema":"{schema}","build":"{name}","benchmarks":["gemm/cuda:0/x?m=1"]}}}}'
+turn=0
+while IFS= read -r line; do
+case $line in *bye*) exit 0 ;; esac
+n=${{line##*:}}; n=${{n%%\}}*}}; turn=$(((turn + 7) % 11))
+echo "{{\"ran\":{{\"ns\":$((n * ({ns} + turn))),\"iterations\":$n,\"cycles\":$((n * ({cycles} + turn)))}}}}"
+done"#
+    );
+    script(place, name, &text)
+}
+
+#[test]
+fn what_is_slower_in_time_and_not_in_cycles_is_another_clock() {
+    let place = Place::new();
+    let old = told(&place, "old", 20_000, 40_000);
+    for (name, cycles, expected) in [("clock", 40_000, "INCONCLUSIVE"), ("code", 42_000, "REGRESSION")] {
+        let new = told(&place, name, 21_000, cycles);
+        let bins = ["gate", "--baseline-bin", old.to_str().expect("letters"), "--candidate-bin"];
+        let done = place.run(&[&bins[..], &[new.to_str().expect("letters"), "--budget", "60s", "--json"]].concat());
+        let (verdict, told) = verdict(&done);
+        assert_eq!(verdict, expected, "{told}");
+        assert!(told.contains("of the cycles"), "{told}");
+        assert_eq!(told.contains("another clock"), expected == "INCONCLUSIVE", "{told}");
+    }
+}
+
 #[test]
 fn what_does_not_fit_twice_is_not_judged_and_says_so() {
     let place = Place::new();

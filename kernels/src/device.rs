@@ -79,6 +79,11 @@ pub trait Device: Any + Debug + Send + Sync {
     fn last_level_cache(&self) -> u64;
     /// The core clock right now, in Hz, one value a worker, measured by work (not asked of the system). Empty where the device cannot.
     fn core_clocks(&self) -> Vec<f64>;
+    /// The mean core clock inside the window of the last [`Device::time`], in Hz, where the device stamps its own cycles around it: that
+    /// times the window's length is what the work took in cycles. `None`: it cannot, or the window was too short for its stamps.
+    fn window_clock(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// Work that a device has recorded: see [`Device::record`].

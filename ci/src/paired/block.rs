@@ -11,6 +11,12 @@ pub struct Block {
     pub baseline_ns: Vec<f64>,
     /// Nanoseconds of each of the candidate's.
     pub candidate_ns: Vec<f64>,
+    /// Cycles of the device's own clock of each of the baseline's, as far as they are told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baseline_cycles: Vec<f64>,
+    /// The same of the candidate's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidate_cycles: Vec<f64>,
 }
 
 impl Block {
@@ -20,6 +26,20 @@ impl Block {
             Side::Baseline => self.baseline_ns.push(ns),
             Side::Candidate => self.candidate_ns.push(ns),
         }
+    }
+    /// Adds the cycles of the execution that was added last, where they are told.
+    pub fn push_cycles(&mut self, side: Side, cycles: f64) {
+        match side {
+            Side::Baseline => self.baseline_cycles.push(cycles),
+            Side::Candidate => self.candidate_cycles.push(cycles),
+        }
+    }
+    /// The log ratio in cycles; `None` where not every execution has them.
+    pub fn log_ratio_of_cycles(&self) -> Option<f64> {
+        let told = self.baseline_cycles.len() == self.baseline_ns.len()
+            && self.candidate_cycles.len() == self.candidate_ns.len();
+        let ratio = (median(&self.candidate_cycles) / median(&self.baseline_cycles)).ln();
+        (told && ratio.is_finite()).then_some(ratio)
     }
     /// ln(median candidate / median baseline): above 0 where the candidate is slower. NaN where a side is empty or a time is 0.
     pub fn log_ratio(&self) -> f64 {
@@ -120,6 +140,19 @@ mod tests {
         }
         assert!((block.log_ratio() - 1.05_f64.ln()).abs() < 1e-12);
         assert!(Block::default().log_ratio().is_nan());
+    }
+
+    #[test]
+    fn cycles_are_a_ratio_only_where_all_executions_have_them() {
+        let mut block = Block::default();
+        assert_eq!(block.log_ratio_of_cycles(), None);
+        for side in [Side::Baseline, Side::Candidate] {
+            block.push(side, 100.0);
+            block.push_cycles(side, if side == Side::Baseline { 200.0 } else { 220.0 });
+        }
+        assert!(block.log_ratio_of_cycles().is_some_and(|ratio| (ratio - 1.1_f64.ln()).abs() < 1e-12));
+        block.push(Side::Candidate, 100.0);
+        assert_eq!(block.log_ratio_of_cycles(), None);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub struct Effect {
 }
 
 impl Effect {
-    fn of(shift: &Shift, blocks: usize) -> Self {
+    pub(super) fn of(shift: &Shift, blocks: usize) -> Self {
         Self { ratio: shift.estimate.exp(), ci95: shift.ci95.map(f64::exp), blocks }
     }
 }

@@ -1,11 +1,13 @@
 //! Two builds in turn on one machine: the order, the blocks, the looks, and what they prove.
 
 mod block;
+mod cycles;
 mod looks;
 mod order;
 mod tune;
 
 pub use block::{Around, Block, Limits, Void};
+pub use cycles::{Cycles, in_cycles};
 pub use looks::{CONFIRMATION, Effect, LOOKS, Rules, Standing, confirmed, standing, verdicts};
 pub use order::{Order, Side};
 pub use tune::{SHORTEST_S, Tuning};

@@ -56,7 +56,7 @@ fn calibrated(known: &Calibration) -> Value {
                 .filter(|cell| cell.note == note)
                 .map(|cell| {
                     json!({
-                        "slowed_by": cell.share, "trials": cell.trials, "regressions": cell.regressions,
+                        "slowed_by": cell.share, "trials": cell.trials, "looked": cell.looked, "regressions": cell.regressions,
                         "passes": cell.passes, "improvements": cell.improvements, "inconclusive": cell.open,
                     })
                 })

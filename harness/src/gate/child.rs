@@ -41,6 +41,8 @@ pub struct Ran {
     pub iterations: u64,
     /// The clock of each core of the device right behind, where it can be known.
     pub clocks_hz: Vec<f64>,
+    /// Cycles of the device's own clock an iteration, where it stamps them.
+    pub each_cycles: Option<f64>,
     /// What an iteration does, where the build counts it.
     pub work: Option<Work>,
 }
@@ -155,8 +157,10 @@ impl Child {
     pub fn run(&mut self, id: &str, iterations: u64) -> Result<Ran, Trouble> {
         self.ask(&Ask::Run { id: id.to_owned(), iterations })?;
         match self.answer(self.patience)? {
-            Answer::Ran { ns, iterations, clocks_hz, work } => {
-                Ok(Ran { each_ns: ns as f64 / iterations.max(1) as f64, iterations, clocks_hz, work })
+            Answer::Ran { ns, iterations, clocks_hz, cycles, work } => {
+                let each = |all: f64| all / iterations.max(1) as f64;
+                let each_cycles = cycles.map(each).filter(|cycles| cycles.is_finite() && *cycles > 0.0);
+                Ok(Ran { each_ns: each(ns as f64), iterations, clocks_hz, each_cycles, work })
             }
             Answer::Declined { broken, reason } => {
                 Err(Trouble::Declined { broken, reason: spark_results::machine::clean(&reason) })

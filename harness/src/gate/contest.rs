@@ -7,7 +7,9 @@ use super::protocol::Hello;
 use crate::os::SysRoot;
 use spark_gate::explained::Explanation;
 use spark_gate::gate::Row;
-use spark_gate::paired::{CONFIRMATION, Rules, Side, Standing, confirmed, standing, verdicts};
+use spark_gate::paired::{
+    CONFIRMATION, Cycles, Effect, Rules, Side, Standing, confirmed, in_cycles, standing, verdicts,
+};
 use spark_gate::{Policy, Verdict};
 use std::time::{Duration, Instant};
 
@@ -159,9 +161,29 @@ impl Contest<'_> {
                 (None, None) => "fresh processes did not show it again".to_owned(),
             };
             row.verdict = Verdict::Inconclusive(format!("a case of {name} that was not confirmed: {why}"));
+            return row;
         }
-        row
+        counted(row, &second, rules)
     }
+}
+
+/// `row`, a change that `second` confirmed in time, in cycles of the device's own clock, where both builds told them.
+fn counted(mut row: Row, second: &Fought, rules: &Rules) -> Row {
+    let told = |effect: Effect| {
+        let [low, high] = effect.ci95;
+        format!("×{:.3} of the cycles ({low:.3} to {high:.3})", effect.ratio)
+    };
+    match in_cycles(&second.cycle_differences, second.differences.len(), &row.verdict, rules) {
+        Cycles::Untold => {}
+        Cycles::Also(effect) => row.notes.push(format!("confirmation: {}", told(effect))),
+        Cycles::Not(effect) => {
+            let name = row.verdict.name().to_lowercase();
+            let why =
+                format!("a case of {name} in time only: {}, so that the device ran at another clock", told(effect));
+            row.verdict = Verdict::Inconclusive(why);
+        }
+    }
+    row
 }
 
 /// What overrules the statistics.

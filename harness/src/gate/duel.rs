@@ -38,6 +38,8 @@ pub struct Fought {
     pub standing: Option<Standing>,
     /// Log ratios of the blocks.
     pub differences: Vec<f64>,
+    /// The same in cycles of the device's own clock, as far as both builds tell them.
+    pub cycle_differences: Vec<f64>,
     /// Why it could not be judged, if so: which build and how.
     pub trouble: Option<(Side, Trouble)>,
     /// Seconds a block.
@@ -102,7 +104,7 @@ impl<'a> Duel<'a> {
             // What is already clear waits for a quieter machine while there is time: the choice rests on states, never on timings.
             let next = standing.next.or_else(|| self.after_voids(fought.differences.len()));
             let Some(next) = next else { break };
-            if let Err(failed) = self.blocks(next, &mut fought.differences, &|| over(began)) {
+            if let Err(failed) = self.blocks(next, &mut fought, &|| over(began)) {
                 fought.trouble = Some(failed);
                 break;
             }
@@ -118,7 +120,7 @@ impl<'a> Duel<'a> {
     /// Fresh blocks for a confirmation, of the length given.
     pub fn again(mut self, blocks: usize, block_s: f64, stop: &dyn Fn() -> bool) -> Fought {
         let mut fought = Fought::default();
-        let measured = self.calibrate(block_s).and_then(|()| self.blocks(blocks, &mut fought.differences, stop));
+        let measured = self.calibrate(block_s).and_then(|()| self.blocks(blocks, &mut fought, stop));
         fought.trouble = measured.err();
         self.tell(&mut fought, block_s, 0);
         fought
@@ -217,10 +219,10 @@ impl<'a> Duel<'a> {
         self.calibrate(tuning.length_s())?;
         while !tuning.is_done() && !over() {
             self.calibrate(tuning.length_s())?;
-            let mut pilots = Vec::new();
+            let mut pilots = Fought::default();
             // Pilots may share their processes: only how far they lie apart is heard.
             self.measured(Tuning::PILOTS, &mut pilots, over, |_| {})?;
-            tuning.hear(&pilots);
+            tuning.hear(&pilots.differences);
         }
         let block_s = tuning.length_s().max(OF_START * self.started.as_secs_f64());
         self.calibrate(block_s)?;
@@ -229,25 +231,28 @@ impl<'a> Duel<'a> {
         Ok(block_s)
     }
 
-    /// Measures blocks, each of processes of its own, until `differences` holds `wanted`, or it is over.
-    fn blocks(&mut self, wanted: usize, differences: &mut Vec<f64>, over: &dyn Fn() -> bool) -> Result<(), Failed> {
-        self.measured(wanted, differences, over, |duel| duel.children = None)
+    /// Measures blocks, each of processes of its own, until `fought` holds `wanted`, or it is over.
+    fn blocks(&mut self, wanted: usize, fought: &mut Fought, over: &dyn Fn() -> bool) -> Result<(), Failed> {
+        self.measured(wanted, fought, over, |duel| duel.children = None)
     }
 
     /// The same, with `before` each block.
     fn measured(
         &mut self,
         wanted: usize,
-        differences: &mut Vec<f64>,
+        fought: &mut Fought,
         over: &dyn Fn() -> bool,
         before: impl Fn(&mut Self),
     ) -> Result<(), Failed> {
-        while differences.len() < wanted && !over() {
+        while fought.differences.len() < wanted && !over() {
             before(self);
             match self.block() {
                 Ok(block) => match self.around.since().void(&Limits::default()) {
                     Some(void) => self.voided.push(void),
-                    None => differences.push(block.log_ratio()),
+                    None => {
+                        fought.differences.push(block.log_ratio());
+                        fought.cycle_differences.extend(block.log_ratio_of_cycles());
+                    }
                 },
                 Err(failed) => self.lost(failed)?,
             }
@@ -266,8 +271,12 @@ impl<'a> Duel<'a> {
                     return Err((side, Trouble::Lost("no child is there".to_owned())));
                 };
                 let child = &mut children[usize::from(side == Side::Candidate)];
-                let Ran { each_ns, clocks_hz, work, .. } = child.run(id, iterations).map_err(|t| (side, t))?;
+                let Ran { each_ns, clocks_hz, each_cycles, work, .. } =
+                    child.run(id, iterations).map_err(|t| (side, t))?;
                 block.push(side, each_ns);
+                if let Some(cycles) = each_cycles {
+                    block.push_cycles(side, cycles);
+                }
                 self.around.hear(&clocks_hz);
                 self.work[usize::from(side == Side::Candidate)] = work;
             }

@@ -40,6 +40,9 @@ pub enum Answer {
         /// Clock of each core of the device right behind, in hertz, where it can be known.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         clocks_hz: Vec<f64>,
+        /// Cycles of the device's own clock in all iterations together, where it stamps them around its work, as a GPU does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cycles: Option<f64>,
         /// What one iteration does, as the build counts it; a build that does not count leaves it out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         work: Option<Work>,
@@ -82,6 +85,6 @@ mod tests {
         let hello: Answer = serde_json::from_str(hello).unwrap();
         assert!(matches!(hello, Answer::Hello(Hello { bytes, .. }) if bytes.is_empty()));
         let ran: Answer = serde_json::from_str(r#"{"ran":{"ns":5,"iterations":1,"later":true}}"#).unwrap();
-        assert_eq!(ran, Answer::Ran { ns: 5, iterations: 1, clocks_hz: Vec::new(), work: None });
+        assert_eq!(ran, Answer::Ran { ns: 5, iterations: 1, clocks_hz: Vec::new(), cycles: None, work: None });
     }
 }

@@ -73,16 +73,20 @@ fn run(
         *ready = Some(prepare(devices, tasks, seed, id)?);
     }
     let Some(ready) = ready else { return Err(Decline::Fail("nothing is ready".to_owned())) };
-    let (mut ns, mut ran) = (0, 0);
+    let (mut ns, mut ran, mut cycles) = (0, 0, Some(0.0));
     while ran < iterations {
         let together = ready.step.iterations_a_sample().unwrap_or(iterations);
-        ns += measure::once(&mut *ready.step, &*ready.device, together)?;
+        let window_ns = measure::once(&mut *ready.step, &*ready.device, together)?;
+        // One window without a clock, and the sum is unknown.
+        cycles = cycles.zip(ready.device.window_clock()).map(|(sum, hz)| sum + 1e-9 * window_ns as f64 * hz);
+        ns += window_ns;
         ran += together;
     }
     // Some work is known only after it ran: which experts were touched.
     let (clocks_hz, work) =
         if ran > 0 { (ready.device.core_clocks(), Some(ready.step.work())) } else { (Vec::new(), None) };
-    Ok(Answer::Ran { ns, iterations: ran, clocks_hz, work })
+    let cycles = cycles.filter(|_| ran > 0);
+    Ok(Answer::Ran { ns, iterations: ran, clocks_hz, cycles, work })
 }
 
 fn prepare(devices: &Devices, tasks: &[Task], seed: u64, id: &str) -> Result<Ready, Decline> {

@@ -349,4 +349,14 @@ impl Device for Gpu {
             _ => stamps.now(self).unwrap_or_default(),
         }
     }
+    fn window_clock(&self) -> Option<f64> {
+        let window = lock(&self.0.window);
+        let Window { stamps: Some(stamps), time: Some(time) } = &*window else { return None };
+        if *time < WINDOW {
+            return None;
+        }
+        let mut clocks = stamps.clocks(self).ok()?;
+        clocks.sort_unstable_by(f64::total_cmp);
+        clocks.get(clocks.len() / 2).copied()
+    }
 }
