@@ -2,7 +2,8 @@
 """Small random models in GGUF and safetensors, and the logits an independent implementation computes for them.
 
     ci/logits.py                      writes workloads/tests/models/: the models and NAME.json with tokens and logits
-    ci/logits.py --peer PROGRAM       also compares with llama.cpp: `PROGRAM model.gguf 1,2,3` prints a logit a line
+    ci/logits.py --peer PROGRAM       also compares with llama.cpp: `PROGRAM model.gguf 1,2,3` prints a logit a line, as
+                                      ci/llama-logits.py does
     ci/logits.py --transformers       also compares with the transformers package on a CPU (pip install torch transformers), which sees
                                       the same numbers in f64; and lets it read what checkpoint layouts it knows by itself
 

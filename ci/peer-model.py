@@ -6,10 +6,13 @@
 
 FORMAT (mxfp4, nvfp4, q8_0, q4_0, bf16) is that of the layers' matrices; embedding and head are q8_0, norms f32: as
 `spark-bench llm` has them by default. Weights are normal with the spread of an initialised model, so that block scales
-are ordinary ones. There is no vocabulary, and an answer would mean nothing. Needs the packages gguf (0.18 or later) and numpy.
+are ordinary ones. Its vocabulary holds every byte and strings of letters, so that a server can be asked; an answer means nothing.
+Needs the packages gguf (0.18 or later) and numpy.
 """
 
+import itertools
 import json
+import string
 import sys
 
 try:
@@ -50,6 +53,34 @@ def nvfp4(values):
     codes = np.searchsorted([0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5], np.abs(sixteens) / steps) | (sixteens < 0) << 3
     packed = (codes[..., :8] | codes[..., 8:] << 4).astype(np.uint8)
     return np.concatenate([scales, packed.reshape(-1, 32)], axis=-1)
+
+
+def vocabulary(writer, size):
+    """Byte-level pairs: every byte, then strings of letters with and without a space before, shorter ones first, each the merge of
+    what stands before it and a letter. The last two are the beginning and the end of a text."""
+    if size < 258:
+        refuse(f"a vocabulary of {size} holds no bytes; it has 258 at least")
+    # GPT-2's way to write a byte: as itself where that can be seen, else as one of the characters from 256 on.
+    seen = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in seen]
+    tokens = [chr(byte) if byte in seen else chr(256 + hidden.index(byte)) for byte in range(256)]
+    merges, stems = [], [tokens[ord(" ")], *string.ascii_lowercase]
+    strings = ((stem, letter) for stem in stems for letter in string.ascii_lowercase)
+    while len(tokens) < size - 2:
+        level = list(itertools.islice(strings, size - 2 - len(tokens)))
+        merges += [f"{stem} {letter}" for stem, letter in level]
+        longer = [stem + letter for stem, letter in level]
+        tokens += longer
+        strings = ((stem, letter) for stem in longer for letter in string.ascii_lowercase)
+    kinds = [gguf.TokenType.NORMAL] * (size - 2) + [gguf.TokenType.CONTROL] * 2
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list([*tokens, "<|begin|>", "<|end|>"])
+    writer.add_token_types(kinds)
+    writer.add_token_merges(merges)
+    writer.add_bos_token_id(size - 2)
+    writer.add_eos_token_id(size - 1)
+    writer.add_add_bos_token(False)
 
 
 class Maker:
@@ -104,7 +135,7 @@ def main():
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(vocab)
-    writer.add_tokenizer_model("no_vocab")
+    vocabulary(writer, vocab)
 
     maker = Maker(writer)
     maker.matrix("token_embd", vocab, hidden, "q8_0")

@@ -59,6 +59,15 @@ fn both_run_in_turn_and_each_has_its_own_times() {
         done.out.contains("| pp8 |") && done.out.contains("| tg4 |") && done.out.contains("llama-bench: abc (7)"),
         "{done:?}"
     );
+    // Joules of both, or why there are none.
+    let row = done.out.lines().find(|line| line.starts_with("| pp8 |")).unwrap();
+    let joules: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).skip(5).collect();
+    assert_eq!(joules.len(), 2, "{row}");
+    assert!(
+        joules.iter().all(|cell| *cell == "n/a" || cell.split(' ').next().unwrap().parse::<f64>().is_ok()),
+        "{row}"
+    );
+    assert_eq!(joules.contains(&"n/a"), done.out.contains("tok/J n/a: "), "{done:?}");
     let document: Value = serde_json::from_str(&place.fine(&["export", "r"]).out).unwrap();
     let records = document["records"].as_array().unwrap();
     let ids: Vec<&str> = records.iter().map(|r| r["id"].as_str().unwrap().split('?').next().unwrap()).collect();

@@ -74,7 +74,7 @@ fn whatever_goes_wrong_is_a_row_and_the_rest_goes_on() {
         (Behaviour::Malformed, "an event that is no JSON"),
         (Behaviour::ErrorEvent, "an error within the stream: out of memory"),
         (Behaviour::Stall, "no word within the time-out, in the middle of the answer"),
-        (Behaviour::Mute, "an answer without usable text"),
+        (Behaviour::Mute, "an answer without usable text, which the server counts as 6 tokens"),
     ];
     behaviours.extend(faults.iter().map(|(how, _)| *how));
     behaviours.push(Behaviour::Fine);
@@ -88,6 +88,62 @@ fn whatever_goes_wrong_is_a_row_and_the_rest_goes_on() {
     // What failed is in no time of the answers.
     assert_eq!(serving["ttft_ns"]["samples"], 2);
     assert_eq!(record["work"]["items"], 2 * 6);
+}
+
+#[test]
+fn a_connection_that_was_closed_in_silence_is_no_failure_and_one_that_is_cut_is() {
+    let (place, server) = (Place::new(), Server::start(&[Behaviour::ClosesAfter]));
+    let seen = record(&place, &server, 0, &["--requests", "4"]);
+    assert_eq!((&seen["serving"]["answered"], &seen["serving"]["errors"]), (&Value::from(4), &Value::Null), "{seen}");
+    assert!(seen["notes"][0].as_str().unwrap().contains("closed after another answer"), "{seen}");
+    assert_eq!(server.asked().len(), LEARNING + 4, "none was answered twice");
+    // After a cut the next connection is a new one: that it ends before an answer is the server's failure.
+    let behaviours = [Behaviour::Fine, Behaviour::Fine, Behaviour::Cut, Behaviour::Gone, Behaviour::Fine];
+    let (place, server) = (Place::new(), Server::start(&behaviours));
+    let seen = record(&place, &server, 0, &["--requests", "3"]);
+    assert_eq!(seen["serving"]["errors"], serde_json::json!({ "the connection was cut": 2 }), "{seen}");
+    assert_eq!((&seen["serving"]["answered"], server.asked().len()), (&Value::from(1), LEARNING + 3));
+}
+
+/// Streams of llama-server 0.7.0, build 11669, as Debian builds it: ten tokens of a model of random weights, some of which are no
+/// characters by themselves, so that there are fewer pieces; a role with an empty content; usage and its own times at the end.
+const COMPLETION: &str = include_str!("server/llama-server-completion.sse");
+const CHAT: &str = include_str!("server/llama-server-chat.sse");
+
+#[test]
+fn llama_servers_own_streams_are_counted_by_its_counts_and_beside_its_own_times() {
+    for (stream, more, prompt, pieces, prompt_ms, answer_ms) in [
+        (COMPLETION, &["--requests", "2"][..], 8, 8, 455.552, 988.324),
+        (CHAT, &["--requests", "2", "--chat"], 42, 9, 667.177, 707.527),
+    ] {
+        let (place, server) = (Place::new(), Server::start(&[Behaviour::Recorded(stream)]));
+        let record = record(&place, &server, 0, more);
+        let serving = &record["serving"];
+        assert_eq!(serving["prompt_tokens"], serde_json::json!([prompt, prompt]), "{serving}");
+        assert_eq!((&record["work"]["items"], &serving["cached_share"]), (&Value::from(20), &Value::from(0.0)));
+        assert_eq!(serving["itl_ns"]["samples"], 2 * (pieces - 1), "{serving}");
+        let own = |name: &str| serving["by_server"][name]["p50"]["value"].as_f64().unwrap();
+        assert_eq!(own("prompt_ns"), prompt_ms * 1e6);
+        assert!((own("tpot_ns") - answer_ms * 1e6 / 9.0).abs() < 1.0, "{serving}");
+        // Here they are played at once: what is seen from outside is less than what the server once said.
+        assert!(own("beyond_ns") < 0.0);
+        let page = std::fs::read_to_string(place.at("run/report.html")).unwrap();
+        assert!(page.contains("own clock"), "the report names the server's own times");
+        place.fine(&["verify", "run"]);
+    }
+}
+
+#[test]
+fn prompts_are_counted_where_two_tokens_come_to_no_text_and_a_missing_key_is_asked_for() {
+    let (place, server) = (Place::new(), Server::start(&[Behaviour::Mute, Behaviour::Mute, Behaviour::Uncounted]));
+    let seen = record(&place, &server, 0, &["--requests", "2"]);
+    assert_eq!((&seen["serving"]["answered"], server.asked().len()), (&Value::from(2), LEARNING + 2));
+    assert!(seen["facts"]["prompts"].as_str().unwrap().contains("by the server's count"), "{seen}");
+    let (told, server) = (Place::new(), Server::start(&[Behaviour::Uncounted]));
+    let said = told.fine(&["endpoint", &server.url(), "-p", "4", "-n", "2", "--requests", "1", "--out", "run"]);
+    assert!(said.out.contains("a piece taken for a token"), "{said:?}");
+    let locked = Server::start(&[Behaviour::Locked]);
+    assert!(place.refused(&["endpoint", &locked.url()]).contains("--api-key-env"));
 }
 
 #[test]

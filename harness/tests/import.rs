@@ -19,6 +19,9 @@ const FILES: &[(&str, &str)] = &[
     ("llama-bench.csv", "llama-bench"),
     ("llama-bench.sql", "llama-bench"),
     ("llama-bench.md", "llama-bench"),
+    ("llama-bench-flags.jsonl", "llama-bench"),
+    ("llama-bench-flags.md", "llama-bench"),
+    ("llama-bench-columns.md", "llama-bench"),
     ("batched-bench.jsonl", "llama-batched-bench"),
     ("backend-ops.sql", "test-backend-ops"),
     ("llama-benchy.json", "llama-benchy"),
@@ -91,6 +94,71 @@ fn llama_benchs_five_outputs_say_the_same() {
         assert_eq!((axes(records, 0), axes(records, 1)), (Value::from(8), Value::from(0)));
     }
     assert_eq!((&all[4][0]["axes"]["test"], &all[4][1]["axes"]["test"]), (&Value::from("pp8"), &Value::from("tg4")));
+}
+
+#[test]
+fn every_column_of_llama_benchs_table_is_understood_and_its_rate_stands_first() {
+    let place = Place::new();
+    for (file, rows) in [("llama-bench-flags.jsonl", 6), ("llama-bench-flags.md", 6), ("llama-bench-columns.md", 1)] {
+        let records = imported(&place, file, file);
+        let records = records.as_array().unwrap();
+        assert_eq!(records.len(), rows, "{file}");
+        for record in records {
+            assert!(record["notes"].is_null(), "{file}: {record}");
+            assert_eq!(record["metrics"][0]["name"], "avg_ts", "{file}: {record}");
+            // All of Debian's builds name the same commit.
+            assert_eq!(record["implementation"], "Debian (11669)", "{file}");
+        }
+    }
+}
+
+#[test]
+fn the_same_row_many_thousand_times_is_as_many_records() {
+    let place = Place::new();
+    let row = "x,1,2.5\n";
+    fs::write(place.at("rows.csv"), format!("model_type,n_prompt,avg_ts\n{}", row.repeat(4000))).unwrap();
+    place.fine(&["import", "rows.csv", "--quiet", "--out", "many"]);
+    let stored = fs::read_to_string(place.at("many/records.jsonl")).unwrap();
+    let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].to_string();
+    assert_eq!(stored.lines().map(id).collect::<std::collections::BTreeSet<_>>().len(), 4000);
+}
+
+/// What this program writes as llama-bench's rows is read again as the same numbers.
+#[test]
+fn what_is_exported_in_llama_benchs_words_comes_back_the_same() {
+    let place = Place::new();
+    place.fine(&[
+        "llm",
+        "-m",
+        "tiny",
+        "-p",
+        "8",
+        "-n",
+        "4",
+        "-d",
+        "0,8",
+        "-r",
+        "2",
+        "-q",
+        "--no-roofs",
+        "--out",
+        "ours",
+    ]);
+    let seen: Vec<Vec<(String, String, String)>> = ["json", "jsonl", "csv", "sql"]
+        .map(|output| {
+            let file = format!("rows.{output}");
+            place.fine(&["export", "ours", "--format", "llama-bench", "--output", output, "--out", &file]);
+            let done = place.fine(&["import", &file, "--json", "--quiet", "--out", output]);
+            let document: Value = serde_json::from_str(&done.out).unwrap();
+            let told = |r: &Value| {
+                let tokens = |name: &str| r["axes"][name].to_string();
+                (tokens("n_prompt"), tokens("n_gen") + &tokens("n_depth"), r["metrics"].to_string())
+            };
+            document["records"].as_array().unwrap().iter().map(told).collect()
+        })
+        .into();
+    assert!(seen[0].len() == 4 && seen[0].iter().all(|(_, _, metrics)| metrics.contains("avg_ts")), "{seen:?}");
+    assert!(seen.iter().all(|rows| *rows == seen[0]), "{seen:#?}");
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! llama.cpp's `llama-bench`, in each of its five outputs; fields come and go between its versions.
 
-use super::fields::{self, Field, Use, rate, time, told};
+use super::fields::{self, Field, Use, rate, time};
 use super::{Format, Row, Source};
 use serde_json::{Map, Value};
 
 pub(super) const FORMAT: Format =
     Format { name: "llama-bench", about: "llama-bench -o json|jsonl|csv|sql|md", looks, read };
+
+/// A spread; that of one repetition is written as 0 and is none.
+const fn spread(unit: &'static str) -> Use {
+    Use::Number(unit, fields::TOLD, fields::Zero::IsNone)
+}
 
 const FIELDS: &[Field] = &[
     ("build_commit", Use::Version),
@@ -49,9 +54,9 @@ const FIELDS: &[Field] = &[
     ("n_depth", Use::Axis),
     ("test_time", Use::When),
     ("avg_ns", time("ns")),
-    ("stddev_ns", told("ns")),
+    ("stddev_ns", spread("ns")),
     ("avg_ts", rate("tok/s")),
-    ("stddev_ts", told("tok/s")),
+    ("stddev_ts", spread("tok/s")),
     ("samples_ns", Use::SamplesNs),
     ("samples_ts", Use::Ignored),
     // The table for people: names of its own, and two numbers in its last cell.
@@ -62,6 +67,20 @@ const FIELDS: &[Field] = &[
     ("ngl", Use::Axis),
     ("threads", Use::Axis),
     ("fa", Use::Axis),
+    ("sm", Use::Fact),
+    ("nkvo", Use::Fact),
+    ("dev", Use::Fact),
+    ("ts", Use::Fact),
+    ("ot", Use::Fact),
+    ("mmap", Use::Fact),
+    ("dio", Use::Fact),
+    ("lm", Use::Fact),
+    ("embd", Use::Fact),
+    ("nopo", Use::Fact),
+    ("noh", Use::Fact),
+    ("rpk", Use::Fact),
+    ("fitt", Use::Fact),
+    ("fitc", Use::Fact),
     ("test", Use::Axis),
 ];
 
@@ -86,10 +105,10 @@ fn one(from: &Map<String, Value>, build: Option<&str>) -> Row {
         from.extend(spread.map(|spread| ("stddev_ts".to_owned(), spread.trim().into())));
     }
     let mut row = fields::row(FIELDS, &from);
-    row.version = row.version.or_else(|| build.map(str::to_owned));
-    // A spread of one repetition is written as 0 and is none.
-    if row.samples_ns.len() == 1 {
-        row.metrics.retain(|m| !m.name.starts_with("stddev"));
-    }
+    // A distribution's builds all have one name for a commit: the number tells them apart, as in the table for people.
+    let number = row.facts.get("build_number").map(|number| format!(" ({number})")).unwrap_or_default();
+    row.version = row.version.map(|commit| commit + &number).or_else(|| build.map(str::to_owned));
+    // What people compare stands first.
+    row.metrics.sort_by_key(|m| m.name != "avg_ts");
     row
 }

@@ -21,7 +21,7 @@ use spark_results::machine::clean;
 use spark_results::record::Metric;
 use spark_results::reported::{Origin, Reported};
 use spark_results::{AxisValue, BenchmarkId, Outcome, Record};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A format that can be read.
 pub struct Format {
@@ -93,20 +93,27 @@ pub fn read(source: &Source, from: Option<&str>, hash: &str) -> Result<Vec<Recor
     if rows.is_empty() {
         return Err(wrong("there is no number in it".to_owned()));
     }
-    let mut taken = BTreeSet::new();
+    let mut taken = BTreeMap::new();
     Ok(rows.into_iter().map(|row| record(row, format.name, source, hash, &mut taken)).collect())
 }
 
-/// A row as a record of its own id: two that are the same work are told apart by a number.
-fn record(row: Row, tool: &str, source: &Source, hash: &str, taken: &mut BTreeSet<BenchmarkId>) -> Record {
+/// A row as a record of its own id: two that are the same work are told apart by a number. `taken` holds how many there are of each.
+fn record(row: Row, tool: &str, source: &Source, hash: &str, taken: &mut BTreeMap<BenchmarkId, u64>) -> Record {
     let or = |text: &Option<String>| text.as_deref().filter(|t| !t.is_empty()).map_or_else(|| "unstated".into(), short);
     let mut id = BenchmarkId::new(tool, &or(&row.device), &or(&row.version));
     id.axes.clone_from(&row.axes);
-    let mut number = 1_u64;
-    while !taken.insert(id.clone()) {
-        number += 1;
-        id = id.with("row", number);
+    // Counted on from the last one: a file may hold the same row many thousand times.
+    let mut number = *taken.entry(id.clone()).and_modify(|number| *number += 1).or_insert(1);
+    let same = id.clone();
+    while number > 1 {
+        id = same.clone().with("row", number);
+        match taken.contains_key(&id) {
+            true => number += 1,
+            false => break,
+        }
     }
+    taken.insert(same, number);
+    taken.entry(id.clone()).or_insert(1);
     let reported = Reported {
         origin: Origin {
             tool: tool.to_owned(),

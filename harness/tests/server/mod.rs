@@ -30,6 +30,14 @@ pub(crate) enum Behaviour {
     Thoughtful,
     /// An answer without a word.
     Mute,
+    /// As it should be; then the connection is closed without a word of that, when the next request is on its way. llama-server does so.
+    ClosesAfter,
+    /// The connection is closed before an answer.
+    Gone,
+    /// The events of a file, as a server once sent them.
+    Recorded(&'static str),
+    /// HTTP 401.
+    Locked,
     /// A page of HTML.
     Page,
 }
@@ -146,6 +154,11 @@ fn serve(
         if answer(stream.get_mut(), how, &body, path.contains("chat")).is_none() {
             return;
         }
+        if how == Behaviour::ClosesAfter {
+            // The next request lies there unread when this end is closed: the other one is told of a reset.
+            std::thread::sleep(Duration::from_millis(50));
+            return;
+        }
     }
 }
 
@@ -164,6 +177,13 @@ fn answer(out: &mut dyn Write, how: Behaviour, body: &serde_json::Value, chat: b
         whole(out, 429, "{\"error\":{\"message\":\"slow down\"}}").ok()?;
         return Some(());
     }
+    if how == Behaviour::Locked {
+        whole(out, 401, "{\"error\":{\"message\":\"Invalid API Key\",\"code\":401}}").ok()?;
+        return Some(());
+    }
+    if how == Behaviour::Gone {
+        return None;
+    }
     if how == Behaviour::Page {
         whole(out, 502, "<html>bad gateway</html>").ok()?;
         return Some(());
@@ -174,6 +194,13 @@ fn answer(out: &mut dyn Write, how: Behaviour, body: &serde_json::Value, chat: b
         write!(out, "{:x}\r\n{event}\r\n", event.len()).ok()?;
         out.flush().ok()
     };
+    if let Behaviour::Recorded(stream) = how {
+        let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
+        data.filter(|data| *data != "[DONE]").try_for_each(&mut event)?;
+        event("[DONE]")?;
+        write!(out, "0\r\n\r\n").ok()?;
+        return out.flush().ok();
+    }
     let tokens = body["max_tokens"].as_u64().unwrap_or(1);
     let text = |word: &str| match chat {
         true => {

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use spark_results::Entry;
 use spark_results::machine::clean;
 use spark_results::quantity::{digits, duration, percent, si};
-use spark_results::serving::{Percentile, Serving};
+use spark_results::serving::{Percentile, Serving, Spread};
 
 /// Servers.
 #[derive(Debug)]
@@ -66,6 +66,12 @@ fn one(e: &Entry, serving: &Serving) -> Markup {
             @if let Some(share) = serving.cached_share {
                 dt { "From the server\u{2019}s cache" } dd { (Shown::new(share, Unit::Share, Status::Reported).inline()) }
             }
+            @if let Some(own) = &serving.by_server {
+                dt { "By the server\u{2019}s own clock" } dd {
+                    "a prompt read in " (half(&own.prompt_ns, Status::Reported)) " (p50), the first token here " (half(&own.beyond_ns, Status::Derived)) " later"
+                    @if let Some(tpot) = &own.tpot_ns { "; each further token in " (half(tpot, Status::Reported)) }
+                }
+            }
             @if let Some(good) = &serving.goodput {
                 dt { "Within the limits" } dd { (good.good) " of " (serving.sent) ", "
                     (Shown::new(good.per_s, Unit::Plain("answers/s"), Status::Measured).inline()) }
@@ -74,6 +80,10 @@ fn one(e: &Entry, serving: &Serving) -> Markup {
         }
         @if let Some(table) = table.render() { (table) }
     }
+}
+
+fn half(spread: &Spread, status: Status) -> Markup {
+    Shown::new(spread.p50.value, Unit::Time, status).inline()
 }
 
 fn percentile(p: Percentile) -> Markup {
@@ -89,14 +99,23 @@ pub(crate) fn lines(serving: &Serving) -> Vec<String> {
     let end = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), duration);
     let shown = |name: &str, p: Percentile| format!("{name} {} ({} … {})", duration(p.value), end(p.low), end(p.high));
     let mut lines = vec![format!(
-        "{} of {} answered in {} s; {} of answers",
+        "{} of {} answered in {} s; {} of answers{}",
         serving.answered,
         serving.sent,
         digits(serving.seconds),
-        si(serving.output_tokens_per_s, "tok/s")
+        si(serving.output_tokens_per_s, "tok/s"),
+        if serving.tokens_counted_by_server { "" } else { ", a piece taken for a token: the server does not count" }
     )];
     lines
         .extend(serving.spreads().map(|(name, s)| format!("{name}: {}, {}", shown("p50", s.p50), shown("p99", s.p99))));
+    lines.extend(serving.by_server.as_ref().map(|own| {
+        let tpot = own.tpot_ns.as_ref().map(|s| format!("; each further token in {}", duration(s.p50.value)));
+        let [prompt, beyond] = [&own.prompt_ns, &own.beyond_ns].map(|s| duration(s.p50.value));
+        format!(
+            "by the server's own clock: a prompt read in {prompt} (p50), the first token here {beyond} later{}",
+            tpot.unwrap_or_default()
+        )
+    }));
     lines.extend(serving.goodput.as_ref().map(|good| {
         format!("within the limits: {} of {}, {} answers/s", percent(good.share), serving.sent, digits(good.per_s))
     }));

@@ -33,6 +33,12 @@ pub struct Request {
     /// Tokens of the answer, as the server counts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
+    /// How long the server says that it read the prompt, in nanoseconds: llama.cpp does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_prompt_ns: Option<u64>,
+    /// How long it says that it wrote the answer, from the first token on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_answer_ns: Option<u64>,
     /// Why the answer ended, in the server's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish: Option<String>,
@@ -59,6 +65,11 @@ impl Request {
         let (first, last) = (self.pieces_ns.first()?, self.pieces_ns.last()?);
         let after = self.tokens().checked_sub(1).filter(|n| *n > 0 && self.pieces_ns.len() > 1)?;
         Some((last - first) as f64 / after as f64)
+    }
+    /// Time for each token after the first, as the server times itself.
+    pub fn server_tpot_ns(&self) -> Option<f64> {
+        let after = self.output_tokens?.checked_sub(1).filter(|n| *n > 0)?;
+        Some(self.server_answer_ns? as f64 / after as f64)
     }
     /// Time between two pieces that follow each other.
     pub fn gaps_ns(&self) -> impl Iterator<Item = f64> {
@@ -114,8 +125,22 @@ pub struct Serving {
     pub e2e_ns: Option<Spread>,
     /// How late this program itself was with sending: what is beyond a server's times is not the server's.
     pub late_ns: Option<Spread>,
+    /// The server's own times, where it says them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_server: Option<ByServer>,
     /// Answers that kept every limit asked for.
     pub goodput: Option<Goodput>,
+}
+
+/// How a server times itself, of the answers whose times it said: what was seen from outside beyond them is its queue and the way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ByServer {
+    /// To read a prompt.
+    pub prompt_ns: Spread,
+    /// The time to the first token of the same answers, less that.
+    pub beyond_ns: Spread,
+    /// For each token after the first; none where answers have one.
+    pub tpot_ns: Option<Spread>,
 }
 
 /// Answers within limits.
@@ -167,6 +192,7 @@ impl Serving {
             itl_ns: Spread::of(&gaps),
             e2e_ns: spread(&|r| Some(r.e2e_ns())),
             late_ns: Spread::of(&late),
+            by_server: ByServer::of(&answered),
             goodput: goodput(m, &answered, &per_s),
         })
     }
@@ -180,6 +206,18 @@ impl Serving {
             ("own lateness", &self.late_ns),
         ];
         all.into_iter().filter_map(|(name, spread)| Some((name, spread.as_ref()?)))
+    }
+}
+
+impl ByServer {
+    /// Of those of `answered` whose times the server said; `None` where it said none.
+    fn of(answered: &[&Request]) -> Option<Self> {
+        let spread = |of: Time| Spread::of(&answered.iter().filter_map(|r| of(r)).collect::<Vec<_>>());
+        Some(Self {
+            prompt_ns: spread(|r| Some(r.server_prompt_ns? as f64))?,
+            beyond_ns: spread(|r| Some(r.ttft_ns()? - r.server_prompt_ns? as f64))?,
+            tpot_ns: spread(Request::server_tpot_ns),
+        })
     }
 }
 

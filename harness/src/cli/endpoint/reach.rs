@@ -88,10 +88,14 @@ impl Reach {
 impl Reached {
     /// What went wrong with the server, with the mend.
     pub(in crate::cli) fn trouble(&self, what: &str) -> anyhow::Error {
-        anyhow::anyhow!(
-            "{}: {what}; is a server running there? --help shows what can be set",
-            self.client.base().host()
-        )
+        let hint = match what {
+            what if what.starts_with("HTTP 401") || what.starts_with("HTTP 403") => {
+                "put its key into the variable that --api-key-env names"
+            }
+            what if what.starts_with("HTTP ") => "--help shows what can be set",
+            _ => "is a server running there? --help shows what can be set",
+        };
+        anyhow::anyhow!("{}: {what}; {hint}", self.client.base().host())
     }
     /// The model named, or the first that the server offers. Errors: it offers none, or does not answer.
     pub(in crate::cli) fn model(&self, named: Option<&str>) -> anyhow::Result<String> {

@@ -2,7 +2,7 @@
 
 use super::Args;
 use super::asked::Asked;
-use super::row::{deviation, mean};
+use super::row::{deviation, mean, tokens_per_joule};
 use crate::cli::common::{self, Place};
 use crate::cli::elsewhere::{self, Experiment};
 use crate::cli::{Verdict, ui};
@@ -10,7 +10,8 @@ use crate::duel::{self, Pair};
 use anyhow::{bail, ensure};
 use spark_kernels::cpu::pool::allowed_cpus;
 use spark_results::machine::clean;
-use spark_results::{BenchmarkId, Record, Run, stats};
+use spark_results::quantity::digits;
+use spark_results::{BenchmarkId, Entry, Record, Run, stats};
 use spark_workloads::peer::engine::{self, Engine, Given, Test};
 use spark_workloads::suite::Policy;
 use std::ffi::OsString;
@@ -109,9 +110,11 @@ fn rates(record: &Record) -> Vec<f64> {
 /// Both engines and their ratio, test by test.
 fn table(run: &Run, pairs: &[([BenchmarkId; 2], Test)], engine: &str) -> String {
     let mut out = format!(
-        "| test | threads | this engine, t/s | {engine}, t/s | this ÷ {engine} (95 %) |\n\
-         | ---- | ------: | ---------------: | ---------------: | ------------------------: |\n"
+        "| test | threads | this engine, t/s | {engine}, t/s | this ÷ {engine} (95 %) | this engine, tok/J | {engine}, tok/J |\n\
+         | ---- | ------: | ---------------: | ---------------: | ------------------------: | ---: | ---: |\n"
     );
+    let joules = |record: &Record| tokens_per_joule(&Entry::of(record, run.simulated(&record.id.device)));
+    let mut without = None;
     let mut version = None;
     for (ids, test) in pairs {
         let found = ids.each_ref().map(|id| run.records.iter().find(|r| r.id == *id));
@@ -137,12 +140,28 @@ fn table(run: &Run, pairs: &[([BenchmarkId; 2], Test)], engine: &str) -> String 
             Some([low, high]) => format!("{:.3} ({low:.3} … {high:.3})", ratio.ratio),
             None => format!("{:.3}", ratio.ratio),
         });
+        let per_joule = found.map(|record| match record.filter(|r| r.measured().is_some()).map(joules) {
+            Some(Ok(rate)) => digits(rate),
+            Some(Err(why)) => {
+                without.get_or_insert(why);
+                "n/a".to_owned()
+            }
+            None => "n/a".to_owned(),
+        });
         let [ours, theirs] = found.map(cell);
-        out += &format!("| {} | {} | {ours} | {theirs} | {ratio} |\n", name(test), test.threads);
+        out += &format!(
+            "| {} | {} | {ours} | {theirs} | {ratio} | {} |\n",
+            name(test),
+            test.threads,
+            per_joule.join(" | ")
+        );
         let facts = found[1].and_then(Record::measured).map(|m| &m.facts);
         version = version.or(facts.and_then(|f| f.get("version").cloned()));
     }
-    out + &version.map(|version| format!("\n{engine}: {version}\n")).unwrap_or_default()
+    let version = version.map(|version| format!("{engine}: {version}"));
+    let without = without.map(|why| format!("tok/J n/a: {}", clean(&why)));
+    let below: Vec<String> = version.into_iter().chain(without).collect();
+    if below.is_empty() { out } else { format!("{out}\n{}\n", below.join("\n")) }
 }
 
 fn name(test: &Test) -> String {

@@ -211,20 +211,11 @@ impl<'a> Row<'a> {
     }
     /// The reading of the narrowest scope that contains the device; or why there is none.
     pub(super) fn energy(&self) -> Result<&EnergyReading, String> {
-        match &self.entry.energy {
-            Some(Energy::Measured { readings, .. }) => readings
-                .iter()
-                .filter(|r| r.covers_device && !r.simulated)
-                .min_by(|a, b| a.joules.total_cmp(&b.joules))
-                .ok_or_else(|| "no scope that spoke contains the device".to_owned()),
-            Some(Energy::Unavailable { reason }) => Err(reason.clone()),
-            None => Err("nothing was measured".to_owned()),
-        }
+        narrowest(&self.entry)
     }
     /// Tokens a joule in that scope.
     pub(super) fn tokens_per_joule(&self) -> Option<f64> {
-        let scope = &self.energy().ok()?.scope;
-        self.entry.efficiency.iter().find(|e| e.scope == *scope).map(|e| e.items_per_joule)
+        tokens_per_joule(&self.entry).ok()
     }
     /// The median core clock between samples, in Hz.
     pub(super) fn clock_hz(&self) -> Option<f64> {
@@ -232,6 +223,26 @@ impl<'a> Row<'a> {
         let all: Vec<f64> = clocks.iter().flat_map(|c| c.hz.iter().copied()).collect();
         (!all.is_empty()).then(|| median(&all))
     }
+}
+
+/// The reading of the narrowest scope that contains the device; or why there is none.
+fn narrowest(entry: &Entry) -> Result<&EnergyReading, String> {
+    match &entry.energy {
+        Some(Energy::Measured { readings, .. }) => readings
+            .iter()
+            .filter(|r| r.covers_device && !r.simulated)
+            .min_by(|a, b| a.joules.total_cmp(&b.joules))
+            .ok_or_else(|| "no scope that spoke contains the device".to_owned()),
+        Some(Energy::Unavailable { reason }) => Err(reason.clone()),
+        None => Err("nothing was measured".to_owned()),
+    }
+}
+
+/// Tokens a joule in that scope; or why not.
+pub(super) fn tokens_per_joule(entry: &Entry) -> Result<f64, String> {
+    let scope = &narrowest(entry)?.scope;
+    let found = entry.efficiency.iter().find(|e| e.scope == *scope);
+    found.map(|e| e.items_per_joule).ok_or_else(|| "it counted no joules".to_owned())
 }
 
 /// The mean. `None` of nothing.

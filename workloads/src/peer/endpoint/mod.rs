@@ -2,6 +2,7 @@
 
 mod load;
 mod prompt;
+mod reopen;
 mod sse;
 mod talk;
 mod tls;

@@ -2,7 +2,7 @@
 
 use super::prompt::{self, Length};
 use super::wire::Client;
-use super::{Api, Load, Plan};
+use super::{Api, Load, Plan, reopen};
 use crate::trial::{Beat, Lab, Observed, Trial};
 use spark_kernels::Fault;
 use spark_results::record::{Better, Cache, Check, Metric};
@@ -102,7 +102,7 @@ impl Trial for Talk {
     fn run(&mut self, lab: &mut dyn Lab) -> Result<Option<Observed>, Fault> {
         let epoch = Instant::now().checked_sub(lab.now()).unwrap_or_else(Instant::now);
         let mut seen = Observed { iterations: 1, ..Observed::default() };
-        let mut tools = Duration::ZERO;
+        let (mut tools, reopened) = (Duration::ZERO, self.client.reopened());
         for number in 1..=self.task.tasks {
             if lab.stopped() {
                 break;
@@ -126,6 +126,7 @@ impl Trial for Talk {
             let why = seen.notes.first().cloned().unwrap_or_default();
             return if why.is_empty() { Ok(None) } else { Err(Fault::Device(why)) };
         }
+        seen.notes.extend(reopen::note(self.client.reopened() - reopened));
         let (first, whole): (f64, f64) =
             (answered.iter().filter_map(|r| r.ttft_ns()).sum(), answered.iter().map(|r| r.e2e_ns()).sum());
         let turns = stats::sorted(&answered.iter().map(|r| r.e2e_ns()).collect::<Vec<_>>());

@@ -2,13 +2,13 @@
 
 use super::sse::Events;
 use super::url::Base;
-use super::{Api, tls};
+use super::{Api, reopen, tls};
 use serde_json::Value;
 use spark_results::machine::clean;
 use spark_results::serving::Request;
 use std::io::Read;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// How a server is reached.
@@ -25,6 +25,8 @@ pub struct Client {
     agent: ureq::Agent,
     wire: Wire,
     key: Option<String>,
+    /// Requests sent again because the server had closed their connection.
+    reopened: AtomicU64,
 }
 
 impl std::fmt::Debug for Client {
@@ -53,11 +55,15 @@ impl Client {
         if wire.base.is_tls() {
             config = config.tls_config(tls::config(ca)?);
         }
-        Ok(Self { agent: config.build().new_agent(), wire, key })
+        Ok(Self { agent: reopen::agent(config.build()), wire, key, reopened: AtomicU64::new(0) })
     }
     /// Where it leads.
     pub fn base(&self) -> &Base {
         &self.wire.base
+    }
+    /// How many requests went out a second time so far, because the connection of one before had been closed.
+    pub(super) fn reopened(&self) -> u64 {
+        self.reopened.load(Relaxed)
     }
     /// The models that the server offers, by name. Errors: what it says instead.
     pub fn models(&self) -> Result<Vec<String>, String> {
@@ -105,6 +111,25 @@ impl Client {
         (seen, said)
     }
 
+    /// Posts `body`; again, where it went into a connection that the server had closed. Errors: no answer.
+    fn send(&self, path: &str, body: &str) -> Result<ureq::http::Response<ureq::Body>, String> {
+        let began = Instant::now();
+        loop {
+            let mut request = self.agent.post(self.wire.base.at(path)).header("Content-Type", "application/json");
+            if let Some(key) = &self.key {
+                request = request.header("Authorization", format!("Bearer {key}"));
+            }
+            let (sent, opened) = reopen::noted(|| request.send(body));
+            match sent.map_err(|e| told(&e)) {
+                // It has left the pool, which has an end.
+                Err(why) if why == CUT && !opened && began.elapsed() < reopen::SOON => {
+                    self.reopened.fetch_add(1, Relaxed);
+                }
+                sent => return sent,
+            }
+        }
+    }
+
     fn answer(
         &self,
         path: &str,
@@ -113,11 +138,7 @@ impl Client {
         now: &dyn Fn() -> u64,
         stop: &AtomicBool,
     ) -> Result<(), String> {
-        let mut request = self.agent.post(self.wire.base.at(path)).header("Content-Type", "application/json");
-        if let Some(key) = &self.key {
-            request = request.header("Authorization", format!("Bearer {key}"));
-        }
-        let mut answer = request.send(body).map_err(|e| told(&e))?;
+        let mut answer = self.send(path, body)?;
         let status = answer.status();
         if !status.is_success() {
             let text = answer.body_mut().with_config().limit(64 << 10).lossy_utf8(true).read_to_string();
@@ -154,7 +175,10 @@ impl Client {
             return Err("the stream ended before the answer did".to_owned());
         }
         if seen.pieces_ns.is_empty() {
-            return Err("an answer without usable text".to_owned());
+            // Special tokens, or bytes that are no character yet: it answered, and nobody could read it.
+            let counted =
+                seen.output_tokens.map(|n| format!(", which the server counts as {n} tokens")).unwrap_or_default();
+            return Err(format!("{TEXTLESS}{counted}"));
         }
         Ok(())
     }
@@ -183,6 +207,11 @@ fn piece(event: &str, at_ns: u64, seen: &mut Request, said: &mut String) -> Resu
     seen.prompt_tokens = usage["prompt_tokens"].as_u64().or(seen.prompt_tokens);
     seen.output_tokens = usage["completion_tokens"].as_u64().or(seen.output_tokens);
     seen.cached_tokens = usage["prompt_tokens_details"]["cached_tokens"].as_u64().or(seen.cached_tokens);
+    // llama.cpp's own times. A time that is none is left out.
+    let time =
+        |name: &str| event["timings"][name].as_f64().filter(|ms| (0.0..1e12).contains(ms)).map(|ms| (ms * 1e6) as u64);
+    seen.server_prompt_ns = time("prompt_ms").or(seen.server_prompt_ns);
+    seen.server_answer_ns = time("predicted_ms").or(seen.server_answer_ns);
     Ok(())
 }
 
@@ -211,7 +240,10 @@ fn told(error: &ureq::Error) -> String {
     }
 }
 
+/// How the error of an answer begins that came to its end and had no text.
+pub(super) const TEXTLESS: &str = "an answer without usable text";
 const SILENT: &str = "no word within the time-out";
+const CUT: &str = "the connection was cut";
 
 /// A failure of the connection, in words that do not differ from request to request.
 fn io(error: &std::io::Error, begun: bool) -> String {
@@ -225,7 +257,7 @@ fn io(error: &std::io::Error, begun: bool) -> String {
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe
-        | ErrorKind::UnexpectedEof => "the connection was cut".to_owned(),
+        | ErrorKind::UnexpectedEof => CUT.to_owned(),
         _ => short(&error.to_string()),
     }
 }
