@@ -37,4 +37,4 @@ pub use op::{
     Arithmetic, AxisValue, Example, Expected, Fault, Implementation, Index, Invalid, Io, Live, Op, Prepared, Shape,
     Span, Unsupported, best, named,
 };
-pub use os::available_memory;
+pub use os::{available_memory, last_level_cache};

@@ -61,7 +61,9 @@ fn gpu_records() -> Vec<Record> {
         [("in", 1.0), ("out", 0.9), ("both", 1.6)]
             .map(|(direction, share)| metric(transfer::name(memory, engine, direction), rate * share, "B/s"))
     });
-    let ways: Vec<Metric> = ways.collect();
+    let peers = [("out", 41e9), ("in", 39e9)]
+        .map(|(direction, rate)| metric(transfer::name("cuda:1", "peer", direction), rate, "B/s"));
+    let ways: Vec<Metric> = ways.chain(peers).collect();
     let storm = Work { bytes: 4 << 20, items: 1024, item: "copy".into(), ..Work::default() };
     let small = with(fixture::measured(on_gpu("transfer", "driver").with("bytes", 4096u64), storm, 2e-3), ways.clone());
     let large = Work { bytes: 1 << 30, items: 1, item: "copy".into(), ..Work::default() };
@@ -87,6 +89,10 @@ fn gpu_records() -> Vec<Record> {
     if let Outcome::Measured(m) = &mut buffer.outcome {
         m.facts.insert("memory".into(), "coherent unified memory".into());
     }
+    let beyond = [("writes", 9e9), ("reads", 7e9)].map(|(how, rate)| metric(unified::exceeding(how), rate, "B/s"));
+    let shape = on_gpu("unified", "fastest").with("bytes", 256u64 << 20).with("oversubscribe", 150u64);
+    let work = Work { bytes: 256 << 20, ..Work::default() };
+    let beyond = with(fixture::measured(shape, work, 1e-3), beyond.to_vec());
     use coherence::What;
     let side = |text: &str| text.to_owned();
     let lines = [
@@ -115,7 +121,7 @@ fn gpu_records() -> Vec<Record> {
     if let Outcome::Measured(m) = &mut beside.outcome {
         m.facts.insert("groups".into(), "one: cpus 0, 1; other: cuda:0".into());
     }
-    vec![small, large, buffer, line, beside]
+    vec![small, large, buffer, beyond, line, beside]
 }
 
 #[test]
@@ -141,6 +147,8 @@ fn what_lies_between_host_and_gpu_is_told() {
         "4 KiB a copy, 1024 behind each other",
         "pageable, copy engine",
         "managed-advised, kernel",
+        "cuda:1, peer",
+        "Of managed memory of 150 % of what it has, paged out to the host, the GPU (cuda:0) writes 9.00 GB/sm and reads 7.00 GB/sm",
         "both at once",
         "false sharing",
         "256 KiB passed on to the GPU",
@@ -156,7 +164,9 @@ fn what_lies_between_host_and_gpu_is_told() {
         device.simulated = device.id == "cuda:0";
     }
     let told = words(&spark_reports::html(std::slice::from_ref(&run)));
-    for hidden in ["is read by the GPU where it stands", "pageable, copy engine", "passed on to the GPU", "192 GB/s"] {
+    for hidden in
+        ["is read by the GPU where it stands", "pageable, copy engine", "passed on to the GPU", "192 GB/s", "paged out"]
+    {
         assert!(!told.contains(hidden), "{hidden:?} is shown of a double");
     }
 }
@@ -223,6 +233,9 @@ fn memory_is_told_with_levels_tables_and_curves() {
     ] {
         assert!(words.contains(expected), "{expected:?} is missing in {words}");
     }
+    // The knees stand in the figure, beside the table: 181 KiB is one of the latency's.
+    let drawn = page.split("<svg").filter(|svg| svg.contains("Latency by working set"));
+    assert!(drawn.clone().count() == 2 && drawn.clone().all(|svg| svg.contains("181 KiB")), "wide and narrow");
     let beside: Vec<_> = read.elements.iter().filter(|(_, a)| a.iter().any(|(_, v)| v.contains("color-mix"))).collect();
     // Two sides of two loads beside three columns, and nine cells of three cores less their diagonal.
     assert_eq!(beside.len(), 2 * 2 * 3 + 6);

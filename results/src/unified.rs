@@ -30,6 +30,11 @@ pub fn copied(reader: &str) -> String {
     format!("copied to {reader}")
 }
 
+/// The name of the metric that holds how fast a GPU writes or reads managed memory that is more than it has: `writes`, `reads`.
+pub fn exceeding(how: &str) -> String {
+    format!("gpu {how} more than it has")
+}
+
 /// One reading of one buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {

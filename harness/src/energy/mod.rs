@@ -120,7 +120,7 @@ fn gives_energy(channel: &spark_results::telemetry::Channel) -> bool {
     match channel.quantity.as_deref() {
         // What was not found at all is named where most machines have it; what was found and refused is named always.
         None | Some("power" | "energy") => {
-            channel.scope.is_some() || matches!(channel.name.as_str(), "rapl" | "nvml" | "hwmon")
+            channel.scope.is_some() || matches!(channel.name.as_str(), "rapl" | "nvml" | "hwmon" | "emi")
         }
         Some(_) => false,
     }

@@ -4,6 +4,12 @@ mod battery;
 mod counter;
 mod cpu;
 mod cpufreq;
+#[cfg(any(windows, test))]
+mod emi;
+#[cfg(windows)]
+mod emi_sys;
+#[cfg(any(windows, test))]
+mod emi_told;
 mod grace;
 mod history;
 mod hwmon;
@@ -18,6 +24,7 @@ mod nvml_told;
 mod probe;
 mod rapl;
 mod sampler;
+#[cfg(not(windows))]
 mod soc;
 #[cfg(target_os = "macos")]
 mod soc_macos;
@@ -88,7 +95,10 @@ pub fn sensors_and(root: &SysRoot, meter: Option<&Meter>) -> Vec<Box<dyn Sensor>
         Box::new(ina::monitors(root)),
         Box::new(rapl::Energy::new(root)),
         Box::new(battery::Batteries::new(root)),
+        #[cfg(not(windows))]
         Box::new(soc::Meter::new(root)),
+        #[cfg(windows)]
+        Box::new(emi::Meters::new(root)),
         Box::new(nvml::Gpus::new(root)),
     ];
     if let Some(meter) = meter {

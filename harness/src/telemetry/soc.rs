@@ -1,4 +1,4 @@
-//! Power where no file tells it: of an Apple chip, through macOS and without root; and why not on other systems.
+//! Power where no file tells it: of an Apple chip, through macOS and without root.
 
 use std::time::Duration;
 
@@ -43,18 +43,13 @@ impl Meter {
             Ok(channels)
         }
         #[cfg(not(target_os = "macos"))]
-        Err(if cfg!(windows) {
-            "Windows tells energy through its Energy Meter Interface, for which there is no well-kept safe crate; give a meter at \
-             the wall with --wall-power"
-        } else {
-            "of Apple chips only, and there only under macOS"
-        })
+        Err("of Apple chips only, and there only under macOS")
     }
 }
 
 impl Sensor for Meter {
     fn name(&self) -> &'static str {
-        if cfg!(windows) { "emi" } else { "ioreport" }
+        "ioreport"
     }
 
     fn probe(&mut self) -> Vec<Channel> {

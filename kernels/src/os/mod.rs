@@ -1,7 +1,9 @@
-//! What differs by operating system: mapping memory, pinning threads, telling kinds of core apart.
+//! What differs by operating system: mapping memory, pinning threads, telling kinds of core apart, the last cache.
 
 mod available;
+mod caches;
 pub use available::available_memory;
+pub use caches::last_level_cache;
 
 #[cfg(target_os = "linux")]
 mod cores;

@@ -172,3 +172,44 @@ fn two_on_one_word_need_atomics_of_the_system() {
         assert!(Peers::new(gpu, gpu, 64, 1, 1).is_err_and(|why| why.to_string().contains("two GPUs")));
     });
 }
+
+/// Two cards, opened.
+fn two(test: &str, faults: &str, body: impl FnOnce(&Gpu, &Gpu)) {
+    let env = [
+        ("SPARK_CUDA_DOUBLE_PROFILE", "discrete"),
+        ("SPARK_CUDA_DOUBLE_COUNT", "2"),
+        ("SPARK_CUDA_DOUBLE_FAULTS", faults),
+    ];
+    within(test, &env, || {
+        let open = |ordinal| Gpu::open(ordinal).unwrap_or_else(|why| panic!("{why}"));
+        assert!(Gpu::open(2).is_err_and(|why| why.0.contains("knows 2 CUDA devices")));
+        body(&open(0), &open(1));
+    });
+}
+
+/// Copies between both, verified word by word, in both directions.
+fn between(one: &Gpu, other: &Gpu, direct: bool) {
+    for (from, to) in [(one, other), (other, one)] {
+        let free = |gpu: &Gpu| gpu.free_memory().unwrap_or_default();
+        let before = [free(from), free(to)];
+        let mut peers = Peers::new(from, to, 4096 + 64, 3, 7).unwrap_or_else(|why| panic!("{why}"));
+        for (gpu, before) in [from, to].into_iter().zip(before) {
+            assert!(before - free(gpu) >= 3 * (4096 + 64), "{} holds an end of its own", gpu.id());
+        }
+        assert_eq!((peers.direct(), peers.moved()), (direct, 3 * (4096 + 64)));
+        let check = peers.verify().unwrap_or_else(|why| panic!("{why}"));
+        assert!(check.passed() && check.compared == 3 * (4096 + 64) / 8, "{check:?}");
+        assert!(peers.run().unwrap_or_default() > Duration::ZERO);
+    }
+}
+
+#[test]
+fn two_cards_copy_to_each_other() {
+    two("link::two_cards_copy_to_each_other", "", |one, other| between(one, other, true));
+}
+
+#[test]
+fn two_cards_that_do_not_reach_each_other_copy_through_the_host() {
+    let name = "link::two_cards_that_do_not_reach_each_other_copy_through_the_host";
+    two(name, "no-peer", |one, other| between(one, other, false));
+}

@@ -2,13 +2,12 @@
 //! tokens a second.
 
 use super::cell::{Cells, alone};
-use super::groups::{Groups, Split};
+use super::groups::{Groups, Split, host};
 use super::load::{Load, Running, With};
 use super::{beyond, full};
 use crate::axis::{self, Axis, BadRequest, Request};
 use crate::trial::{Beat, Lab, Observed, Trial};
 use crate::workload::{Body, Decline, Footprint, Workload};
-use spark_kernels::cpu::Cpu;
 use spark_kernels::{Backend, Device, Fault};
 use spark_results::contention::{ALONE, Side};
 use spark_results::quantity::size;
@@ -73,8 +72,10 @@ struct Asked {
 
 impl Asked {
     fn of(axes: &Axes, device: &dyn Device) -> Result<Self, BadRequest> {
-        let last_level_cache = device.last_level_cache();
         let on_gpu = device.backend() == Backend::Cuda;
+        // Beside a GPU both sides walk as many bytes, past the larger of two caches.
+        let hosts = if on_gpu { host(Some(1)).last_level_cache() } else { 0 };
+        let last_level_cache = device.last_level_cache().max(hosts);
         let text = |axis: &str| axis::name(axes, axis);
         let split = match text("split")?.as_str() {
             "half" => Split::Half,
@@ -152,7 +153,7 @@ impl Workload for Contention {
         let mut ids: Vec<BenchmarkId> = Vec::new();
         for axes in axis::combinations(self.name(), AXES, request)? {
             let asked = Asked::of(&axes, device)?;
-            let host = Cpu::new(Some(1), 0);
+            let host = host(Some(1));
             let one: &dyn Device = if device.backend() == Backend::Cuda { &host } else { device };
             for (loads, side) in [(&asked.one, one), (&asked.other, device)] {
                 for load in loads {
@@ -203,7 +204,7 @@ impl Workload for Contention {
     }
     fn lasts(&self, id: &BenchmarkId) -> Option<Duration> {
         // On a GPU a word may stand for fewer loads: a guess need not know.
-        let asked = Asked::of(&full(id, AXES).ok()?, &Cpu::new(Some(1), 0)).ok()?;
+        let asked = Asked::of(&full(id, AXES).ok()?, &host(Some(1))).ok()?;
         Some(asked.cell() * (ROUNDS * asked.cells()) as u32)
     }
     fn prepare(&self, id: &BenchmarkId, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Body, Decline> {

@@ -5,6 +5,11 @@ use spark_kernels::Device;
 use spark_kernels::cpu::Cpu;
 use std::sync::Arc;
 
+/// The host's processor beside a GPU, with the last-level cache that the system tells.
+pub(super) fn host(threads: Option<usize>) -> Cpu {
+    Cpu::new(threads, spark_kernels::last_level_cache().unwrap_or(0))
+}
+
 /// How cores are dealt out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Split {
@@ -27,7 +32,7 @@ pub(super) struct Groups {
 impl Groups {
     /// The host's cores and the GPU `device`.
     pub(super) fn with_gpu(device: &Arc<dyn Device>) -> Self {
-        let cpu = Cpu::new(None, 0);
+        let cpu = host(None);
         let said = format!("one: cpus {}; other: {}", list(cpu.pool().cpus()), device.id());
         Self { one: Arc::new(cpu), other: device.clone(), said }
     }

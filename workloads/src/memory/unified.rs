@@ -2,11 +2,11 @@
 
 use super::full;
 use super::gpu::{self, metric, needed, right};
+use super::groups::host;
 use super::reader::Reader;
 use crate::axis::{self, Axis, BadRequest, Request};
 use crate::trial::{Beat, Lab, Observed, Trial};
 use crate::workload::{Body, Decline, Footprint, Workload};
-use spark_kernels::cpu::Cpu;
 use spark_kernels::cuda::Gpu;
 use spark_kernels::link::faults::Walk;
 use spark_kernels::link::transfers::{Direction, Engine, Transfers};
@@ -131,7 +131,7 @@ impl Workload for Unified {
         let gpu = needed(self.name(), &**device)?.clone();
         let (bytes, percent) = asked(id)?;
         let exceeding = if percent > 0 { Some(may_exceed(&gpu, percent)?) } else { None };
-        let cpu: Arc<dyn Device> = Arc::new(Cpu::new(None, 0));
+        let cpu: Arc<dyn Device> = Arc::new(host(None));
         let sides = [Reader::new(cpu, bytes)?, Reader::new(device.clone(), bytes)?];
         let (allocators, notes) = gpu::allocators(|allocator| allocator.seen_by_gpu(gpu.properties()));
         let device = device.clone();
@@ -283,8 +283,8 @@ impl Buffers {
         }
         let rate = |time: Duration| (pieces * self.bytes) as f64 / (ns(time) * 1e-9);
         Ok(vec![
-            metric("gpu writes more than it has".into(), rate(wrote), "B/s"),
-            metric("gpu reads more than it has".into(), rate(read), "B/s"),
+            metric(unified::exceeding("writes"), rate(wrote), "B/s"),
+            metric(unified::exceeding("reads"), rate(read), "B/s"),
         ])
     }
 }

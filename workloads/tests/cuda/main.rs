@@ -1,6 +1,7 @@
 //! The engine on a GPU that is a double, against itself on the CPU: the same logits within what the formats allow, the same tokens.
 #![allow(clippy::unwrap_used)]
 
+mod beyond;
 #[path = "../../../kernels/tests/cuda/double.rs"]
 mod double;
 

@@ -37,9 +37,11 @@ codes! {
     NOT_READY = 600, c"CUDA_ERROR_NOT_READY": c"device not ready";
     ILLEGAL_ADDRESS = 700, c"CUDA_ERROR_ILLEGAL_ADDRESS": c"an illegal memory access was encountered";
     LAUNCH_OUT_OF_RESOURCES = 701, c"CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES": c"too many resources requested for launch";
+    PEER_ACCESS_ALREADY_ENABLED = 704, c"CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED": c"peer access is already enabled";
     ALREADY_REGISTERED = 712, c"CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED": c"part or all of the requested memory range is already mapped";
     NOT_REGISTERED = 713, c"CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED": c"pointer does not correspond to a registered memory region";
     LAUNCH_FAILED = 719, c"CUDA_ERROR_LAUNCH_FAILED": c"unspecified launch failure";
+    PEER_ACCESS_UNSUPPORTED = 217, c"CUDA_ERROR_PEER_ACCESS_UNSUPPORTED": c"peer access is not supported between these two devices";
     NOT_SUPPORTED = 801, c"CUDA_ERROR_NOT_SUPPORTED": c"operation not supported";
     STREAM_CAPTURE_UNSUPPORTED = 900, c"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED": c"operation not permitted when stream is capturing";
     STREAM_CAPTURE_INVALIDATED = 901, c"CUDA_ERROR_STREAM_CAPTURE_INVALIDATED": c"operation failed due to a previous error during capture";

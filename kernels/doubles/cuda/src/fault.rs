@@ -21,6 +21,8 @@ pub enum Fault {
     Memory(u64),
     /// The question how much memory is free fails.
     MemoryInfo,
+    /// The devices do not reach each other's memory.
+    NoPeer,
     /// The launch of that number, counted from 1, ends the context with that code.
     Launch(u64, Code),
     /// From the launch of that number on the device answers nothing but an unknown error.
@@ -49,6 +51,7 @@ fn one(text: &str) -> Fault {
         "exclusive" => Fault::Exclusive,
         "memory" => Fault::Memory(at.expect("memory@BYTES")),
         "memory-info" => Fault::MemoryInfo,
+        "no-peer" => Fault::NoPeer,
         "launch-failed" => Fault::Launch(first, code::LAUNCH_FAILED),
         "illegal-address" => Fault::Launch(first, code::ILLEGAL_ADDRESS),
         "lost" => Fault::Lost(first),

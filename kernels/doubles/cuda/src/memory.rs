@@ -25,13 +25,15 @@ pub enum Kind {
 struct Block {
     bytes: usize,
     kind: Kind,
+    device: usize,
 }
 
 /// All that is allocated, by address, and what of the host's own memory is registered.
 #[derive(Debug)]
 pub struct Memory {
     total: u64,
-    used: u64,
+    /// By device.
+    used: Vec<u64>,
     blocks: BTreeMap<usize, Block>,
     registered: BTreeMap<usize, usize>,
 }
@@ -47,20 +49,27 @@ fn layout(bytes: usize) -> Option<Layout> {
 }
 
 impl Memory {
-    /// That many bytes, all free.
-    pub const fn of(total: u64) -> Self {
-        Self { total, used: 0, blocks: BTreeMap::new(), registered: BTreeMap::new() }
+    /// That many bytes of each of so many devices, all free.
+    pub fn of(total: u64, devices: usize) -> Self {
+        Self { total, used: vec![0; devices], blocks: BTreeMap::new(), registered: BTreeMap::new() }
     }
-    /// Bytes free and in all.
-    pub const fn info(&self) -> (u64, u64) {
-        (self.total.saturating_sub(self.used), self.total)
+    /// Bytes of a device free and in all.
+    ///
+    /// # Panics
+    /// At a device that there is not.
+    pub fn info(&self, device: usize) -> (u64, u64) {
+        (self.total.saturating_sub(self.used[device]), self.total)
     }
-    /// The address of `bytes` bytes of a kind, of which managed ones may be more than there are. Errors: of none, of more than are free.
-    pub fn take(&mut self, bytes: usize, kind: Kind) -> Result<usize, Code> {
+    /// The address of `bytes` bytes of a kind, of which managed ones may be more than there are; counted against `device`. Errors: of
+    /// none, of more than are free.
+    ///
+    /// # Panics
+    /// At a device that there is not.
+    pub fn take(&mut self, bytes: usize, kind: Kind, device: usize) -> Result<usize, Code> {
         if bytes == 0 {
             return Err(code::INVALID_VALUE);
         }
-        if kind != Kind::Managed && bytes as u64 > self.info().0 {
+        if kind != Kind::Managed && bytes as u64 > self.info(device).0 {
             return Err(code::OUT_OF_MEMORY);
         }
         let layout = layout(bytes).ok_or(code::OUT_OF_MEMORY)?;
@@ -75,18 +84,18 @@ impl Memory {
         let end = unsafe { at.add(bytes) };
         // SAFETY: as above.
         unsafe { end.copy_from_nonoverlapping(FENCE.as_ptr(), fence()) };
-        self.used += bytes as u64;
-        self.blocks.insert(at as usize, Block { bytes, kind });
+        self.used[device] += bytes as u64;
+        self.blocks.insert(at as usize, Block { bytes, kind, device });
         Ok(at as usize)
     }
     /// Gives back what begins at `at`, which is `pinned` or not. Errors: nothing of the sort does; something was written behind it.
     pub fn give(&mut self, at: usize, pinned: bool) -> Result<(), Code> {
-        let Block { bytes, kind } = *self.blocks.get(&at).ok_or(code::INVALID_VALUE)?;
+        let Block { bytes, kind, device } = *self.blocks.get(&at).ok_or(code::INVALID_VALUE)?;
         if (kind == Kind::Pinned) != pinned {
             return Err(code::INVALID_VALUE);
         }
         self.blocks.remove(&at);
-        self.used -= bytes as u64;
+        self.used[device] -= bytes as u64;
         let whole = Self::fenced(at, bytes);
         if let Some(layout) = layout(bytes) {
             // SAFETY: allocated by `take` with the same layout, and taken out of the list just now.
@@ -107,6 +116,12 @@ impl Memory {
     pub fn holds(&self, at: usize, bytes: usize) -> bool {
         let before = self.blocks.range(..=at).next_back();
         before.is_some_and(|(start, block)| at.checked_add(bytes).is_some_and(|end| end <= start + block.bytes))
+    }
+    /// Whether they lie in one allocation of that device's own memory.
+    pub fn holds_on(&self, device: usize, at: usize, bytes: usize) -> bool {
+        let before = self.blocks.range(..=at).next_back();
+        let own = before.is_some_and(|(_, block)| (block.kind, block.device) == (Kind::Device, device));
+        own && self.holds(at, bytes)
     }
     /// Whether they lie in one managed allocation.
     pub fn manages(&self, at: usize, bytes: usize) -> bool {
@@ -147,20 +162,20 @@ mod tests {
 
     #[test]
     fn memory_is_counted_and_its_ends_are_known() {
-        let mut memory = Memory::of(1000);
-        let at = memory.take(600, Kind::Device).expect("there is room");
-        assert_eq!((at % 256, memory.info()), (0, (400, 1000)));
-        assert_eq!(memory.take(401, Kind::Pinned), Err(code::OUT_OF_MEMORY));
+        let mut memory = Memory::of(1000, 1);
+        let at = memory.take(600, Kind::Device, 0).expect("there is room");
+        assert_eq!((at % 256, memory.info(0)), (0, (400, 1000)));
+        assert_eq!(memory.take(401, Kind::Pinned, 0), Err(code::OUT_OF_MEMORY));
         assert!(memory.holds(at + 599, 1) && !memory.holds(at + 599, 2) && !memory.holds(at - 1, 1));
         assert_eq!(memory.give(at + 1, false), Err(code::INVALID_VALUE));
         assert_eq!((memory.give(at, true), memory.give(at, false)), (Err(code::INVALID_VALUE), Ok(())));
-        assert_eq!((memory.info().0, memory.give(at, false)), (1000, Err(code::INVALID_VALUE)));
+        assert_eq!((memory.info(0).0, memory.give(at, false)), (1000, Err(code::INVALID_VALUE)));
     }
 
     #[test]
     fn a_byte_written_behind_the_end_shows() {
-        let mut memory = Memory::of(1000);
-        let at = memory.take(100, Kind::Device).expect("there is room");
+        let mut memory = Memory::of(1000, 1);
+        let at = memory.take(100, Kind::Device, 0).expect("there is room");
         assert!(memory.whole());
         // SAFETY: the fence stands behind the hundred bytes.
         unsafe { ((at + 100) as *mut u8).write(0) };
@@ -170,10 +185,10 @@ mod tests {
 
     #[test]
     fn managed_memory_may_be_more_than_there_is_and_what_is_registered_is_known() {
-        let mut memory = Memory::of(1000);
-        let at = memory.take(3000, Kind::Managed).expect("the host has it");
+        let mut memory = Memory::of(1000, 1);
+        let at = memory.take(3000, Kind::Managed, 0).expect("the host has it");
         assert_eq!(
-            (memory.info().0, memory.manages(at, 3000), memory.take(1, Kind::Device)),
+            (memory.info(0).0, memory.manages(at, 3000), memory.take(1, Kind::Device, 0)),
             (0, true, Err(code::OUT_OF_MEMORY))
         );
         let own = [0_u8; 64];
@@ -184,5 +199,15 @@ mod tests {
         assert_eq!(memory.register(here + 63, 1), Err(code::ALREADY_REGISTERED));
         assert_eq!((memory.unregister(here), memory.unregister(here)), (Ok(()), Err(code::NOT_REGISTERED)));
         assert_eq!(memory.give(at, false), Ok(()));
+    }
+
+    #[test]
+    fn each_device_has_memory_of_its_own() {
+        let mut memory = Memory::of(1000, 2);
+        let at = memory.take(600, Kind::Device, 1).expect("there is room");
+        assert_eq!((memory.info(0).0, memory.info(1).0), (1000, 400));
+        assert!(memory.take(600, Kind::Device, 0).is_ok() && memory.take(600, Kind::Device, 1).is_err());
+        assert!(memory.holds_on(1, at, 600) && !memory.holds_on(0, at, 1) && !memory.holds_on(1, at, 601));
+        assert_eq!((memory.give(at, false), memory.info(1).0), (Ok(()), 1000));
     }
 }

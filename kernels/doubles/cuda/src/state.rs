@@ -13,6 +13,8 @@ use std::time::Duration;
 pub(crate) struct Double {
     pub(crate) profile: Profile,
     pub(crate) faults: Vec<Fault>,
+    /// So many GPUs of that profile.
+    pub(crate) devices: usize,
     pub(crate) memory: Mutex<Memory>,
     pub(crate) streams: Mutex<HashMap<usize, Stream>>,
     /// One launch at a time: a module's threads, stacks and shared memory are its own and there once.
@@ -30,11 +32,14 @@ pub(crate) fn double() -> &'static Double {
         let faults = fault::parse(&text("SPARK_CUDA_DOUBLE_FAULTS"));
         let wanted = text("SPARK_CUDA_DOUBLE_PROFILE");
         let profile = if wanted.is_empty() { ALL[0] } else { named(&wanted) };
+        let devices = text("SPARK_CUDA_DOUBLE_COUNT");
+        let devices = if devices.is_empty() { 1 } else { devices.parse().expect("SPARK_CUDA_DOUBLE_COUNT=NUMBER") };
         let all = faults.iter().find_map(|f| if let Fault::Memory(bytes) = f { Some(*bytes) } else { None });
         Double {
             profile,
-            memory: Mutex::new(Memory::of(all.unwrap_or(profile.memory))),
+            memory: Mutex::new(Memory::of(all.unwrap_or(profile.memory), devices)),
             faults,
+            devices,
             streams: Mutex::default(),
             running: Mutex::default(),
             launches: AtomicU64::new(0),
@@ -57,6 +62,10 @@ pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Double {
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.faults.contains(&fault)
+    }
+    /// The device of that ordinal, as an index. Errors: there is none.
+    pub(crate) fn device(&self, ordinal: i32) -> Result<usize, Code> {
+        usize::try_from(ordinal).ok().filter(|at| *at < self.devices).ok_or(code::INVALID_DEVICE)
     }
     /// The error that every call returns once the context is broken.
     pub(crate) fn alive(&self) -> Result<(), Code> {

@@ -23,6 +23,24 @@ pub(super) fn marks(page: &Page, threads: u64, (x0, x1): (f64, f64), (y0, y1): (
         .collect()
 }
 
+/// A short stroke through each of `curves` where it was found to bend, with the size at which it does; `y0` and `y1` are the chart's ends.
+pub(super) fn strokes<'c>(page: &Page, curves: impl Iterator<Item = &'c Curve>, (y0, y1): (f64, f64)) -> Vec<Line> {
+    let cpu = &page.subject.run.manifest.machine.cpu;
+    let half = (y1 / y0).powf(0.05);
+    let stroke = |curve: &Curve, pair: &[Level]| {
+        let (x, y) = (pair[0].knee_bytes?, (pair[0].value * pair[1].value).sqrt());
+        // The label stands to the left of the first point: on the side of the curve that is empty there, and clear of it.
+        let falls = pair[1].value < pair[0].value;
+        let (first, last) = if falls { (y / half.powi(2), y * half) } else { (y * half.powi(2), y / half) };
+        Some(Line { ink: curve.ink, points: vec![(x, first), (x, last)], label: size(x as u64), shape: None })
+    };
+    let of = |curve: &'c Curve| {
+        let found = knees::levels(&curve.points, &knees::caches(cpu, curve.threads));
+        found.windows(2).filter_map(|pair| stroke(curve, pair)).collect::<Vec<_>>()
+    };
+    curves.flat_map(of).collect()
+}
+
 /// What was found in each curve; nothing where all of them are too short.
 pub(super) fn table<'c>(page: &Page, curves: impl Iterator<Item = &'c Curve>, unit: Unit) -> Option<Markup> {
     let cpu = &page.subject.run.manifest.machine.cpu;

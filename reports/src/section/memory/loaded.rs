@@ -7,7 +7,7 @@ use crate::table::Table;
 use maud::{Markup, html};
 use spark_results::Entry;
 use spark_results::loaded::{self, Point};
-use spark_results::quantity::digits;
+use spark_results::quantity::{digits, size};
 
 pub(super) fn render(page: &Page) -> Option<Markup> {
     let found: Vec<(&Entry, Vec<Point>)> =
@@ -16,7 +16,12 @@ pub(super) fn render(page: &Page) -> Option<Markup> {
         html! {
             h3 { "Latency under load" }
             @for (e, points) in &found {
-                @if let Some(groups) = e.facts.get("groups") { p { "One core wanders, the others read: " (groups) "." } }
+                @if let Some(groups) = e.facts.get("groups") {
+                    p {
+                        @if let Some(bytes) = e.int("bytes").filter(|bytes| *bytes > 0) { strong { (size(bytes)) } " a core. " }
+                        "One core wanders, the others read: " (groups) "."
+                    }
+                }
                 (chart(points).render(260))
                 details { summary { "As a table" } @if let Some(table) = table(points) { (table) } }
             }

@@ -153,22 +153,23 @@ fn bandwidth(page: &Page) -> Option<Markup> {
     }
     let caches = levels::marks(page, all, (x0, x1), (y0 / 1.6, y1 * 1.6));
     let keys: Vec<_> = curves.iter().map(|c| (c.ink, Some(c.shape), c.name)).collect();
+    let found = || curves.iter().filter(|c| c.name.starts_with("read"));
+    let knees = levels::strokes(page, found(), (y0 / 1.6, y1 * 1.6));
     let chart = Chart {
         about: format!("Bandwidth by working set, {} to {} GB/s", digits(y0 / 1e9), digits(y1 / 1e9)),
         x: Axis::sizes("working set", x0 / 1.3, x1 * 1.3),
         y: Axis::log("GB/s", y0 / 1.6, y1 * 1.6, |v| format!("{}", (v / 1e9 * 1e6).round() / 1e6)),
         bands: Vec::new(),
-        lines: caches.into_iter().chain(lines).collect(),
+        lines: caches.into_iter().chain(lines).chain(knees).collect(),
         dots: Vec::new(),
     };
-    let found = curves.iter().filter(|c| c.name.starts_with("read"));
     Some(html! {
         h3 { "Bandwidth" }
         p { "The best of all implementations and pages at each size, on all threads but where it says one; vertical lines are the caches as the "
-            "system tells them, those of all threads together." }
+            "system tells them, those of all threads together; short strokes are the knees found in what is read." }
         (chart.render(360))
         (legend(&keys))
-        @if let Some(table) = levels::table(page, found, Unit::Si("B/s")) { (table) }
+        @if let Some(table) = levels::table(page, found(), Unit::Si("B/s")) { (table) }
     })
 }
 
@@ -187,18 +188,20 @@ fn steps(page: &Page) -> Option<Markup> {
     }
     let caches = levels::marks(page, 1, (x0, x1), (y0 / 1.6, y1 * 1.6));
     let keys: Vec<_> = curves.iter().map(|c| (c.ink, Some(c.shape), c.name)).collect();
+    let knees = levels::strokes(page, curves.iter().take(1), (y0 / 1.6, y1 * 1.6));
     let chart = Chart {
         about: format!("Latency by working set, {} to {}", duration(y0), duration(y1)),
         x: Axis::sizes("working set", x0 / 1.3, x1 * 1.3),
         y: Axis::log("ns a load", y0 / 1.6, y1 * 1.6, |v| format!("{}", (v * 1e3).round() / 1e3)),
         bands: Vec::new(),
-        lines: caches.into_iter().chain(lines).collect(),
+        lines: caches.into_iter().chain(lines).chain(knees).collect(),
         dots: Vec::new(),
     };
     let walks = curves.len() > 1;
     Some(html! {
         h3 { "Latency" }
-        p { "Each load needs the one before it (a pointer chase over a random cycle through every line), so nothing hides its latency."
+        p { "Each load needs the one before it (a pointer chase over a random cycle through every line), so nothing hides its latency; "
+            "short strokes are the knees found."
             @if walks { " What small pages add is the search for the page's address (TLB); with huge pages little of that is left." } }
         (chart.render(300))
         @if walks { (legend(&keys)) }

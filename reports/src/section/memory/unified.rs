@@ -11,7 +11,8 @@ use spark_results::unified::{self, Answer, COPY, Reading};
 pub(super) fn render(page: &Page) -> Option<Markup> {
     let found: Vec<(&Entry, Vec<Reading>)> =
         page.of("unified").map(|e| (e, unified::readings(&e.metrics))).filter(|(_, all)| !all.is_empty()).collect();
-    (!found.is_empty()).then(|| {
+    let beyond: Vec<Markup> = page.of("unified").filter_map(exceeding).collect();
+    (!found.is_empty() || !beyond.is_empty()).then(|| {
         html! {
             h3 { "One buffer for CPU and GPU" }
             @for (e, readings) in &found {
@@ -22,6 +23,7 @@ pub(super) fn render(page: &Page) -> Option<Markup> {
                 (heat(readings).render())
                 @if let Some(costs) = costs(e) { details { summary { "What the first touch of a page costs" } (costs) } }
             }
+            @for said in &beyond { p { (said) } }
         }
     })
 }
@@ -43,6 +45,17 @@ fn sentence(answer: &Answer) -> Markup {
         @if let Some(rate) = answer.copied_per_s { ", which is made at " (per_s(rate)) }
         "."
     }
+}
+
+/// What a GPU reaches in managed memory of more than it has.
+fn exceeding(e: &Entry) -> Option<Markup> {
+    let rate = |how: &str| e.metrics.iter().find(|m| m.name == unified::exceeding(how)).map(|m| m.value);
+    let (writes, reads) = (rate("writes")?, rate("reads")?);
+    let percent = e.int("oversubscribe")?;
+    Some(html! {
+        "Of managed memory of " (percent) " % of what it has, paged out to the host, the GPU (" (e.device) ") writes " (per_s(writes)) " and reads "
+        (per_s(reads)) "."
+    })
 }
 
 fn heat(readings: &[Reading]) -> Heat {

@@ -13,17 +13,18 @@ const COMPUTE_MODE: c_int = 20;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuDeviceGetCount(count: *mut c_int) -> Code {
+    let there = if double().has(Fault::NoDevice) { 0 } else { double().devices };
     // SAFETY: the header's contract: a writable integer.
-    unsafe { say(count, c_int::from(!double().has(Fault::NoDevice))) }
+    unsafe { say(count, there as c_int) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuDeviceGet(device: *mut c_int, ordinal: c_int) -> Code {
-    if ordinal != 0 {
-        return code::INVALID_DEVICE;
+    if let Err(code) = double().device(ordinal) {
+        return code;
     }
     // SAFETY: the header's contract: a writable integer.
-    unsafe { say(device, 0) }
+    unsafe { say(device, ordinal) }
 }
 
 #[unsafe(no_mangle)]
@@ -44,16 +45,19 @@ pub unsafe extern "C" fn cuDeviceGetName(name: *mut c_char, room: c_int, _device
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuDeviceTotalMem_v2(bytes: *mut usize, _device: c_int) -> Code {
-    let total = lock(&double().memory).info().1;
+pub unsafe extern "C" fn cuDeviceTotalMem_v2(bytes: *mut usize, device: c_int) -> Code {
+    let total = match double().device(device) {
+        Ok(device) => lock(&double().memory).info(device).1,
+        Err(code) => return code,
+    };
     // SAFETY: the header's contract: a writable size.
     unsafe { say(bytes, total as usize) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuDeviceGetAttribute(value: *mut c_int, attribute: c_int, device: c_int) -> Code {
-    if device != 0 {
-        return code::INVALID_DEVICE;
+    if let Err(code) = double().device(device) {
+        return code;
     }
     let number = match attribute {
         COMPUTE_MODE if double().has(Fault::Prohibited) => 2,
@@ -65,9 +69,11 @@ pub unsafe extern "C" fn cuDeviceGetAttribute(value: *mut c_int, attribute: c_in
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuDeviceGetUuid(uuid: *mut [u8; 16], _device: c_int) -> Code {
+pub unsafe extern "C" fn cuDeviceGetUuid(uuid: *mut [u8; 16], device: c_int) -> Code {
+    let mut own = *b"spark-cudadouble";
+    own[15] = own[15].wrapping_add(device as u8);
     // SAFETY: the header's contract: a writable value of 16 bytes.
-    unsafe { say(uuid, *b"spark-cudadouble") }
+    unsafe { say(uuid, own) }
 }
 
 #[unsafe(no_mangle)]

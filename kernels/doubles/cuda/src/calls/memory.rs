@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "a C library by nature: its callers hand it pointers")]
 #![allow(missing_docs, clippy::missing_safety_doc, reason = "NVIDIA's header says what each call does and wants")]
 
-use super::context::entered;
+use super::context::{current, entered};
 use super::{code_of, say};
 use crate::code::{self, Code};
 use crate::fault::Fault;
@@ -19,7 +19,10 @@ type Address = u64;
 /// # Safety
 /// `at` is writable.
 unsafe fn take(at: *mut usize, bytes: usize, kind: Kind) -> Code {
-    let taken = entered().and_then(|()| outside_capture()).and_then(|()| lock(&double().memory).take(bytes, kind));
+    let taken = current().and_then(|device| {
+        outside_capture()?;
+        lock(&double().memory).take(bytes, kind, device)
+    });
     match taken {
         // SAFETY: the caller says so.
         Ok(address) => unsafe { say(at, address) },
@@ -100,10 +103,10 @@ pub unsafe extern "C" fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) ->
     if double().has(Fault::MemoryInfo) {
         return code::DEVICE_UNAVAILABLE;
     }
-    if let Err(code) = entered() {
-        return code;
-    }
-    let info = lock(&double().memory).info();
+    let info = match current() {
+        Ok(device) => lock(&double().memory).info(device),
+        Err(code) => return code,
+    };
     // SAFETY: the header's contract: a writable size.
     unsafe { free.write(info.0 as usize) };
     // SAFETY: as above.

@@ -15,6 +15,7 @@ pub mod context;
 pub mod device;
 pub mod memory;
 pub mod module;
+pub mod peer;
 pub mod stream;
 
 /// The mark by which a program knows that nothing here is a measurement.
