@@ -224,6 +224,7 @@ fn outcome(
         cache: told.cache,
         work: told.work,
         phases: Vec::new(),
+        ops: Vec::new(),
         metrics: Vec::new(),
         requests: Vec::new(),
         roofs: Vec::new(),

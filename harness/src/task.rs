@@ -3,7 +3,7 @@
 use crate::session::Session;
 use crate::{handicap, measure, throttled, trial};
 use spark_results::conditions::{Conditions, PageUse};
-use spark_results::record::Check;
+use spark_results::record::{Check, OpTime};
 use spark_results::{BenchmarkId, Measurement, Outcome, Record};
 use spark_workloads::workload::Roofs as Needs;
 use spark_workloads::{Body, Decline, Workload};
@@ -119,6 +119,7 @@ fn measured(
     if let Some(ours) = session.roofs(&id.device, Needs::default()) {
         ours.after(&mut roofs)?;
     }
+    let ops = parts(step, &samples.ns, samples.iterations)?;
     let pages = step.pages().map(|(bytes, huge)| PageUse { bytes, huge });
     let conditions = Conditions {
         energy: session.energy(&id.device, &samples.windows),
@@ -138,6 +139,7 @@ fn measured(
         cache: step.cache(),
         work: step.work(),
         phases: Vec::new(),
+        ops,
         metrics: Vec::new(),
         requests: Vec::new(),
         roofs,
@@ -146,6 +148,20 @@ fn measured(
         facts: step.facts(),
         notes: samples.notes,
     }))
+}
+
+/// Of so many iterations each op is timed, in no more time than that; a single iteration may take longer.
+const PARTS: (u128, u128) = (9, 500_000_000);
+/// What takes longer than this is not run once more for its parts.
+const PARTED_NS: u128 = 5_000_000_000;
+
+/// Where the time of an iteration goes, when one more costs little.
+fn parts(step: &mut dyn spark_workloads::Step, samples_ns: &[u64], iterations: u64) -> Result<Vec<OpTime>, Decline> {
+    let fastest = samples_ns.iter().min().map_or(u128::MAX, |ns| u128::from(*ns) / u128::from(iterations.max(1)));
+    if fastest > PARTED_NS {
+        return Ok(Vec::new());
+    }
+    Ok(step.parts((PARTS.1 / fastest.max(1)).clamp(1, PARTS.0) as usize)?)
 }
 
 /// Errors: what was compared with the reference is wrong.

@@ -86,6 +86,7 @@ pub(crate) fn measured_elsewhere(
         cache: trial.cache(),
         work: trial.work(),
         phases,
+        ops: Vec::new(),
         metrics: seen.metrics,
         requests: seen.requests,
         roofs: Vec::new(),

@@ -1,5 +1,6 @@
 //! Recomputing every summary of a stored run from its raw samples, and naming each that does not agree.
 
+use spark_reports::Drawn;
 use spark_results::document::Rules;
 use spark_results::store::{self, StoreError};
 use spark_results::{Document, Run, sums, table};
@@ -94,10 +95,31 @@ fn by(rules: Rules, folder: &Path, run: &Run) -> Findings {
         Err(e) => findings.remarks.push(format!("{}: {e}; `spark-bench report` writes it", store::TABLE)),
     }
     match std::fs::read_to_string(folder.join(store::REPORT)) {
-        Ok(page) => embedded(&page, &document, &mut findings),
+        Ok(page) => {
+            embedded(&page, &document, &mut findings);
+            drawn(&page, run, &mut findings);
+        }
         Err(e) => findings.remarks.push(format!("{}: {e}; `spark-bench report` writes it", store::REPORT)),
     }
     findings
+}
+
+/// Verifies what a reader of the report sees: the page is drawn again.
+fn drawn(page: &str, run: &Run, findings: &mut Findings) {
+    match spark_reports::drawn(page, run) {
+        Drawn::Same => findings.compared.push(format!("every number shown by {}, drawn again", store::REPORT)),
+        Drawn::Changed(near) => {
+            let near = spark_results::machine::clean(&near);
+            findings.mismatches.push(format!(
+                "{} shows something else than what follows from the samples, first near '{near}'",
+                store::REPORT
+            ));
+        }
+        Drawn::Unknown(why) => findings.remarks.push(format!(
+            "{}: its text was not drawn again, because {why}; `spark-bench report` writes it anew",
+            store::REPORT
+        )),
+    }
 }
 
 /// Verifies the document that the report carries.

@@ -4,7 +4,9 @@
 mod program;
 
 use program::Place;
-use spark_results::{Run, store};
+use spark_results::published::{self, Kind};
+use spark_results::{Run, baselines, store};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Why `run`, kept in the folder of `fingerprint`, is no baseline.
@@ -25,13 +27,27 @@ fn refused(run: &Run, fingerprint: &str) -> Option<&'static str> {
 #[test]
 fn every_committed_run_can_be_a_baseline() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../results/baselines"));
+    let mut there = Vec::new();
     for machine in std::fs::read_dir(root).unwrap().flatten().filter(|e| e.path().is_dir()) {
         let fingerprint = machine.file_name().into_string().unwrap();
         for folder in std::fs::read_dir(machine.path()).unwrap().flatten().map(|e| e.path()) {
             let run = store::read(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
             assert_eq!(refused(&run, &fingerprint), None, "{}", folder.display());
+            let files: BTreeSet<_> =
+                std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            let kept = [store::MANIFEST, store::RECORDS].map(str::to_owned);
+            assert_eq!(files, BTreeSet::from(kept), "{}: what follows from these two is not kept", folder.display());
+            there.push(format!("{fingerprint}/{}", folder.file_name().unwrap().to_string_lossy()));
         }
     }
+    there.sort();
+    let mut embedded: Vec<_> = baselines::STORED.iter().map(|(name, ..)| (*name).to_owned()).collect();
+    embedded.sort();
+    assert_eq!(there, embedded, "each folder has its line in results/src/baselines.rs");
+    // What is embedded is listed as this project's own.
+    let own = published::all().unwrap().iter().filter(|f| f.kind == Kind::Own);
+    let named: BTreeSet<_> = own.map(|f| f.reference.trim_start_matches("results/baselines/").to_owned()).collect();
+    assert!(named.iter().all(|name| embedded.contains(name)), "{named:?}");
 }
 
 #[test]

@@ -46,6 +46,9 @@ fn nothing_in_common_is_exit_two_with_the_reason() {
     let narrowed = place.fine(&["compare", "d", "d", "--filter", "*width=64"]);
     assert!(narrowed.out.ends_with("1 compared, 0 not\n"), "{narrowed:?}");
     assert!(place.refused(&["compare", "d", "nowhere"]).contains("nowhere/run.json"));
+    let beside = place.run(&["compare", "d", "M2 Ultra"]);
+    assert!(beside.code == Some(2) && beside.out.contains("B: figures of M2 Ultra"), "{beside:?}");
+    assert!(beside.err.contains("no published figure is of such work"), "{beside:?}");
     assert!(place.refused(&["compare", "d", "d", "--json", "--markdown", "-"]).contains("both take stdout"));
     assert!(place.refused(&["compare", "d", "d", "--markdown", "no/where.md"]).contains("no/where.md"));
 }

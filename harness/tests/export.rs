@@ -24,6 +24,7 @@ fn measured(work: Work, iterations: u64, ns: u64, energy: Energy) -> Measurement
         cache: Cache::Cold,
         work,
         phases: Vec::new(),
+        ops: Vec::new(),
         metrics: Vec::new(),
         requests: Vec::new(),
         roofs: Vec::new(),

@@ -1,10 +1,11 @@
 //! One picture to share: how fast, how close to the limit, how efficient, against what, as SVG or PNG that stands alone.
 
 use crate::letters::{Letters, Weight};
+use crate::others::said;
 use crate::page::Page;
 use crate::picture::{Colour, Picture, Shape};
 use crate::section::headline::{first_decode, first_prefill, memory_roof, rivals};
-use crate::shown::Shown;
+use crate::shown::{Shown, Status, Unit};
 use crate::told::{self, Amount};
 use spark_results::machine::clean;
 use spark_results::quantity::percent;
@@ -16,6 +17,9 @@ const MARGIN: f32 = 48.0;
 /// A part of the picture, and the room between its edge and its text.
 const PART: [f32; 2] = [540.0, 198.0];
 const PADDING: f32 = 24.0;
+/// In a line of a machine: room of its name, and the longest bar.
+const NAME: f32 = 190.0;
+const BAR: f32 = 190.0;
 
 const PAPER: Colour = Colour(0xfb, 0xfa, 0xf7);
 const WHITE: Colour = Colour(0xff, 0xff, 0xff);
@@ -31,6 +35,16 @@ struct Part {
     number: Option<String>,
     lines: Vec<String>,
     share: Option<f64>,
+    /// Machines beside each other, in place of a number.
+    rows: Vec<Row>,
+}
+
+/// A machine's line: its name, its value, and that as a share of the largest.
+struct Row {
+    who: String,
+    much: String,
+    share: f64,
+    own: bool,
 }
 
 /// The card of a run as SVG. Whatever a test double made has no number on it.
@@ -86,9 +100,28 @@ fn drawn(part: &Part, [x, y]: [f32; 2]) -> Vec<Shape> {
         text(38.0, 19.0, Weight::Bold, QUIET, part.question),
     ];
     shapes.extend(part.number.as_ref().map(|number| text(100.0, 54.0, Weight::Bold, ACCENT, number)));
-    let first = if part.number.is_some() { 136.0 } else { 76.0 };
+    let first = if part.number.is_some() { 136.0 } else { 69.0 };
     for (i, line) in part.lines.iter().take(4).enumerate() {
         shapes.push(text(first + 28.0 * i as f32, 19.0, Weight::Book, INK, line));
+    }
+    for (i, row) in part.rows.iter().enumerate() {
+        let base = y + 97.0 + 21.0 * i as f32;
+        let own = if row.own { Weight::Bold } else { Weight::Book };
+        shapes.push(line([left, base], 16.0, own, INK, NAME - 10.0, &row.who));
+        let (from, long) = (left + NAME, (BAR * row.share as f32).max(3.0));
+        let bar = |inset: f32, fill| Shape::Box {
+            at: [from + inset, base - 11.0 + inset],
+            size: [long - 2.0 * inset, 11.0 - 2.0 * inset],
+            round: 2.0,
+            fill,
+            line: None,
+        };
+        // Solid what was measured here, hollow what others report.
+        shapes.push(bar(0.0, if row.own { ACCENT } else { QUIET }));
+        if !row.own && long > 4.0 {
+            shapes.push(bar(1.5, WHITE));
+        }
+        shapes.push(line([from + BAR + 12.0, base], 16.0, own, INK, wide - NAME - BAR - 12.0, &row.much));
     }
     if let Some(share) = part.share {
         let bar = |long, fill| Shape::Box { at: [left, y + 177.0], size: [long, 8.0], round: 4.0, fill, line: None };
@@ -99,7 +132,13 @@ fn drawn(part: &Part, [x, y]: [f32; 2]) -> Vec<Shape> {
 }
 
 fn none(question: &'static str, why: &[&str]) -> Part {
-    Part { question, number: None, lines: why.iter().map(|line| (*line).to_owned()).collect(), share: None }
+    Part {
+        question,
+        number: None,
+        lines: why.iter().map(|line| (*line).to_owned()).collect(),
+        share: None,
+        rows: Vec::new(),
+    }
 }
 
 fn number(shown: &Shown) -> Option<String> {
@@ -111,7 +150,7 @@ fn fast(page: &Page) -> Part {
     let prefill = first_prefill(page)
         .map(|p| format!("reads prompts at {} ({})", told::rate(p, Amount::Items).text(), told::shape(p)));
     let lines = std::iter::once(format!("decodes {} ({})", told::model(e), told::shape(e))).chain(prefill).collect();
-    Part { question: "How fast", number: number(&told::rate(e, Amount::Items)), lines, share: None }
+    Part { question: "How fast", number: number(&told::rate(e, Amount::Items)), lines, share: None, rows: Vec::new() }
 }
 
 /// The share of the decode, or else of the best matrix product.
@@ -125,7 +164,13 @@ fn limit(page: &Page) -> Part {
     let read = memory_roof(page).map(|r| format!("memory is read at {}", told::rate(r, Amount::Bytes).text()));
     let of = format!("of its {} roof: {}", roof.bound.name(), told::label(e));
     let lines = std::iter::once(of).chain(read).collect();
-    Part { question: "How close to the limit", number: Some(percent(roof.fraction)), lines, share: Some(roof.fraction) }
+    Part {
+        question: "How close to the limit",
+        number: Some(percent(roof.fraction)),
+        lines,
+        share: Some(roof.fraction),
+        rows: Vec::new(),
+    }
 }
 
 fn efficient(page: &Page) -> Part {
@@ -138,16 +183,30 @@ fn efficient(page: &Page) -> Part {
     let (value, scope) = text.split_once(" (").unwrap_or((&text, ""));
     let scope = scope.trim_end_matches(')').to_owned();
     let lines = [told::label(e), format!("energy of {scope}")].into_iter().filter(|l| !l.ends_with("of ")).collect();
-    Part { question: "How efficient", number: Some(value.to_owned()), lines, share: None }
+    Part { question: "How efficient", number: Some(value.to_owned()), lines, share: None, rows: Vec::new() }
 }
+
+/// The machines that are drawn, this one among them.
+const ROWS: usize = 5;
 
 fn against(page: &Page) -> Part {
     let rivals = rivals(page, first_decode(page));
-    if rivals.is_empty() {
+    let Some(first) = rivals.first() else {
         return none("Against what", &["no published figure is of this run's work"]);
-    }
-    let one = |o: &&crate::others::Other| {
-        format!("{}: {} ×, reported", o.figure.name, spark_results::quantity::digits(o.row.ratio.ratio))
     };
-    Part { question: "Against what", number: None, lines: rivals.iter().take(4).map(one).collect(), share: None }
+    let own = &first.row.a;
+    let rate = |value: f64, unit: &str| Shown::new(value, Unit::Si(unit), Status::Reported).text();
+    let row = |o: &&crate::others::Other| (format!("{}, {}", o.figure.name, said(o.figure.kind)), o.row.b.value, false);
+    let all: Vec<_> = std::iter::once(("this machine".to_owned(), own.value, true))
+        .chain(rivals.iter().take(ROWS - 1).map(row))
+        .collect();
+    let most = all.iter().map(|(_, value, _)| *value).fold(0.0, f64::max);
+    let rows = all.into_iter().map(|(who, value, own_row)| Row {
+        who,
+        much: rate(value, &own.unit),
+        share: value / most,
+        own: own_row,
+    });
+    let work = page.real().find(|e| e.id == own.id).map_or_else(|| first.row.work.clone(), told::label);
+    Part { question: "Against what", number: None, lines: vec![work], share: None, rows: rows.collect() }
 }

@@ -1,7 +1,7 @@
 //! Two runs side by side, for a terminal and as Markdown.
 
 use crate::text::{Paint, WIDTH, cells, wrapped};
-use spark_results::compare::{Compared, Comparison, Difference, Party, Refused, Side, Which};
+use spark_results::compare::{Compared, Comparison, Difference, Party, Provenance, Refused, Side, Which};
 use spark_results::markdown;
 use spark_results::quantity;
 use std::fmt::Write as _;
@@ -86,6 +86,10 @@ pub fn comparison_markdown(of: &Comparison) -> String {
 
 fn head(of: &Comparison) -> [String; 2] {
     let line = |name: &str, p: &Party| {
+        // Published figures are of many dates and builds, which stand beside each.
+        if p.fingerprint.is_empty() {
+            return format!("{name}: {}", p.run);
+        }
         format!("{name}: {} · {} ({}) · spark-bench {} · {}", p.run, p.machine, p.fingerprint, p.build, p.started_at)
     };
     [line("A", &of.a), line("B", &of.b)]
@@ -129,6 +133,9 @@ fn compared(out: &mut String, row: &Compared, paint: Paint) {
 /// What differs and what is noted, a line each.
 fn asides(row: &Compared) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Provenance::Published { source, date, confidence, .. } = &row.b.provenance {
+        lines.push(format!("B as reported: {source}, {date}; {confidence}"));
+    }
     if !row.differs.is_empty() {
         lines.push(list(&row.differs));
     }

@@ -4,6 +4,7 @@ mod card;
 mod chart;
 mod comparison;
 mod curves;
+mod drawn;
 mod embed;
 mod heat;
 mod letters;
@@ -20,6 +21,7 @@ mod told;
 
 pub use card::{card, card_png};
 pub use comparison::{comparison, comparison_markdown};
+pub use drawn::{Drawn, drawn};
 pub use embed::embedded;
 pub use site::{File, site};
 pub use text::text;

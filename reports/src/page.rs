@@ -1,10 +1,10 @@
 //! The page: what every section reads, and the frame around them.
 
-use crate::embed;
 use crate::others::{Other, others};
 use crate::section::{SECTIONS, Section};
 use crate::shown::{Status, mark};
 use crate::told;
+use crate::{drawn, embed};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -58,7 +58,7 @@ impl<'a> Page<'a> {
 /// The report. Without any run it is a page that says so.
 pub(crate) fn html(runs: &[Run]) -> String {
     let Some((first, rest)) = runs.split_first() else {
-        return frame("spark-bench", &html! { main { p { "There is no run to report." } } }, None).into_string();
+        return frame("spark-bench", &html! { main { p { "There is no run to report." } } }, None, 0).into_string();
     };
     let page = Page::about(first, rest);
     let rendered: Vec<(&str, Markup)> =
@@ -81,7 +81,7 @@ pub(crate) fn html(runs: &[Run]) -> String {
         }
     };
     let data = embed::script(&page.subject.document);
-    frame(&format!("{} · spark-bench", page.machine()), &body, Some(&data)).into_string()
+    frame(&format!("{} · spark-bench", page.machine()), &body, Some(&data), runs.len()).into_string()
 }
 
 fn contents(sections: &[(&str, Markup)]) -> Markup {
@@ -114,8 +114,8 @@ fn visible(markup: &str) -> PreEscaped<String> {
     PreEscaped(markup.chars().filter(|c| !hides(c)).collect())
 }
 
-/// The page around `body`, with what it carries as `data`.
-pub(crate) fn frame(title: &str, body: &Markup, data: Option<&Markup>) -> Markup {
+/// The page around `body`, with what it carries as `data`, about so many runs.
+pub(crate) fn frame(title: &str, body: &Markup, data: Option<&Markup>, runs: usize) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -124,6 +124,7 @@ pub(crate) fn frame(title: &str, body: &Markup, data: Option<&Markup>) -> Markup
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
+                meta name="generator" content=(drawn::by(runs));
                 meta http-equiv="Content-Security-Policy" content=(policy());
                 title { (visible(&html! { (title) }.0)) }
                 style { (PreEscaped(include_str!("style.css"))) }

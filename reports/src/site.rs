@@ -41,7 +41,7 @@ pub fn site(runs: &[Run]) -> (Vec<File>, Vec<String>) {
     };
     files.insert(
         0,
-        ("index.html".to_owned(), page::frame("Machines, measured · spark-bench", &body, None).into_string()),
+        ("index.html".to_owned(), page::frame("Machines, measured · spark-bench", &body, None, 0).into_string()),
     );
     (files, refused)
 }

@@ -63,7 +63,7 @@ impl Scale {
     }
     /// Round values along it: decades, and where these are few 2 and 5 between them.
     fn ticks(&self) -> Vec<f64> {
-        let steps: &[f64] = if self.high / self.low > 30.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let steps: &[f64] = if self.high / self.low > 300.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let decades = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
         let all = decades.flat_map(|decade| steps.iter().map(move |step| step * 10f64.powi(decade)));
         all.filter(|v| (self.low..=self.high).contains(v)).collect()
@@ -84,7 +84,7 @@ pub(crate) fn strips(about: &str, unit: &str, strips: &[Strip]) -> Option<Markup
                         // The machine's own mark comes first and is drawn last: it lies on top.
                         @for mark in strip.marks.iter().rev() {
                             @match &mark.of {
-                                Whose::Reported(kind) => span.mark style=(at(mark.value)) title=(mark.title) { (glyph(*kind)) },
+                                Whose::Reported(kind) => span.mark.ours[*kind == Kind::Own] style=(at(mark.value)) title=(mark.title) { (glyph(*kind)) },
                                 Whose::Measured(Own::Here) => span.mark.own style=(at(mark.value)) title=(mark.title) { "●" },
                                 Whose::Measured(Own::Run(letter, ink)) => span.mark.run.key.(ink) style=(at(mark.value)) title=(mark.title) { (letter) },
                             }
@@ -103,14 +103,18 @@ pub(crate) fn legend(strips: &[Strip]) -> Markup {
     html! {
         ul.legend {
             li { span.key.a aria-hidden="true" { "●" } "this machine, measured" }
-            @for (kind, name) in KINDS { @if there(kind) { li { span.key aria-hidden="true" { (glyph(kind)) } (name) ", reported" } } }
+            @for (kind, name) in KINDS { @if there(kind) { li { span.key aria-hidden="true" { (glyph(kind)) } (name) } } }
         }
     }
 }
 
 /// `10 tok/s`: a round number needs no digits behind the point.
 fn short(value: f64, unit: &str) -> String {
-    let text = si(value, unit);
+    let text = if unit.ends_with("/J") {
+        format!("{} {unit}", spark_results::quantity::digits(value))
+    } else {
+        si(value, unit)
+    };
     let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
     format!("{} {unit}", number.parse::<f64>().map_or(number.to_owned(), |n| n.to_string()))
 }

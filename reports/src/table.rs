@@ -33,6 +33,10 @@ impl Table {
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Markup>) {
         self.rows.push(cells.into_iter().map(|cell| breakable(&cell)).collect());
     }
+    /// How many rows it has.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
     /// The table, or nothing if it has no row. Rows beyond the first 48 fold away and lose nothing; those beyond the first 120 stand as
     /// plain text, or in a brief table not at all, which it says.
     pub(crate) fn render(&self) -> Option<Markup> {

@@ -176,7 +176,10 @@ pub(crate) fn time(e: &Entry) -> Shown {
 
 /// The share of the roof as a bar, and which roof; above 100 % it says whose fault that is.
 pub(crate) fn share(e: &Entry) -> Markup {
-    let Some(roof) = e.roof.as_ref().filter(|_| !e.simulated) else { return html! { span.none { "–" } } };
+    let Some(roof) = e.roof.as_ref().filter(|_| !e.simulated) else {
+        let why = e.roof_reason.as_ref().filter(|_| !e.simulated);
+        return html! { span.none { "–" @if let Some(why) = why { " no share: " (why) } } };
+    };
     let shown = Shown::new(roof.fraction, Unit::Share, Status::Derived);
     html! {
         (bar(roof.fraction)) (shown.inline()) " "

@@ -96,3 +96,21 @@ fn nothing_to_compare_is_said() {
     assert!(told.contains("B has no gemm in OP/s") && told.ends_with("0 compared, 3 not\n"), "{told}");
     assert!(!told.contains("B ÷ A"), "{told}");
 }
+
+#[test]
+fn a_run_stands_beside_what_others_published_of_a_system() {
+    let beside = spark_results::compare::published(&fixture::run(), "dgx spark").unwrap();
+    let works: std::collections::BTreeSet<_> = beside.compared.iter().map(|row| row.a.workload()).collect();
+    assert!(works == ["copy", "read", "write"].into(), "no model of this run is one that was published: {works:?}");
+    let told = comparison(&beside, false);
+    for said in [
+        "B: figures of DGX Spark, each as its source reports it",
+        "B as reported: ",
+        "another model",
+        "no published figure is of such work",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    assert!(!told.contains("spark-bench  "), "published figures have no build of ours: {told}");
+    assert!(spark_results::compare::published(&fixture::run(), "Cray-1").is_none());
+}

@@ -40,7 +40,7 @@ fn page(runs: &[Run]) -> String {
     let script = page.rsplit("<script>").next().and_then(|rest| rest.split("</script>").next()).unwrap_or_default();
     let sum = STANDARD.encode(spark_results::sums::sha256(script.as_bytes()));
     assert!(
-        script.len() < 2000 && page.contains(&format!("script-src &apos;sha256-{sum}&apos;").replace("&apos;", "'"))
+        script.len() < 1600 && page.contains(&format!("script-src &apos;sha256-{sum}&apos;").replace("&apos;", "'"))
     );
     assert!(page.contains("default-src 'none'"));
     let style = page.split("<style>").nth(1).and_then(|s| s.split("</style>").next()).unwrap_or_default();

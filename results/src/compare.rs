@@ -10,12 +10,14 @@
 
 mod key;
 mod of_run;
+mod others;
 mod pair;
 mod side;
 mod state;
 
 pub use key::{Key, Kind};
 pub use of_run::{Unmeasured, sides_of};
+pub use others::{figures, published};
 pub use pair::{Compared, Nearest, Refused, Sides, Which, beside};
 pub use side::{Better, Difference, Provenance, Side};
 pub use state::states;

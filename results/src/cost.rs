@@ -23,6 +23,18 @@ pub struct Inputs {
     pub api_price_per_mtok: Option<f64>,
 }
 
+/// What is taken where nobody says anything else.
+pub mod usual {
+    /// Dollars a kilowatt-hour: about what a household in the United States pays.
+    pub const TARIFF_PER_KWH: f64 = 0.17;
+    /// Half of its time.
+    pub const IDLE_SHARE: f64 = 0.5;
+    /// What a DGX Spark takes at rest.
+    pub const IDLE_WATTS: f64 = 25.0;
+    /// As long as such machines are written off.
+    pub const LIFETIME_YEARS: f64 = 4.0;
+}
+
 /// An input that cannot be: which, and what it has to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} is {value}; it has to be {range}")]

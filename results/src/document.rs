@@ -2,7 +2,7 @@
 
 use crate::conditions::{Conditions, Energy};
 use crate::id::{Axes, AxisValue};
-use crate::record::{Better, Cache, Measurement, Metric, Outcome, Phase, Record, Work};
+use crate::record::{Better, Cache, Measurement, Metric, OpTime, Outcome, Phase, Record, Work};
 use crate::reported::{Origin, Reported};
 use crate::roofline::{self, RoofShare};
 use crate::run::{Manifest, Run, SCHEMA};
@@ -62,6 +62,9 @@ pub struct Entry {
     pub rates: Option<Rates>,
     /// The binding roof and the share of it, or null where no roof was measured.
     pub roof: Option<RoofShare>,
+    /// Why there is no share of a roof although one was measured, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roof_reason: Option<String>,
     /// Energy over the window.
     pub energy: Option<Energy>,
     /// Items a joule, one value a scope that contains the device.
@@ -74,6 +77,9 @@ pub struct Entry {
     /// Named parts of the window.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
+    /// Where the time of an iteration goes, op by op, where it consists of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ops: Vec<OpTime>,
     /// Values the workload timed by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Metric>,
@@ -195,11 +201,13 @@ impl Entry {
             sampling: None,
             rates: None,
             roof: None,
+            roof_reason: None,
             energy: None,
             efficiency: Vec::new(),
             work: None,
             cache: None,
             phases: Vec::new(),
+            ops: Vec::new(),
             metrics: Vec::new(),
             soak: None,
             serving: None,
@@ -240,7 +248,8 @@ impl Entry {
                 bytes_per_s: rate(m.work.bytes),
                 items_per_s: rate(m.work.items),
             });
-            self.roof = roofline::share(&m.roofs, &m.work, seconds);
+            self.roof_reason = (rules == Rules::Ranks).then(|| roofline::one_sided(&m.roofs, &m.work)).flatten();
+            self.roof = roofline::share(&m.roofs, &m.work, seconds).filter(|_| self.roof_reason.is_none());
         }
         if let Energy::Measured { readings, .. } = &m.conditions.energy {
             // In floating point: a stored run may hold counts whose product no integer holds.
@@ -267,6 +276,7 @@ impl Entry {
         self.work = Some(m.work.clone());
         self.cache = Some(m.cache);
         self.phases.clone_from(&m.phases);
+        self.ops.clone_from(&m.ops);
         self.metrics.clone_from(&m.metrics);
         self.metrics.extend(per_cycle(m, self.rates.as_ref()));
         self.max_error = m.check.map(|c| c.max_error);

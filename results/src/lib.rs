@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod baselines;
 pub mod canary;
 pub mod ceilings;
 pub mod change;

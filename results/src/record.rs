@@ -64,6 +64,9 @@ pub struct Measurement {
     /// Named parts of the window, where the measurement has parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
+    /// Where the time of an iteration goes, op by op, where it consists of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ops: Vec<OpTime>,
     /// Values a workload timed by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Metric>,
@@ -134,6 +137,24 @@ pub struct Phase {
     /// Energy over it; absent where nobody asked the sensors for this part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub energy: Option<Energy>,
+}
+
+/// One kind of op within an iteration, timed by itself in iterations of their own beside the samples.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OpTime {
+    /// Its name, such as `gemm qkv` or `attention`.
+    pub name: String,
+    /// How often it is called in one iteration.
+    pub calls: u64,
+    /// What all these calls do.
+    pub work: Work,
+    /// The arithmetic that its products are of, as workload `peak` names it; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arithmetic: Option<String>,
+    /// Whether it reads weights, or cached keys and values, which come from memory. The others work on what the op before left in a cache.
+    pub streams: bool,
+    /// How long all its calls of an iteration took together, one value an iteration that was timed so.
+    pub samples_ns: Vec<u64>,
 }
 
 /// A value that a workload timed by itself.

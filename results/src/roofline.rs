@@ -98,6 +98,22 @@ pub fn share(roofs: &[RoofReading], work: &Work, seconds: f64) -> Option<RoofSha
         .filter(|share| share.fraction.is_finite())
 }
 
+/// From so many operations a byte on, arithmetic may bound work before memory does, on some machine: memory's roof alone says nothing then
+/// of how close it is to the limit.
+const MEMORY_ALONE: u64 = 8;
+
+/// Why `work` has no share although memory's roof was measured: the peak of its arithmetic was not, and may be the one that binds.
+pub fn one_sided(roofs: &[RoofReading], work: &Work) -> Option<String> {
+    let known = |bound| roofs.iter().any(|roof| roof.bound == bound && roof.rate_per_s().is_some());
+    let dense = work.bytes > 0 && work.flops >= MEMORY_ALONE.saturating_mul(work.bytes);
+    (dense && known(Bound::Memory) && !known(Bound::Compute)).then(|| {
+        format!(
+            "the peak of its arithmetic was not measured, and {:.0} operations a byte may be bound by it rather than by memory",
+            work.flops as f64 / work.bytes as f64
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +140,16 @@ mod tests {
         assert_eq!((s.bound, s.fraction), (Bound::Compute, 0.5));
         assert_eq!(share(&roofs, &Work::default(), 1.0), None);
         assert_eq!(share(&[], &dense, 1.0), None);
+    }
+
+    #[test]
+    fn memory_alone_says_nothing_of_work_that_arithmetic_may_bound() {
+        let (memory, both) = ([roof(Bound::Memory, 100)], [roof(Bound::Memory, 100), roof(Bound::Compute, 1000)]);
+        let work = |flops| Work { flops, bytes: 100, ..Work::default() };
+        assert_eq!(one_sided(&memory, &work(799)), None);
+        assert!(one_sided(&memory, &work(80_000)).unwrap().contains("800 operations a byte"));
+        assert_eq!((one_sided(&both, &work(80_000)), one_sided(&[], &work(80_000))), (None, None));
+        assert_eq!(one_sided(&memory, &Work { flops: 9, ..Work::default() }), None, "of no bytes memory is no bound");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::axis::{Axis, BadRequest, Request};
 use crate::trial::Trial;
 use spark_kernels::{Arithmetic, Device, Fault};
-use spark_results::record::{Cache, Check};
+use spark_results::record::{Cache, Check, OpTime};
 use spark_results::{BenchmarkId, Work};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -129,6 +129,11 @@ pub trait Step {
     /// What a reader must know beside the numbers.
     fn facts(&self) -> BTreeMap<String, String> {
         BTreeMap::new()
+    }
+    /// Where the time of an iteration goes, op by op, in so many iterations of its own that nobody times as a whole. Empty where the work
+    /// is one op.
+    fn parts(&mut self, _iterations: usize) -> Result<Vec<OpTime>, Fault> {
+        Ok(Vec::new())
     }
     /// Iterations that belong together: the harness runs exactly that many between two resets.
     fn iterations_a_sample(&self) -> Option<u64> {

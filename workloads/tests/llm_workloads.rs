@@ -271,3 +271,35 @@ fn sequences_may_have_depths_of_their_own() {
         assert_eq!(ragged.work().items, 5);
     }
 }
+
+#[test]
+fn the_parts_of_a_pass_are_all_its_ops_and_together_its_work() {
+    let device = cpu(2);
+    let (decode, prefill): (&dyn Workload, &dyn Workload) = (&DECODE, &PREFILL);
+    for (of, axes) in [
+        (decode, &[("n_gen", "1"), ("depth", "40")][..]),
+        (decode, &[("n_gen", "1"), ("depth", "7"), ("batch", "3"), ("model", "tiny-moe")]),
+        (prefill, &[("n_prompt", "24"), ("depth", "0")]),
+        (prefill, &[("n_prompt", "600"), ("depth", "9")]),
+    ] {
+        let mut step = step(of, axes, "best", &device);
+        let parts = step.parts(2).unwrap();
+        let named =
+            |name: &str| parts.iter().find(|part| part.name == name).unwrap_or_else(|| panic!("{name}: {parts:?}"));
+        let products = parts.iter().filter(|part| part.name.starts_with("gemm ") || part.name == "attention");
+        let (products, work) = (products.map(|part| part.work.flops).sum::<u64>(), step.work().flops);
+        // What experts say is weighted and added, which the count of the whole leaves out.
+        let weighted = if parts.iter().any(|part| part.name == "route") { work / 500 } else { 0 };
+        assert!((work..=work + weighted).contains(&products), "{axes:?}: {products} of {work}");
+        let read: u64 = parts.iter().filter(|part| part.streams).map(|part| part.work.bytes).sum();
+        assert!(read >= step.work().bytes / 2, "{axes:?}: {read} of {}", step.work().bytes);
+        // A generated token is one pass, however often it was asked for: there is no room for a second.
+        let passes = if of.name() == "decode" { 1 } else { 2 };
+        assert!(parts.iter().all(|part| part.samples_ns.len() == passes && part.samples_ns.iter().all(|ns| *ns > 0)));
+        assert!(named("attention").arithmetic.is_some() && named("gemm head").streams && !named("rmsnorm").streams);
+        assert_eq!(parts.iter().any(|part| part.name == "route"), of.name() == "decode" && axes.len() == 4);
+        assert_eq!(parts.iter().any(|part| part.name == "sample"), of.name() == "decode");
+    }
+    let with_prompt = &[("n_gen", "2"), ("n_prompt", "4")];
+    assert!(step(decode, with_prompt, "best", &device).parts(1).unwrap().is_empty(), "a prompt is prefill's to tell");
+}

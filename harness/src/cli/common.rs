@@ -11,8 +11,8 @@ use crate::{detect, devices, run};
 use anyhow::{Context, bail};
 use spark_results::machine::{Absent, Machine};
 use spark_results::run::{Build, DeviceInfo, SCHEMA, Settings};
-use spark_results::store::{self, Store};
-use spark_results::{Manifest, Record, Run};
+use spark_results::store::{self, Store, StoreError};
+use spark_results::{Manifest, Record, Run, baselines};
 use spark_workloads::Devices;
 use spark_workloads::suite::Policy;
 use std::path::{Path, PathBuf};
@@ -295,6 +295,12 @@ pub(super) fn open(
 
 fn missing(device: &DeviceInfo) -> Option<Absent> {
     device.unavailable.as_ref().map(|why| Absent::new(format!("devices.{}", device.id), why))
+}
+
+/// The run in `folder`, or where that is none, the committed run of that name. Errors: it is neither.
+pub(super) fn stored(folder: &Path) -> Result<Run, StoreError> {
+    let named = || baselines::find(folder.to_str()?).map(|of| of.run.clone());
+    if folder.exists() { store::read(folder) } else { named().map_or_else(|| store::read(folder), Ok) }
 }
 
 /// The program that runs, as far as it knows itself.

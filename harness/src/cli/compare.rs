@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Run folders: the first is A, each of the others stands beside it as B
+    /// Run folders, or committed runs by their name under results/baselines: the first is A, each of the others stands
+    /// beside it as B. A B may be the name of a system that others published figures of, such as `M2 Ultra`
     #[arg(required = true, num_args = 2.., value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Only ids that match, of every run (repeatable)
@@ -27,9 +28,9 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     if args.json && args.markdown.as_ref().is_some_and(|file| file.as_os_str() == "-") {
         bail!("--json and --markdown - both take stdout; give --markdown a file");
     }
-    let runs = args.runs.iter().map(|folder| read(folder, &args.filter)).collect::<anyhow::Result<Vec<_>>>()?;
-    let [first, others @ ..] = &runs[..] else { bail!("name two run folders or more") };
-    let all: Vec<Comparison> = others.iter().map(|other| compare::runs(first, other)).collect();
+    let [first, others @ ..] = &args.runs[..] else { bail!("name two run folders or more") };
+    let first = read(first, &args.filter)?;
+    let all = others.iter().map(|other| beside(&first, other, &args.filter)).collect::<anyhow::Result<Vec<_>>>()?;
     tell(args, &all)?;
     if all.iter().all(|of| of.compared.is_empty()) {
         let why = all.iter().flat_map(|of| &of.refused).next();
@@ -39,9 +40,23 @@ pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     Ok(Verdict::Fine)
 }
 
+/// `first` beside the run in a folder or a committed one; where it is neither, beside what is published of the system of that name.
+fn beside(first: &Run, other: &Path, filter: &[String]) -> anyhow::Result<Comparison> {
+    match read(other, filter) {
+        Ok(run) => Ok(compare::runs(first, &run)),
+        Err(_)
+            if !other.exists()
+                && let Some(of) = other.to_str().and_then(|name| compare::published(first, name)) =>
+        {
+            Ok(of)
+        }
+        Err(e) => Err(e),
+    }
+}
+
 /// A run with the records asked for.
 fn read(folder: &Path, filter: &[String]) -> anyhow::Result<Run> {
-    let mut run = store::read(folder)?;
+    let mut run = super::common::stored(folder)?;
     run.records.retain(|r| filter.is_empty() || filter.iter().any(|glob| matches(glob, &r.id.to_string())));
     Ok(run)
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Run folders; the first is the subject, the others stand beside it
+    /// Run folders, or committed runs by their name under results/baselines; the first is the subject, the others stand beside it
     #[arg(required = true)]
     runs: Vec<PathBuf>,
     /// Where the page goes [default: report.html in the first run folder]
@@ -27,7 +27,7 @@ pub(super) struct Args {
 
 pub(super) fn act(args: &Args) -> anyhow::Result<Verdict> {
     let draw = args.card.as_deref().map(pen).transpose()?;
-    let runs = args.runs.iter().map(|f| store::read(f)).collect::<Result<Vec<_>, _>>()?;
+    let runs = args.runs.iter().map(|f| super::common::stored(f)).collect::<Result<Vec<_>, _>>()?;
     let [first, ..] = &runs[..] else { bail!("name at least one run folder; spark-bench all makes one") };
     if args.text {
         ui::data(&spark_reports::text(first, ui::coloured()));

@@ -1,10 +1,10 @@
 //! Sequences decoded together: what a batch gives in all, and from which size on arithmetic bounds it and no longer memory.
 
 use super::Section;
-use crate::chart::{Axis, Chart, Dots, Ink, Line, Shape, legend};
+use crate::chart::{Axis, Chart, Ink, Line, Shape, legend};
 use crate::curves::INKS;
+use crate::others;
 use crate::page::Page;
-use crate::shown::Shown;
 use crate::table::Table;
 use crate::told::{self, Amount};
 use maud::{Markup, html};
@@ -66,11 +66,18 @@ impl Section for Batch {
             .zip(INKS)
             .map(|((_, of), ink)| Line { ink, points: points(of), label: String::new(), shape: Some(Shape::Disc) })
             .collect();
-        let dots = drawn.iter().zip(INKS).map(|((_, of), ink)| reported(page, of, ink)).collect::<Vec<_>>();
+        let dots: Vec<_> = drawn
+            .iter()
+            .zip(INKS)
+            .flat_map(|((_, of), ink)| {
+                let work: Vec<_> = of.iter().map(|e| (e.int("batch").unwrap_or(1) as f64, e.id.as_str())).collect();
+                others::dots(page, &work, ink)
+            })
+            .collect();
         let all = || lines.iter().map(|l| &l.points).chain(dots.iter().map(|d| &d.points)).flatten();
         let (low, high) = all().fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), p| (l.min(p.1), h.max(p.1)));
         let widest = all().map(|p| p.0).fold(2.0, f64::max);
-        let others = dots.iter().any(|d| !d.points.is_empty());
+        let reported = dots.iter().any(|d| !d.points.is_empty());
         let chart = Chart {
             about: format!(
                 "Tokens a second of {} models by the number of sequences; the table has the numbers",
@@ -84,8 +91,8 @@ impl Section for Batch {
         };
         let mut keys: Vec<_> =
             drawn.iter().zip(INKS).map(|((name, _), ink)| (ink, Some(Shape::Disc), name.as_str())).collect();
-        if others {
-            keys.push((Ink::Quiet, Some(Shape::Ring), "hollow: the same work as others report it"));
+        if reported {
+            keys.push((Ink::Quiet, Some(Shape::Ring), others::HOLLOW));
         }
         Some(html! {
             p {
@@ -98,20 +105,6 @@ impl Section for Batch {
             (table)
         })
     }
-}
-
-/// What others report of the same work, at any of these batches.
-fn reported(page: &Page, of: &[&Entry], ink: Ink) -> Dots {
-    let mut dots = Dots { ink, shape: Shape::Ring, hollow: true, points: Vec::new(), titles: Vec::new() };
-    for e in of {
-        for other in page.published.iter().filter(|o| o.row.a.id == e.id) {
-            dots.points.push((e.int("batch").unwrap_or(1) as f64, other.row.b.value));
-            let value =
-                Shown::new(other.row.b.value, crate::shown::Unit::Si("tok/s"), crate::shown::Status::Reported).text();
-            dots.titles.push(format!("{}: {value}, reported: {}", other.figure.machine, other.source()));
-        }
-    }
-    dots
 }
 
 /// From which batch on arithmetic is the roof that binds.

@@ -8,19 +8,20 @@ use crate::strips::{self, Mark, Own, Strip};
 use crate::table::Table;
 use crate::told;
 use maud::{Markup, html};
-use spark_results::compare::{self, Compared, Comparison};
+use spark_results::compare::{self, Compared, Comparison, Kind};
 use std::collections::BTreeMap;
 
 /// Runs side by side. It shows; it does not judge: that is the gate's work.
 #[derive(Debug)]
 pub(crate) struct Beside;
 
-/// Charts, in order: the workloads on one axis, and what it is called. The table has every other work, too.
-const CHARTS: [(&[&str], &str); 4] = [
-    (&["decode"], "Tokens generated a second"),
-    (&["prefill"], "Tokens of a prompt read a second"),
-    (&["read", "write", "copy", "triad"], "Bytes a second of memory"),
-    (&["gemm"], "Operations a second of matrix products"),
+/// Charts, in order: the workloads on one axis, how their unit ends, and what it is called. The table has every other work, too.
+const CHARTS: [(&[&str], &str, &str); 5] = [
+    (&["decode"], "/s", "Tokens generated a second"),
+    (&["prefill"], "/s", "Tokens of a prompt read a second"),
+    (&["read", "write", "copy", "triad"], "/s", "Bytes a second of memory"),
+    (&["gemm"], "/s", "Operations a second of matrix products"),
+    (&["decode", "prefill"], "tok/J", "Tokens a joule, by scope"),
 ];
 /// Pieces of work drawn on one axis.
 const DRAWN: usize = 24;
@@ -79,7 +80,7 @@ impl Section for Beside {
                     }
                 }
             }
-            @for (workloads, title) in CHARTS { @if let Some(chart) = chart(page, &works, workloads, title) { (chart) } }
+            @for what in CHARTS { @if let Some(chart) = chart(page, &works, what) { (chart) } }
             @match table.render() {
                 Some(table) => { h3 { "In numbers" } (table) },
                 None => p { "These runs have no measured work in common." },
@@ -101,7 +102,9 @@ impl Section for Beside {
 
 /// A piece of work in the words of the other sections.
 fn named(page: &Page, row: &Compared) -> String {
-    page.real().find(|e| e.id == row.a.id).map_or_else(|| row.work.clone(), told::label)
+    let work = page.real().find(|e| e.id == row.a.id).map_or_else(|| row.work.clone(), told::label);
+    let scope = row.a.must.iter().find(|(key, _)| key.kind == Kind::Scope);
+    scope.map_or(work.clone(), |(_, scope)| format!("{work}, {scope}"))
 }
 
 /// A run's letter: B for the first beside this one; those after Z share a mark and keep their number.
@@ -118,9 +121,9 @@ fn ink(number: usize) -> &'static str {
 }
 
 /// The works of some workloads on one axis, a letter a run.
-fn chart(page: &Page, works: &[Vec<Row>], workloads: &[&str], title: &str) -> Option<Markup> {
+fn chart(page: &Page, works: &[Vec<Row>], (workloads, ends, title): (&[&str], &str, &str)) -> Option<Markup> {
     let of = |rows: &&Vec<Row>| {
-        rows.first().is_some_and(|(_, row)| workloads.contains(&row.a.workload()) && row.a.unit.ends_with("/s"))
+        rows.first().is_some_and(|(_, row)| workloads.contains(&row.a.workload()) && row.a.unit.ends_with(ends))
     };
     let unit = works.iter().find(of)?.first()?.1.a.unit.clone();
     let strip = |rows: &Vec<Row>| {

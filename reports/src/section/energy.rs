@@ -1,19 +1,27 @@
 //! Energy by scope, or why no sensor told any.
 
 use super::Section;
+use crate::curves::INKS;
 use crate::page::Page;
 use crate::shown::{Shown, Status, Unit};
+use crate::strips::{self, Mark, Own, Strip};
 use crate::table::Table;
 use crate::told;
 use maud::{Markup, html};
 use spark_results::Entry;
 use spark_results::conditions::{Energy as Spoken, EnergyReading, Method};
+use spark_results::document::Efficiency;
 use spark_results::telemetry::{self, Channel, Line};
 use std::collections::BTreeSet;
 
 /// Joules, watts, items a joule.
 #[derive(Debug)]
 pub(crate) struct Energy;
+
+/// A table of more rows is folded: the chart comes first.
+const FEW: usize = 8;
+/// Pieces of work in the chart.
+const DRAWN: usize = 24;
 
 /// Sensors of power or energy that refused, and sensors that refused as a whole.
 pub(crate) fn refusals<'p>(page: &Page<'p>) -> Vec<&'p Channel> {
@@ -54,7 +62,7 @@ impl Section for Energy {
                 None => {}
             }
         }
-        let (table, refused) = (table.render(), refusals(page));
+        let (few, table, refused) = (table.len() <= FEW, table.render(), refusals(page));
         if table.is_none() && reasons.is_empty() && refused.is_empty() {
             return None;
         }
@@ -63,7 +71,8 @@ impl Section for Energy {
                 Some(table) => {
                     p { "A joule is charged to work only where the scope contains the device that did it. Tokens a joule are tokens a "
                         "second a watt. Above rest: without what the machine takes before it is given any work." }
-                    (table)
+                    @if let Some(chart) = chart(page) { (chart) }
+                    details open[few] { summary { "Every reading" } (table) }
                 }
                 None => p { "No energy was measured, so there is no tok/J here; an estimate would not be a measurement." },
             }
@@ -86,6 +95,39 @@ impl Section for Energy {
             }
         })
     }
+}
+
+/// Tokens a joule by piece of work, a letter a scope: scopes do not compare, and so none stands alone.
+fn chart(page: &Page) -> Option<Markup> {
+    let tokens = |e: &&Entry| e.work.as_ref().is_some_and(|work| work.item == "token") && !e.efficiency.is_empty();
+    let all: Vec<&Entry> = page.real().filter(tokens).collect();
+    let mut scopes: Vec<&str> = all.iter().flat_map(|e| &e.efficiency).map(|x| x.scope.as_str()).collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let own = |scope: &str| {
+        let at = scopes.iter().position(|known| *known == scope).unwrap_or(0);
+        let letter = u8::try_from(at).map_or('Z', |at| char::from(b'A' + at.min(25)));
+        Own::Run(letter.to_string(), INKS[at % INKS.len()].class())
+    };
+    let strips = all.iter().take(DRAWN).map(|e| {
+        let mark = |x: &Efficiency| {
+            let shown = Shown::new(x.items_per_joule, Unit::Plain("tok/J"), Status::Derived);
+            Mark { value: x.items_per_joule, of: own(&x.scope).into(), title: format!("{}: {}", x.scope, shown.text()) }
+        };
+        Strip { work: told::label(e), marks: e.efficiency.iter().map(mark).collect() }
+    });
+    let strips: Vec<Strip> = strips.collect();
+    let drawn =
+        strips::strips("Tokens a joule by piece of work and scope; the table has the numbers", "tok/J", &strips)?;
+    Some(html! {
+        h3 { "Tokens a joule, by scope" }
+        (drawn)
+        ul.legend {
+            @for scope in &scopes {
+                @if let Own::Run(letter, ink) = own(scope) { li { span.key.(ink) { (letter) } (scope) } }
+            }
+        }
+    })
 }
 
 /// One scope's energy of one task. A test double's joules are none: they are named, and not shown.

@@ -1,10 +1,8 @@
 //! The head of the page: how fast, how efficient, how close to the limit, against what.
 
-use super::Section;
-use super::energy::refusals;
-use crate::others::{Other, glyph};
+use super::{Section, cards};
+use crate::others::Other;
 use crate::page::Page;
-use crate::shown::{Shown, Status, Unit};
 use crate::told::{self, Amount};
 use maud::{Markup, html};
 use spark_results::Entry;
@@ -34,7 +32,7 @@ impl Section for Headline {
                 (warnings(page))
             }
             div.cards {
-                @for card in cards(page) { (card) }
+                @for card in cards::cards(page) { (card) }
             }
         })
     }
@@ -167,40 +165,8 @@ fn tasks(n: usize) -> String {
     format!("{n} task{}", if n == 1 { "" } else { "s" })
 }
 
-fn cards(page: &Page) -> Vec<Markup> {
-    let mut cards = Vec::new();
-    let decode = first_decode(page);
-    if let Some(e) = decode {
-        cards.push(card("How fast: decode", &told::rate(e, Amount::Items), &html! { (told::model(e)) " " (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
-    }
-    if let Some(e) = first_prefill(page) {
-        cards.push(card("How fast: prefill", &told::rate(e, Amount::Items), &html! { (told::model(e)) " " (told::shape(e)) @if let Some(weights) = e.facts.get("weights") { br; "weights " (weights) } }, e));
-    }
-    cards.push(energy(page, decode));
-    cards.push(against(page, decode));
-    if let Some(e) = memory_roof(page) {
-        cards.push(html! {
-            article.card {
-                h2 { "The limit: memory read" }
-                (told::rate(e, Amount::Bytes).large())
-                p.what { (told::shape(e)) br; (e.implementation) }
-            }
-        });
-    }
-    let peaks = peaks(page);
-    if !peaks.is_empty() {
-        cards.push(html! {
-            article.card {
-                h2 { "The limit: arithmetic" }
-                dl.peaks { @for e in peaks { dt { (told::shape(e)) } dd { (told::rate(e, Amount::Operations).inline()) } } }
-            }
-        });
-    }
-    cards
-}
-
 /// So many others stand on the first screen.
-const AGAINST: usize = 4;
+pub(crate) const AGAINST: usize = 4;
 
 /// The others of the work that leads, one figure a system, the fastest of each; and of the first work that has any, where that has none.
 pub(crate) fn rivals<'p>(page: &'p Page, lead: Option<&Entry>) -> Vec<&'p Other> {
@@ -211,66 +177,4 @@ pub(crate) fn rivals<'p>(page: &'p Page, lead: Option<&Entry>) -> Vec<&'p Other>
     let mut seen = std::collections::BTreeSet::new();
     all.retain(|other| seen.insert(other.figure.system));
     all
-}
-
-fn against(page: &Page, lead: Option<&Entry>) -> Markup {
-    let all = rivals(page, lead);
-    let work =
-        all.first().map(|o| page.real().find(|e| e.id == o.row.a.id).map_or_else(|| o.row.work.clone(), told::label));
-    html! {
-        article.card {
-            h2 { "Against what" }
-            @if let Some(work) = work {
-                ul.rivals {
-                    @for other in all.iter().take(AGAINST) {
-                        li title=(other.source()) {
-                            span.key aria-hidden="true" { (glyph(other.figure.kind)) }
-                            (other.figure.name) " "
-                            span.ratio { (Shown::new(other.row.ratio.ratio, Unit::Plain("×"), Status::Derived).inline()) }
-                        }
-                    }
-                }
-                p.what { (work) ": others as they report it ÷ this machine. " a href="#beside-published-machines" { "Sources" } }
-            } @else {
-                p.why { "Nothing: this run holds no work that a published figure is of." }
-                p.what { "spark-bench all --suite full runs such work, as far as it fits." }
-            }
-        }
-    }
-}
-
-fn card(name: &str, rate: &Shown, what: &Markup, e: &Entry) -> Markup {
-    html! {
-        article.card {
-            h2 { (name) }
-            (rate.large())
-            p.what { (what) }
-            p.share { (told::share(e)) }
-        }
-    }
-}
-
-fn energy(page: &Page, decode: Option<&Entry>) -> Markup {
-    let refused = refusals(page);
-    let spoken = decode.into_iter().chain(page.real()).find_map(|e| Some((e, told::per_joule(e)?)));
-    html! {
-        article.card {
-            h2 { "How efficient" }
-            @if let Some((e, shown)) = spoken {
-                (shown.large())
-                p.what { (told::label(e)) }
-            } @else {
-                p.why { "Not available: no sensor covers the device that did the work." }
-                @if let Some(first) = refused.first() {
-                    p.what { (first.name) ": " (quantity_reason(first.reason.as_deref())) }
-                }
-            }
-        }
-    }
-}
-
-fn quantity_reason(reason: Option<&str>) -> String {
-    let reason = reason.unwrap_or("no reason given");
-    let short: String = reason.chars().take(120).collect();
-    if short.len() < reason.len() { format!("{short}…") } else { short }
 }

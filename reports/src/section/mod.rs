@@ -2,8 +2,11 @@
 
 mod batch;
 mod beside;
+mod cards;
 mod claims;
 mod conditions;
+mod cost;
+mod depths;
 mod energy;
 mod fits;
 mod gemm;
@@ -14,6 +17,8 @@ mod memory;
 mod method;
 mod missing;
 mod ops;
+mod parts;
+mod prices;
 mod provenance;
 mod published;
 mod reported;
@@ -40,6 +45,8 @@ pub(crate) static SECTIONS: &[&dyn Section] = &[
     &headline::Headline,
     &llm::Llm,
     &batch::Batch,
+    &depths::Depths,
+    &parts::Parts,
     &roofline::Roofline,
     &memory::Memory,
     &gemm::Gemm,
@@ -47,11 +54,13 @@ pub(crate) static SECTIONS: &[&dyn Section] = &[
     &soak::Soak,
     &serving::Servers,
     &energy::Energy,
+    &cost::Cost,
     &timeline::Timeline,
     &beside::Beside,
     &reported::Reported,
     &published::Published,
     &fits::Fits,
+    &prices::Prices,
     &claims::Claims,
     &missing::Missing,
     &machine::TheMachine,

@@ -1,7 +1,7 @@
 //! This machine beside what others published of theirs: the same work only, solid what is measured, hollow what is reported.
 
 use super::Section;
-use crate::others::{Other, glyph};
+use crate::others::{Other, glyph, said};
 use crate::page::Page;
 use crate::shown::{Shown, Status, Unit};
 use crate::strips::{self, Mark, Own, Strip, Whose};
@@ -56,7 +56,7 @@ impl Section for Published {
             p {
                 "● measured in this run, on synthetic weights where its row says so; hollow marks are reported by others: not measured here, with "
                 "other engines and settings. Only the same model, weight format, prompt or answer, depth and batch are laid side by side: "
-                (systems.len()) " systems have such a figure. Powers and prices of others are in " code { "spark-bench list published" } "."
+                (systems.len()) " systems have such a figure. Everything else that others report, their powers among it, is in " code { "spark-bench list published" } "."
             }
             @for (workloads, title) in CHARTS { @if let Some(chart) = chart(page, workloads, title) { (chart) } }
             details { summary { "The same in numbers, each with who says so" } (table) }
@@ -78,9 +78,10 @@ pub(crate) fn strip(page: &Page, id: &str, others: &[&Other]) -> Strip {
         value: other.row.b.value,
         of: Whose::Reported(other.figure.kind),
         title: format!(
-            "{}: {}, reported: {}",
+            "{}: {}, {}: {}",
             other.figure.machine,
             text(other.row.b.value, &other.row.b.unit),
+            said(other.figure.kind),
             other.source()
         ),
     });
@@ -105,6 +106,9 @@ fn chart(page: &Page, workloads: &[&str], title: &str) -> Option<Markup> {
         all.push(other);
     }
     let unit = page.published.iter().find(of)?.row.a.unit.clone();
+    // In the order of the run, as in the tables.
+    let place = |id: &str| page.subject.document.records.iter().position(|e| e.id == id);
+    order.sort_by_key(|id| place(id));
     let left_out = order.len().saturating_sub(DRAWN);
     let all: Vec<Strip> = order.iter().take(DRAWN).map(|id| strip(page, id, &by_id[id])).collect();
     let about =

@@ -1,6 +1,7 @@
 //! The roofline: the measured roofs as lines, every measured kernel as a point beneath them.
 
 use super::headline::{memory_roof, peaks};
+use super::parts::{leads, parts};
 use super::{Section, notes};
 use crate::chart::{Axis, Chart, Dots, Ink, Line, Shape, legend};
 use crate::page::Page;
@@ -16,13 +17,16 @@ use spark_results::{Entry, quantity};
 pub(crate) struct Roofline;
 
 /// Families of work, each with its colour and shape.
-const FAMILIES: [(&str, Ink, Shape); 5] = [
+const FAMILIES: [(&str, Ink, Shape); 6] = [
     ("GEMM", Ink::A, Shape::Disc),
     ("attention", Ink::B, Shape::Square),
     ("prefill and decode", Ink::C, Shape::Diamond),
     ("streams", Ink::D, Shape::Ring),
     ("other operations", Ink::E, Shape::Triangle),
+    ("ops within prefill and decode", Ink::C, Shape::Triangle),
 ];
+/// The family of what was timed within a pass.
+const WITHIN: usize = 5;
 
 /// More kernels than this have no name on hover: the table has them.
 const NAMED: usize = 200;
@@ -81,9 +85,14 @@ impl Section for Roofline {
 
 fn chart(page: &Page) -> Option<Markup> {
     let kernels = || page.real().filter(|e| e.workload != "peak").filter_map(|e| Some((e, point(e)?)));
-    let points: Vec<(usize, (f64, f64))> = kernels().map(|(e, point)| (family(e), point)).collect();
-    let names: Vec<(usize, String)> =
-        kernels().map(|(e, _)| (family(e), format!("{}: {}", told::label(e), told::headline_rate(e).text()))).collect();
+    let within =
+        || leads(page).flat_map(|e| parts(e).into_iter().filter_map(move |part| Some((e, part, part.point()?))));
+    let points: Vec<(usize, (f64, f64))> =
+        kernels().map(|(e, point)| (family(e), point)).chain(within().map(|(_, _, point)| (WITHIN, point))).collect();
+    let names: Vec<(usize, String)> = kernels()
+        .map(|(e, _)| (family(e), format!("{}: {}", told::label(e), told::headline_rate(e).text())))
+        .chain(within().map(|(e, part, _)| (WITHIN, format!("{} of {}", part.op.name, told::label(e)))))
+        .collect();
     let peaks: Vec<(&Entry, f64)> = peaks(page).into_iter().filter_map(|e| Some((e, e.rates?.flops_per_s?))).collect();
     let memory = memory_roof(page).and_then(|e| Some((e, e.rates?.bytes_per_s?)));
     if points.is_empty() || (peaks.is_empty() && memory.is_none()) {
@@ -147,7 +156,7 @@ fn chart(page: &Page) -> Option<Markup> {
     Some(html! {
         p {
             "Lines are roofs measured here: memory read bandwidth (the slope) and arithmetic peaks by type (the levels). "
-            "A point is a kernel; the nearer it stands to the lowest line above it, the less is left. "
+            "A point is a kernel, or an op within a pass; the nearer it stands to the lowest line above it, the less is left. "
             "Kernels whose operands stay in a cache may stand above the memory slope."
         }
         (chart.render(460))

@@ -39,8 +39,13 @@ const TRUST: [&str; 1] = ["pages"];
 
 /// Every quantity of every record that was measured, and why the others have none.
 pub fn sides_of(run: &Run) -> Sides {
+    sides_among(run, |_| true)
+}
+
+/// The same of the records that `wanted` takes: what nobody asks for is not computed.
+pub(super) fn sides_among(run: &Run, wanted: impl Fn(&Record) -> bool) -> Sides {
     let mut sides = Sides::default();
-    for record in &run.records {
+    for record in run.records.iter().filter(|record| wanted(record)) {
         of_record(run, record, &mut sides);
     }
     sides

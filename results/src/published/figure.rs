@@ -17,6 +17,8 @@ pub enum Kind {
     Apu,
     /// A server's accelerator.
     Datacenter,
+    /// A machine that this project measured itself.
+    Own,
 }
 
 /// How a figure was come by.
@@ -27,6 +29,8 @@ pub enum Confidence {
     MeasuredBySource,
     /// The vendor's own page or repository says so.
     VendorSpec,
+    /// A committed run of this program.
+    MeasuredByThisProject,
     /// Seen in somebody else's transcription or quotation: to be held against the original before it is relied on.
     Secondary,
 }
@@ -36,6 +40,7 @@ impl Confidence {
     pub const fn words(self) -> &'static str {
         match self {
             Self::MeasuredBySource => "measured by the source",
+            Self::MeasuredByThisProject => "measured by this project",
             Self::VendorSpec => "the vendor's specification",
             Self::Secondary => "secondary: a transcription or quotation",
         }

@@ -80,6 +80,9 @@ impl File {
             let line = e.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
             invalid(format!("line {}: {}", line.unwrap_or(1), e.message()))
         })?;
+        if file.kind == Kind::Own || file.series.iter().any(|of| of.confidence == Confidence::MeasuredByThisProject) {
+            return Err(invalid("what this project measured is a run under results/baselines, no row here".to_owned()));
+        }
         for series in &file.series {
             series
                 .check(file.sheet)

@@ -139,6 +139,17 @@ impl Point {
             Self::Stream(stream) => &stream.op,
         }
     }
+    /// The metric under which figures of this work are published.
+    pub fn metric(&self) -> &'static str {
+        match self {
+            Self::Prefill(of) if of.batch > 1 => "prefill_tps_aggregate",
+            Self::Prefill(_) => "prefill_tps",
+            Self::Decode(of) if of.batch > 1 => "decode_tps_aggregate",
+            Self::Decode(_) => "decode_tps",
+            Self::Gemm(_) => "gemm_tflops_measured",
+            Self::Stream(_) => "mem_bw_measured",
+        }
+    }
     /// The model, where there is one.
     pub fn model(&self) -> Option<&str> {
         match self {

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses the part it needs")]
 
 use spark_results::conditions::{Conditions, CoreClock, Energy, EnergyReading, PageUse, State, Throttling};
-use spark_results::record::{Better, Cache, Check, Measurement, Metric, Outcome, Phase, Record, Work};
+use spark_results::record::{Better, Cache, Check, Measurement, Metric, OpTime, Outcome, Phase, Record, Work};
 use spark_results::roofline::{Bound, RoofReading};
 use spark_results::run::{Build, DeviceInfo, Ended, Manifest, Run, SCHEMA, Settings};
 use spark_results::{BenchmarkId, Machine};
@@ -79,6 +79,14 @@ pub(crate) fn measurement() -> Measurement {
         cache: Cache::Cold,
         work: Work { flops: 100, bytes: 600, items: 4, item: "token".into() },
         phases: vec![Phase { name: "decode".into(), began_ns: 0, ended_ns: 1, work: Work::default(), energy: None }],
+        ops: vec![OpTime {
+            name: "gemm head".into(),
+            calls: 1,
+            work: Work { flops: 10, bytes: 60, ..Work::default() },
+            arithmetic: Some("f32".into()),
+            streams: true,
+            samples_ns: vec![100_000_000; 3],
+        }],
         metrics: vec![Metric { name: "ttft".into(), value: 1.5, unit: "s".into(), better: Better::Lower }],
         requests: Vec::new(),
         roofs: vec![

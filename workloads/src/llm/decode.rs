@@ -4,11 +4,12 @@ use crate::axis::{Axis, BadRequest, Request};
 use crate::llm::Model;
 use crate::llm::arguments::{self, Case};
 use crate::llm::cases;
+use crate::llm::parts;
 use crate::llm::prefill::{self, choose_cache, pages};
 use crate::llm::touched::Touched;
 use crate::workload::{Body, Decline, Footprint, Roofs, Step, Workload};
 use spark_kernels::{Device, Fault};
-use spark_results::record::{Cache, Check};
+use spark_results::record::{Cache, Check, OpTime};
 use spark_results::{BenchmarkId, Work};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -189,6 +190,14 @@ impl Step for Generating {
             facts.extend(self.touched.fact(&self.model, 1));
         }
         facts
+    }
+    /// Of a token alone: a prompt read before it is `prefill`'s to tell.
+    fn parts(&mut self, iterations: usize) -> Result<Vec<OpTime>, Fault> {
+        if self.case.n_prompt > 0 {
+            return Ok(Vec::new());
+        }
+        self.reset()?;
+        parts::timed(&mut self.model, iterations.min(self.case.n_gen), None)
     }
     fn iterations_a_sample(&self) -> Option<u64> {
         Some(if self.case.n_prompt == 0 { self.case.n_gen as u64 } else { 1 })

@@ -17,6 +17,7 @@ mod json;
 mod longrope;
 mod lookup;
 pub mod model;
+mod parts;
 mod position;
 pub mod prefill;
 pub mod preset;

@@ -148,6 +148,10 @@ impl Model {
     pub fn config(&self) -> &Config {
         &self.config
     }
+    /// Its weights, and where it runs.
+    pub(crate) fn made_of(&self) -> (Weights, Arc<dyn Device>) {
+        (self.weights.clone(), self.device.clone())
+    }
     /// How it runs.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -4,10 +4,11 @@ use crate::axis::{Axis, BadRequest, Request};
 use crate::llm::Model;
 use crate::llm::arguments::{self, Case};
 use crate::llm::cases;
+use crate::llm::parts;
 use crate::llm::touched::Touched;
 use crate::workload::{Body, Decline, Footprint, Roofs, Step, Workload};
 use spark_kernels::{Device, Fault};
-use spark_results::record::{Cache, Check};
+use spark_results::record::{Cache, Check, OpTime};
 use spark_results::{BenchmarkId, Work};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -158,6 +159,10 @@ impl Step for Reading {
         facts.insert("check".into(), self.checked.clone());
         facts.extend(self.touched.fact(&self.model, passes(&self.case).count() as u64));
         facts
+    }
+    fn parts(&mut self, iterations: usize) -> Result<Vec<OpTime>, Fault> {
+        let prompts: Vec<&[u32]> = self.prompts.iter().map(Vec::as_slice).collect();
+        parts::timed(&mut self.model, iterations, Some((&prompts, &self.depths)))
     }
     fn iterations_a_sample(&self) -> Option<u64> {
         Some(1)

@@ -176,3 +176,23 @@ fn decodes<'r>(row: &'r Row, run: Option<&'r Document>) -> impl Iterator<Item = 
     };
     records.iter().filter(move |e| e.workload == "decode" && e.status == "measured" && !e.simulated && same(e))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use spark_results::cost::usual;
+
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        prices: Prices,
+    }
+
+    #[test]
+    fn what_nobody_gives_is_what_the_report_takes_too() {
+        let Only { prices } = Only::parse_from(["fit"]);
+        let taken = [prices.tariff, prices.idle_share, prices.idle_watts, prices.lifetime];
+        assert_eq!(taken, [usual::TARIFF_PER_KWH, usual::IDLE_SHARE, usual::IDLE_WATTS, usual::LIFETIME_YEARS]);
+    }
+}

@@ -30,7 +30,12 @@ pub(super) fn tell() -> anyhow::Result<()> {
         ui::line(format!("  {}", line(figure)));
     }
     let sources: std::collections::BTreeSet<_> = all.iter().map(|f| f.source).collect();
-    ui::line(format!("{} figures from {} sources; none of them was measured here", all.len(), sources.len()));
+    let own = all.iter().filter(|f| f.confidence == Confidence::MeasuredByThisProject).count();
+    let said = match own {
+        0 => "this project measured none of them".to_owned(),
+        own => format!("this project measured {own} of them, the others it did not"),
+    };
+    ui::line(format!("{} figures from {} sources; {said}", all.len(), sources.len()));
     Ok(())
 }
 
