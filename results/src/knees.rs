@@ -115,10 +115,16 @@ fn well_inside(bytes: u64, caches: &[Known]) -> bool {
 
 /// Stretches `[from, to)` of the cheapest piecewise-constant fit.
 fn fit(logs: &[f64]) -> Vec<(usize, usize)> {
+    // Running sums of the values and of their squares, around the mean of all: the squared error of a stretch is Σv² − (Σv)² ÷ n.
+    let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+    let mut sums = vec![(0.0, 0.0)];
+    for v in logs.iter().map(|v| v - mean) {
+        let (sum, squares) = sums[sums.len() - 1];
+        sums.push((sum + v, squares + v * v));
+    }
     let error = |from: usize, to: usize| {
-        let part = &logs[from..to];
-        let mean = part.iter().sum::<f64>() / part.len() as f64;
-        part.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>()
+        let (sum, squares) = (sums[to].0 - sums[from].0, sums[to].1 - sums[from].1);
+        (squares - sum * sum / (to - from) as f64).max(0.0)
     };
     // best[to]: the cheapest fit of the first `to` points, and where its last stretch begins.
     let mut best = vec![(0.0, 0)];

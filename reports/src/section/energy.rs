@@ -72,7 +72,7 @@ impl Section for Energy {
                     p { "A joule is charged to work only where the scope contains the device that did it. Tokens a joule are tokens a "
                         "second a watt. Above rest: without what the machine takes before it is given any work." }
                     @if let Some(chart) = chart(page) { (chart) }
-                    details open[few] { summary { "Every reading" } (table) }
+                    details open=[few.then_some("open")] { summary { "Every reading" } (table) }
                 }
                 None => p { "No energy was measured, so there is no tok/J here; an estimate would not be a measurement." },
             }
