@@ -20,13 +20,16 @@ if cargo fuzz --version >/dev/null 2>&1; then
         name=$(basename "$target" .rs)
         echo "== $name for $seconds s, new inputs in $kept/$name"
         mkdir -p "$kept/$name"
-        cargo ${toolchain:+"$toolchain"} fuzz run "$name" "$kept/$name" "fuzz/corpus/$name" -- \
+        # Files of other programs lie with the tests that read them.
+        seeds=()
+        for folder in "fuzz/corpus/$name" "harness/tests/$name"; do [ ! -d "$folder" ] || seeds+=("$folder"); done
+        cargo ${toolchain:+"$toolchain"} fuzz run "$name" "$kept/$name" "${seeds[@]}" -- \
             -max_total_time="$seconds" -rss_limit_mb=2048 -print_final_stats=1
     done
 else
     echo "cargo-fuzz is missing: changed copies of the corpus instead"
     copies=$((20 * seconds))
     SPARK_BENCH_FUZZ_COPIES=$copies cargo test --locked -p spark-bench --test corpus
-    files=$(find fuzz/corpus -type f | wc -l)
+    files=$(find fuzz/corpus harness/tests/import -maxdepth 2 -path '*/golden/*' -prune -o -type f -print | wc -l)
     echo "$((copies * files)) inputs tried"
 fi

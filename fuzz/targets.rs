@@ -1,5 +1,16 @@
 //! What is fuzzed: each function takes arbitrary bytes from outside and must read or refuse them; harness/tests/corpus.rs calls them, too.
 
+/// The harness's own module, which needs nothing else of it.
+#[path = "../harness/src/import/mod.rs"]
+#[allow(
+    unreachable_pub,
+    missing_docs,
+    dead_code,
+    unused_imports,
+    reason = "there it is public, and more of it is used"
+)]
+mod results_of_others;
+
 use spark_results::{BenchmarkId, Document, store, table};
 use spark_workloads::llm::{self, Config};
 use spark_workloads::{axis, suite};
@@ -77,7 +88,7 @@ pub(crate) fn safetensors(bytes: &[u8]) {
     model("fuzz.safetensors", bytes, Some(include_str!("../workloads/tests/models/llama-hf/config.json")));
 }
 
-/// Opens the model in a file with these bytes.
+/// Opens the model in a file with these bytes, and its vocabulary.
 fn model(name: &str, bytes: &[u8], config: Option<&str>) {
     let folder =
         std::env::temp_dir().join(format!("spark-fuzz-model-{}-{:?}", std::process::id(), std::thread::current().id()));
@@ -85,6 +96,14 @@ fn model(name: &str, bytes: &[u8], config: Option<&str>) {
     std::fs::write(folder.join(name), bytes).expect("a temporary file can be written");
     if let Some(config) = config {
         std::fs::write(folder.join("config.json"), config).expect("a temporary file can be written");
+    }
+    match llm::Tokens::open(&folder.join(name).to_string_lossy()) {
+        Ok(tokens) => {
+            let said = tokens.encode("a text \u{301}\n<s>").map(|ids| tokens.decode(&ids));
+            drop(said);
+            tokens.decode(&[0, 1, u32::MAX]);
+        }
+        Err(error) => assert!(!error.to_string().contains('\n'), "one line: {error}"),
     }
     match llm::source::open(&folder.join(name).to_string_lossy()) {
         Ok(found) => {
@@ -105,4 +124,23 @@ pub(crate) fn id(bytes: &[u8]) {
     let (glob, rest) = text.split_once(' ').unwrap_or((text, text));
     let _ = spark_results::id::matches(glob, rest);
     let _ = axis::list("m", text);
+}
+
+/// Results of another program: the format is the one that they look like, and then each by its name. What is taken reads back as stored.
+pub(crate) fn import(bytes: &[u8]) {
+    use results_of_others::{FORMATS, Source, read};
+    let Ok(source) = Source::of(std::path::Path::new("fuzz.json"), bytes.to_vec()) else { return };
+    for from in std::iter::once(None).chain(FORMATS.iter().map(|format| Some(format.name))) {
+        match read(&source, from, "hash") {
+            Ok(records) => {
+                assert!(!records.is_empty(), "a file without results was taken");
+                for record in records {
+                    let line = serde_json::to_string(&record).expect("a record is JSON");
+                    let again: spark_results::Record = serde_json::from_str(&line).expect("and is read again");
+                    assert!(again == record, "{line} came back as {again:?}");
+                }
+            }
+            Err(error) => assert!(!error.contains('\n'), "one line: {error}"),
+        }
+    }
 }

@@ -16,10 +16,13 @@ fn copies() -> u32 {
 }
 
 fn replay(name: &str, target: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
-    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Files of other programs lie with the tests that read them.
+    let folders = [here.join("../fuzz/corpus").join(name), here.join("tests").join(name)];
+    let found = folders.iter().filter(|folder| folder.is_dir()).flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let mut files: Vec<_> = found.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
     files.sort();
-    assert!(!files.is_empty(), "{} holds nothing", folder.display());
+    assert!(!files.is_empty(), "{name} has no files");
     let mut runner =
         TestRunner::new(ProptestConfig { cases: copies(), failure_persistence: None, ..Default::default() });
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
@@ -53,6 +56,11 @@ fn configs() {
 #[test]
 fn gguf_files() {
     replay("gguf", targets::gguf);
+}
+
+#[test]
+fn results_of_others() {
+    replay("import", targets::import);
 }
 
 #[test]

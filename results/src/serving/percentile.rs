@@ -63,7 +63,10 @@ fn percentile(values: &[f64], worth: f64, q: f64) -> Percentile {
     let (low, high) = ranks(n, q);
     // Ranks among the independent ones stand for the same shares of all.
     let at = |rank: usize| values[((rank * values.len()).div_ceil(n)).clamp(1, values.len()) - 1];
-    Percentile { value: quantile(values, q), low: low.map(at), high: high.map(at) }
+    let (low, high) = (low.map(at), high.map(at));
+    // Of few samples the quantile between the two largest lies below what the largest alone shows.
+    let value = quantile(values, q).max(low.unwrap_or(f64::MIN)).min(high.unwrap_or(f64::MAX));
+    Percentile { value, low, high }
 }
 
 /// The ranks (from 1) of the two of `n` independent samples that enclose their distribution's `q` quantile 95 times in 100: B of them
@@ -110,6 +113,9 @@ mod tests {
         let inside =
             |p: Percentile| p.low.is_some_and(|low| low <= p.value) && p.high.is_none_or(|high| p.value <= high);
         assert!([spread.p50, spread.p90, spread.p95, spread.p99].into_iter().all(inside), "{spread:?}");
+        // Twelve that are worth one or two: what the largest shows is no more than the percentile.
+        let few = Spread::of(&(1..=12).map(f64::from).collect::<Vec<_>>()).expect("values");
+        assert!(few.p99.low == Some(12.0) && few.p99.value == 12.0, "{few:?}");
         assert_eq!(Spread::of(&[]), None);
         let one = Spread::of(&[3.0]).expect("a value");
         assert_eq!((one.p50.value, one.p50.low, one.p50.high, one.max), (3.0, None, None, 3.0));
