@@ -50,16 +50,14 @@ impl Headroom {
 }
 
 /// Looks at the memory while a run goes on.
-#[derive(Debug)]
 pub struct Watchdog {
-    low: Arc<AtomicBool>,
-    said: Arc<RwLock<Option<String>>>,
+    look: Arc<Look>,
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Ends the program: called when the work in flight goes on taking memory and does not look whether it should stop.
-pub type Emergency = Box<dyn Fn(&str) + Send>;
+pub type Emergency = Box<dyn Fn(&str) + Send + Sync>;
 
 impl Watchdog {
     /// Starts looking at what `available` says. Below the floor the run is to end; below half of it, `emergency` is called once.
@@ -69,23 +67,29 @@ impl Watchdog {
     fn every(
         period: Duration,
         headroom: Headroom,
-        available: Box<dyn Fn() -> u64 + Send>,
+        available: Box<dyn Fn() -> u64 + Send + Sync>,
         emergency: Emergency,
     ) -> Self {
-        let (low, said) = (Arc::new(AtomicBool::new(false)), Arc::new(RwLock::new(None)));
+        let (low, called, said) = (AtomicBool::new(false), AtomicBool::new(false), RwLock::new(None));
         let (end, ended) = channel();
-        let look = Look { low: low.clone(), said: said.clone(), headroom, available, emergency };
-        let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || look.go_on(period, &ended));
+        let look = Arc::new(Look { low, called, said, headroom, available, emergency });
+        let its = look.clone();
+        let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || its.go_on(period, &ended));
         // Without a thread nobody looks, and the plan's margin has to do.
-        Self { low, said, end: Some(end), thread: thread.ok() }
+        Self { look, end: Some(end), thread: thread.ok() }
     }
-    /// Whether the run is to end.
+    /// Whether the run is to end, as of the last look.
     pub fn low(&self) -> bool {
-        self.low.load(Relaxed)
+        self.look.low.load(Relaxed)
+    }
+    /// The same as of now.
+    pub fn look(&self) -> bool {
+        self.look.now();
+        self.low()
     }
     /// Why.
     pub fn said(&self) -> Option<String> {
-        self.said.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.look.said.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -98,34 +102,45 @@ impl Drop for Watchdog {
     }
 }
 
+impl std::fmt::Debug for Watchdog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watchdog").field("low", &self.low()).finish_non_exhaustive()
+    }
+}
+
 struct Look {
-    low: Arc<AtomicBool>,
-    said: Arc<RwLock<Option<String>>>,
+    low: AtomicBool,
+    called: AtomicBool,
+    said: RwLock<Option<String>>,
     headroom: Headroom,
-    available: Box<dyn Fn() -> u64 + Send>,
+    available: Box<dyn Fn() -> u64 + Send + Sync>,
     emergency: Emergency,
 }
 
 impl Look {
-    fn go_on(self, period: Duration, ended: &Receiver<()>) {
+    fn go_on(&self, period: Duration, ended: &Receiver<()>) {
         while ended.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
-            let left = (self.available)();
-            if left >= self.headroom.floor {
-                continue;
-            }
-            let text = format!(
-                "{} of memory were left, and below {} the run ends: free some, or leave out what is largest",
-                size(left),
-                size(self.headroom.floor)
-            );
-            let mut said = self.said.write().unwrap_or_else(PoisonError::into_inner);
-            let first = said.get_or_insert(text).clone();
-            drop(said);
-            self.low.store(true, Relaxed);
-            if left < self.headroom.floor / 2 {
-                (self.emergency)(&first);
-                return;
-            }
+            self.now();
+        }
+    }
+
+    /// Looks, and notes what is too little.
+    fn now(&self) {
+        let left = (self.available)();
+        if left >= self.headroom.floor {
+            return;
+        }
+        let text = format!(
+            "{} of memory were left, and below {} the run ends: free some, or leave out what is largest",
+            size(left),
+            size(self.headroom.floor)
+        );
+        let mut said = self.said.write().unwrap_or_else(PoisonError::into_inner);
+        let first = said.get_or_insert(text).clone();
+        drop(said);
+        self.low.store(true, Relaxed);
+        if left < self.headroom.floor / 2 && !self.called.swap(true, Relaxed) {
+            (self.emergency)(&first);
         }
     }
 }
@@ -164,6 +179,14 @@ mod tests {
             assert!(began.elapsed() < Duration::from_secs(20), "nobody looked");
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn who_cannot_wait_for_the_next_look_looks() {
+        let (dog, _) = watch(&Arc::new(AtomicU64::new(99)));
+        assert!(dog.look() && dog.said().is_some_and(|said| said.contains("99 B")));
+        let (dog, _) = watch(&Arc::new(AtomicU64::new(100)));
+        assert!(!dog.look() && dog.said().is_none());
     }
 
     #[test]

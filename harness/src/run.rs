@@ -43,7 +43,8 @@ impl End {
     }
 }
 
-/// Does every task that has no record yet, in order, until `stop` or the budget ends it.
+/// Does every task that has no record yet, in order, until `stop` or the budget ends it. `low` is asked where a task is declined: it looks whether
+/// memory is about to run out, which ends it too.
 ///
 /// Errors: the run folder cannot be written. What was recorded before stays.
 pub fn each(
@@ -53,6 +54,7 @@ pub fn each(
     budget: Option<Duration>,
     progress: &mut dyn Progress,
     stop: &dyn Fn() -> bool,
+    low: &dyn Fn() -> bool,
 ) -> Result<End, StoreError> {
     let began = Instant::now();
     let open: Vec<&Task> = tasks.iter().filter(|t| !done.iter().any(|r| r.id == t.id)).collect();
@@ -77,6 +79,8 @@ pub fn each(
             continue;
         }
         let record = match task.declined(session.available(&task.id.device)) {
+            // What is too little for a task may be too little for the system: a run that ends for it has lost no task.
+            Some(_) if low() => return Ok(End::Memory),
             Some(decline) => declined(session, task, decline),
             None => match task::record(session, &task.id, stop) {
                 Some(record) => record,

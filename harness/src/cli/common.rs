@@ -172,7 +172,7 @@ pub(super) fn measured(
     }
     let dog = Watchdog::start(session.headroom, session::available, Box::new(ui::end_for_memory));
     let stop = || stop::asked() || dog.low();
-    let end = run::each(&mut session, tasks, &done, common.budget, &mut bar, &stop);
+    let end = run::each(&mut session, tasks, &done, common.budget, &mut bar, &stop, &|| dog.look());
     let end = end.map(|end| if end == run::End::Interrupted && !stop::asked() { run::End::Memory } else { end });
     bar.clear();
     if let Some(why) = dog.said() {
