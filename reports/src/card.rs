@@ -147,8 +147,8 @@ fn number(shown: &Shown) -> Option<String> {
 
 fn fast(page: &Page) -> Part {
     let Some(e) = first_decode(page) else { return none("How fast", &["no model was decoded in this run"]) };
-    let prefill = first_prefill(page)
-        .map(|p| format!("reads prompts at {} ({})", told::rate(p, Amount::Items).text(), told::shape(p)));
+    let prefill =
+        first_prefill(page).map(|p| format!("{} {}", told::rate(p, Amount::Items).text(), told::beneath(p, Some(e))));
     let lines = std::iter::once(format!("decodes {} ({})", told::model(e), told::shape(e))).chain(prefill).collect();
     Part { question: "How fast", number: number(&told::rate(e, Amount::Items)), lines, share: None, rows: Vec::new() }
 }
@@ -162,7 +162,9 @@ fn limit(page: &Page) -> Part {
         return none("How close to the limit", &["no roof was measured in this run"]);
     };
     let read = memory_roof(page).map(|r| format!("memory is read at {}", told::rate(r, Amount::Bytes).text()));
-    let of = format!("of its {} roof: {}", roof.bound.name(), told::label(e));
+    // A line of the card holds some 45 letters.
+    let what = if decode.is_some() { format!("{} {}", told::model(e), told::shape(e)) } else { told::label(e) };
+    let of = format!("of its {} roof: {what}", roof.bound.name());
     let lines = std::iter::once(of).chain(read).collect();
     Part {
         question: "How close to the limit",

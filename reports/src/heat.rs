@@ -22,7 +22,8 @@ impl Heat {
     /// The table, which scrolls by itself where the screen is narrower.
     pub(crate) fn render(&self) -> Markup {
         html! {
-            div.heat {
+            // What scrolls has to be reached by keyboard.
+            div.heat tabindex="0" role="group" aria-label=(self.corner) {
                 table {
                     thead { tr { th scope="col" { (self.corner) } @for name in &self.columns { th scope="col" { (name) } } } }
                     tbody {

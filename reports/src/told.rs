@@ -77,6 +77,12 @@ pub(crate) fn label(e: &Entry) -> String {
     [e.workload.clone(), kind, shape(e)].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// The same beneath `lead`: a model that `lead` has named already is not named again, and another one is.
+pub(crate) fn beneath(e: &Entry, lead: Option<&Entry>) -> String {
+    let same = lead.is_some_and(|lead| model(lead) == model(e));
+    if same { format!("{} {}", e.workload, shape(e)) } else { label(e) }
+}
+
 /// `mxfp4 × int8`.
 pub(crate) fn formats(e: &Entry) -> String {
     let part = |axis: &str| e.axis(axis);

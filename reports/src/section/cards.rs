@@ -32,7 +32,7 @@ fn fast(lead: &Entry, prefill: Option<&Entry>) -> Markup {
             (told::rate(lead, Amount::Items).large())
             p.what { (lead.workload) "s " (told::model(lead)) " " (told::shape(lead)) }
             @if let Some(p) = prefill.filter(|p| p.id != lead.id) {
-                p.second { (told::rate(p, Amount::Items).inline()) " " span.what { "prefill " (told::shape(p)) } }
+                p.second { (told::rate(p, Amount::Items).inline()) " " span.what { (told::beneath(p, Some(lead))) } }
             }
             @if let Some(weights) = lead.facts.get("weights") { p.what { "weights " (weights) } }
         }
@@ -56,7 +56,7 @@ fn close(page: &Page, decode: Option<&Entry>, prefill: Option<&Entry>) -> Option
                 " allows: " (told::label(lead))
                 @if let Some(why) = told::above(lead) { " " span.flag { (why) } }
             }
-            @if let Some(p) = prefill { p.second { span.what { "prefill " } (told::share(p)) } }
+            @if let Some(p) = prefill { p.second { span.what { (told::beneath(p, decode)) " " } (told::share(p)) } }
         }
     })
 }
