@@ -1,11 +1,12 @@
 //! Gemm on AVX2: integer paths over `vpmaddubsw`, float paths over f32 multiply-add.
 #![expect(unsafe_code, reason = "kernels compiled for AVX2")]
 
+use super::few256::{BYTE, E2M1, NIBBLE, few_kernels};
 use super::integer::{self, GROUP, PANEL_K};
-use super::integer256::integer_kernels;
+use super::integer256::{PASS, SET, integer_kernels};
 use super::lanes256::*;
 use super::packed::{LANES, LINE};
-use super::tiled::{Kernels, Multiply, PASS, Quantise};
+use super::tiled::{Kernels, Multiply, Quantise};
 use super::way::{Packs, Way};
 use super::{Gemm, avx2_float, float};
 use crate::cpu::isa::{AVX2, Feature};
@@ -45,20 +46,63 @@ impl Kernels for Avx2 {
     }
 }
 
-/// Four products a lane. `vpmaddubsw` saturates pair sums at 32767: 2 · 24 · 127 of FP4 stay below, 2 · 255 · 127 do not, so
-/// wide codes go in two parts, 2 · 127 · 127 and 2 · 128 · 127 at most.
+/// Rows whose sums, sums of pairs, codes and words fit 16 registers together.
+const AT_ONCE: usize = 2;
+
+/// Steps whose pair sums fit 16 bits together: 4 · 2 · 24 · 127 = 24,384 of FP4, less of Q4_0. Widening a sum costs a multiplication as
+/// the products do, so that four steps take five of them and not eight.
+const TOGETHER: usize = 4;
+
+/// The products of one block with R rows, four a lane and step: step s of the codes with word s of row r, on top of what a row starts
+/// at. `vpmaddubsw` saturates pair sums at 32767, which 2 · 255 · 127 do not fit: wide codes go by size and sign, 2 · 128 · 127 at most,
+/// and so have no offset and no start.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn dot<const WIDE: bool>(sum: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
-    let ones = _mm256_set1_epi16(1);
+fn products<const R: usize, const STEPS: usize, const WIDE: bool>(
+    codes: impl Fn(usize) -> [__m256i; 2],
+    word: impl Fn(usize, usize) -> i32,
+    start: impl Fn(usize) -> i32,
+) -> [[__m256i; 2]; R] {
+    let (ones, top) = (_mm256_set1_epi16(1), _mm256_set1_epi8(-128));
+    let mut exact = [[_mm256_setzero_si256(); 2]; R];
     if WIDE {
-        let top = _mm256_set1_epi8(-128);
-        let high = _mm256_maddubs_epi16(_mm256_and_si256(unsigned, top), signed);
-        let low = _mm256_maddubs_epi16(_mm256_andnot_si256(top, unsigned), signed);
-        let sum = _mm256_add_epi32(sum, _mm256_madd_epi16(high, ones));
-        return _mm256_add_epi32(sum, _mm256_madd_epi16(low, ones));
+        for s in 0..STEPS {
+            let signed = codes(s).map(|half| _mm256_xor_si256(half, top));
+            let sizes = signed.map(|half| _mm256_abs_epi8(half));
+            for (r, exact) in exact.iter_mut().enumerate() {
+                let a = _mm256_set1_epi32(word(s, r));
+                for half in 0..2 {
+                    let pairs = _mm256_maddubs_epi16(sizes[half], _mm256_sign_epi8(a, signed[half]));
+                    exact[half] = _mm256_add_epi32(exact[half], _mm256_madd_epi16(pairs, ones));
+                }
+            }
+            in_order(&mut exact);
+        }
+        return exact;
     }
-    _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(unsigned, signed), ones))
+    for (r, exact) in exact.iter_mut().enumerate() {
+        *exact = [_mm256_set1_epi32(start(r)); 2];
+    }
+    for from in (0..STEPS).step_by(TOGETHER) {
+        let mut sums = [[_mm256_setzero_si256(); 2]; R];
+        for s in from..from + TOGETHER {
+            let codes = codes(s);
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let a = _mm256_set1_epi32(word(s, r));
+                for half in 0..2 {
+                    sums[half] = _mm256_add_epi16(sums[half], _mm256_maddubs_epi16(codes[half], a));
+                }
+            }
+            in_order(&mut sums);
+        }
+        for (exact, sums) in exact.iter_mut().zip(sums) {
+            for half in 0..2 {
+                exact[half] = _mm256_add_epi32(exact[half], _mm256_madd_epi16(sums[half], ones));
+            }
+        }
+    }
+    exact
 }
 
 integer_kernels!("avx2,fma,f16c");
+few_kernels!("avx2,fma,f16c");

@@ -1,7 +1,15 @@
 //! The integer loops that AVX2 with and without VNNI run: panels of one tile, so that sums fit 16 registers.
 
-/// `quantise`, `few` and `panels` for one set of features, over `dot::<WIDE>(sum, unsigned, signed)` of the module that calls
-/// this; WIDE says that unsigned codes reach 255.
+use super::tiled::{SETS, TILES};
+
+/// Rows a pass: their activations of one panel are 128 × 2,176 bytes, which stay in an L2 of 512 KiB …
+pub(super) const PASS: usize = 128;
+/// … while so many tiles are multiplied with them; from L3 they would come as slowly as they are used.
+pub(super) const SET: usize = TILES * SETS;
+
+/// `quantise` and `panels` for one set of features, and `any` for `few_kernels!`, over two items of the module that calls this:
+/// `products::<R, STEPS, WIDE>(codes, word, start)` multiplies one block with R rows, WIDE saying that unsigned codes reach 255, and
+/// R is 1 or `AT_ONCE`.
 macro_rules! integer_kernels {
     ($features:literal) => {
         #[target_feature(enable = $features)]
@@ -22,32 +30,36 @@ macro_rules! integer_kernels {
             acts: &[i32],
             total: &mut [[f32; LANES]],
         ) {
+            const { assert!(R == 1 || R.is_multiple_of(AT_ONCE)) };
             let total = &mut total[..R];
             for (lines, block) in panel.chunks_exact(STEPS + 1).zip(acts.chunks_exact((STEPS + 2) * R)) {
-                let mut exact = [[_mm256_setzero_si256(); 2]; R];
-                for r in 0..R {
-                    exact[r] = [_mm256_set1_epi32(block[STEPS * R + r]); 2];
-                }
-                for s in 0..STEPS {
-                    let codes = load(&lines[s]);
-                    for r in 0..R {
-                        let a = _mm256_set1_epi32(block[s * R + r]);
-                        exact[r] = [dot::<WIDE>(exact[r][0], codes[0], a), dot::<WIDE>(exact[r][1], codes[1], a)];
+                let (codes, scales) = (|s: usize| load(&lines[s]), load_f32(&lines[STEPS]));
+                if R == 1 {
+                    let exact = products::<1, STEPS, WIDE>(codes, |s, _| block[s], |_| block[STEPS]);
+                    add_scaled::<SCALED>(&mut total[0], exact[0], scales, block[STEPS + 1]);
+                } else {
+                    for from in (0..R).step_by(AT_ONCE) {
+                        let word = |s: usize, r: usize| block[s * R + from + r];
+                        let exact = products::<AT_ONCE, STEPS, WIDE>(codes, word, |r| word(STEPS, r));
+                        for r in 0..AT_ONCE {
+                            add_scaled::<SCALED>(&mut total[from + r], exact[r], scales, word(STEPS + 1, r));
+                        }
                     }
-                }
-                let scales = load_f32(&lines[STEPS]);
-                for r in 0..R {
-                    let mut scales = scales;
-                    if SCALED {
-                        let a = _mm256_set1_ps(f32::from_bits(block[(STEPS + 1) * R + r].cast_unsigned()));
-                        scales = [_mm256_mul_ps(scales[0], a), _mm256_mul_ps(scales[1], a)];
-                    }
-                    let sums = load_values(&total[r]);
-                    let add =
-                        |half: usize| _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact[r][half]), scales[half], sums[half]);
-                    store_values(&mut total[r], [add(0), add(1)]);
                 }
             }
+        }
+
+        /// Adds the sums of one block, scaled, to the values of a row.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn add_scaled<const SCALED: bool>(
+            total: &mut [f32; LANES],
+            exact: [__m256i; 2],
+            scales: [__m256; 2],
+            row: i32,
+        ) {
+            let sum = scaled_sum::<SCALED>(load_values(total), exact, scales, row);
+            store_values(total, sum);
         }
 
         #[inline]
@@ -55,24 +67,30 @@ macro_rules! integer_kernels {
         fn tiles_of<const R: usize, const STEPS: usize, const SCALED: bool, const WIDE: bool>(call: &mut Multiply<'_>) {
             let (blocks, a_panel) = (call.packed.layout().blocks, PANEL_K / (4 * STEPS));
             let (rows, a_group) = (call.rows, blocks * (STEPS + 2) * R);
-            for t in call.tiles.clone() {
+            for first in call.tiles.clone().step_by(SET) {
+                let tiles = first..call.tiles.end.min(first + SET);
                 for pass in (0..rows).step_by(PASS) {
-                    let groups = (rows - pass).min(PASS).div_ceil(R);
-                    let sums = &mut call.sums.as_chunks_mut::<LANES>().0[..groups * R];
-                    sums.fill([0.0; LANES]);
+                    let live = (rows - pass).min(PASS);
+                    let a_tile = live.next_multiple_of(R);
+                    call.sums.as_chunks_mut::<LANES>().0[..tiles.len() * a_tile].fill([0.0; LANES]);
                     for from in (0..blocks).step_by(a_panel) {
                         let some = a_panel.min(blocks - from);
-                        let panel = &mut call.panel.as_chunks_mut::<LINE>().0[..some * (STEPS + 1)];
-                        unpack_codes(call.op.weights, call.packed.tile(t), from, STEPS, panel);
-                        for (group, sums) in sums.chunks_exact_mut(R).enumerate() {
-                            let acts = &call.acts[(pass / R + group) * a_group..][..a_group];
-                            let acts = &acts[from * (STEPS + 2) * R..][..some * (STEPS + 2) * R];
-                            micro::<R, STEPS, SCALED, WIDE>(panel, acts, sums);
+                        for (t, sums) in
+                            tiles.clone().zip(call.sums.as_chunks_mut::<LANES>().0.chunks_exact_mut(a_tile))
+                        {
+                            let panel = &mut call.panel.as_chunks_mut::<LINE>().0[..some * (STEPS + 1)];
+                            unpack_codes(call.op.weights, call.packed.tile(t), from, STEPS, panel);
+                            for (group, sums) in sums.chunks_exact_mut(R).enumerate() {
+                                let acts = &call.acts[(pass / R + group) * a_group..][..a_group];
+                                let acts = &acts[from * (STEPS + 2) * R..][..some * (STEPS + 2) * R];
+                                micro::<R, STEPS, SCALED, WIDE>(panel, acts, sums);
+                            }
                         }
                     }
-                    for row in pass..(pass + PASS).min(rows) {
-                        let sum = load_values(&call.sums.as_chunks::<LANES>().0[row - pass]);
-                        finish(call, call.y, t, row, sum);
+                    for (t, sums) in tiles.clone().zip(call.sums.as_chunks::<LANES>().0.chunks_exact(a_tile)) {
+                        for (row, sums) in sums[..live].iter().enumerate() {
+                            finish(call, call.y, t, pass + row, load_values(sums));
+                        }
                     }
                 }
             }
@@ -89,11 +107,6 @@ macro_rules! integer_kernels {
                 (_, false) => tiles_of::<R, 8, false, false>(call),
                 (_, true) => tiles_of::<R, 8, true, false>(call),
             }
-        }
-
-        #[target_feature(enable = $features)]
-        fn few(call: &mut Multiply<'_>) {
-            any::<1>(call);
         }
 
         #[target_feature(enable = $features)]

@@ -1,10 +1,11 @@
 //! Loads, block scales and stores that the AVX2 paths share: a line of 16 outputs is two vectors of 8.
 #![expect(unsafe_code, reason = "vector loads and stores")]
 
+use super::few256::{BYTE, E2M1, NIBBLE};
 use super::packed::{LANES, LINE};
 use crate::cpu::split::Split;
 use crate::format::{E2M1_TWICE, Format};
-use std::arch::x86_64::*;
+use std::arch::{asm, x86_64::*};
 
 /// Both halves of a line.
 #[inline]
@@ -112,6 +113,22 @@ static UNSIGNED_E2M1: [u8; 32] = {
     table
 };
 
+/// The unsigned codes of step `s` of a block, which stands in `lines`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn decode<const CODES: u8>(lines: &[[u8; LINE]], s: usize) -> [__m256i; 2] {
+    if CODES == BYTE {
+        return load(&lines[s]);
+    }
+    // SAFETY: the table holds 32 bytes.
+    let table = unsafe { _mm256_loadu_si256(UNSIGNED_E2M1.as_ptr().cast()) };
+    load(&lines[s / 2]).map(|both| {
+        let four = if s.is_multiple_of(2) { both } else { _mm256_srli_epi16::<4>(both) };
+        let code = _mm256_and_si256(four, _mm256_set1_epi8(15));
+        if CODES == NIBBLE { code } else { _mm256_shuffle_epi8(table, code) }
+    })
+}
+
 /// Decodes blocks `from ..` of one tile: `steps` lines of unsigned codes and one of f32 scales each.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -125,25 +142,68 @@ pub(super) fn unpack_codes(
     let (lines_a_block, scale_bytes) = stored(format);
     let lines = tile.codes.as_chunks::<LINE>().0[from * lines_a_block..].chunks_exact(lines_a_block);
     let scales = tile.scales[from * scale_bytes..].chunks_exact(scale_bytes);
-    // SAFETY: the table holds 32 bytes.
-    let table = unsafe { _mm256_loadu_si256(UNSIGNED_E2M1.as_ptr().cast()) };
-    let low = _mm256_set1_epi8(15);
     for ((lines, scales), out) in lines.zip(scales).zip(out.chunks_exact_mut(steps + 1)) {
         if format == Format::Q8_0 {
             out[..steps].copy_from_slice(lines);
         } else {
-            for (line, out) in lines.iter().zip(out.as_chunks_mut::<2>().0) {
-                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD).cast());
-                let both = load(line);
-                let decode = |codes: __m256i| {
-                    let code = _mm256_and_si256(codes, low);
-                    if format == Format::Q4_0 { code } else { _mm256_shuffle_epi8(table, code) }
-                };
-                put(&mut out[0], [decode(both[0]), decode(both[1])]);
-                put(&mut out[1], both.map(|half| decode(_mm256_srli_epi16::<4>(half))));
+            for (line, out) in lines.chunks_exact(1).zip(out.as_chunks_mut::<2>().0) {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast::<u8>().wrapping_add(AHEAD).cast());
+                for (s, out) in out.iter_mut().enumerate() {
+                    put(out, if format == Format::Q4_0 { decode::<NIBBLE>(line, s) } else { decode::<E2M1>(line, s) });
+                }
             }
         }
         put_f32(&mut out[steps], scales_of(format, scales));
+    }
+}
+
+/// The sums of one block, times the block scales of its outputs and, if SCALED, of the row (the bits of an f32), on top of `sum`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn scaled_sum<const SCALED: bool>(
+    sum: [__m256; 2],
+    exact: [__m256i; 2],
+    mut scales: [__m256; 2],
+    row: i32,
+) -> [__m256; 2] {
+    if SCALED {
+        let a = _mm256_set1_ps(f32::from_bits(row.cast_unsigned()));
+        scales = scales.map(|half| _mm256_mul_ps(half, a));
+    }
+    [0, 1].map(|half| _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact[half]), scales[half], sum[half]))
+}
+
+/// Has all sums of one step formed before those of the next: by itself the compiler sorts the work of many steps by halves, and keeps
+/// the words of all of them in memory meanwhile.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn in_order<const R: usize>(sums: &mut [[__m256i; 2]; R]) {
+    match &mut sums[..] {
+        [[a, b]] => {
+            // SAFETY: no instruction at all; the sums come back as they went in.
+            unsafe {
+                asm!(
+                    "/* {0} {1} */",
+                    inout(ymm_reg) * a,
+                    inout(ymm_reg) * b,
+                    options(pure, nomem, nostack, preserves_flags)
+                );
+            }
+        }
+        [[a, b], [c, d]] => {
+            // SAFETY: as above.
+            unsafe {
+                asm!(
+                    "/* {0} {1} {2} {3} */",
+                    inout(ymm_reg) * a,
+                    inout(ymm_reg) * b,
+                    inout(ymm_reg) * c,
+                    inout(ymm_reg) * d,
+                    options(pure, nomem, nostack, preserves_flags)
+                );
+            }
+        }
+        _ => {}
     }
 }
 

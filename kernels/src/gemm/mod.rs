@@ -40,6 +40,8 @@ mod channels;
 mod cublaslt_cuda;
 mod experts_cuda;
 #[cfg(target_arch = "x86_64")]
+mod few256;
+#[cfg(target_arch = "x86_64")]
 mod float;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod grouped;

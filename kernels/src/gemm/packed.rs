@@ -131,6 +131,11 @@ impl Packed {
             }
         }
     }
+    /// Bytes from one tile to the next.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn tile_bytes(&self) -> usize {
+        self.shape.tile_bytes()
+    }
     /// How each tile is laid out.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn layout(&self) -> Layout {

@@ -267,8 +267,8 @@ impl Op for Peak {
                 (a.into(), b.into(), start.into(), sums.into())
             }
             Arithmetic::Int8 => {
-                // Below 128: two products fit the 16 bits that AVX2's `vpmaddubsw` saturates at.
-                let a: Vec<_> = (0..len).map(|at| (noise(seed ^ 1 << 32, at) % 127) as u8 + 1).collect();
+                // At most 24, as the codes of FP4 are in the gemm: eight products fit the 16 bits in which AVX2 adds them.
+                let a: Vec<_> = (0..len).map(|at| (noise(seed ^ 1 << 32, at) % 24) as u8 + 1).collect();
                 let b: Vec<_> = (0..len).map(|at| noise(seed ^ 2 << 32, at) as i8 | 1).collect();
                 (a.into(), b.into(), start.collect::<Vec<_>>().into(), vec![0i32; zeros].into())
             }
