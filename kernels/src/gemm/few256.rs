@@ -11,7 +11,7 @@ pub(super) const NIBBLE: u8 = 1;
 /// Codes of eight bits.
 pub(super) const BYTE: u8 = 2;
 
-/// `few` for one set of features, over `products` and `any` (see `integer_kernels!`).
+/// `few` for one set of features, over its `products` (see `integer_kernels!`).
 macro_rules! few_kernels {
     ($features:literal) => {
         #[target_feature(enable = $features)]

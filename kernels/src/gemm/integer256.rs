@@ -7,9 +7,8 @@ pub(super) const PASS: usize = 128;
 /// … while so many tiles are multiplied with them; from L3 they would come as slowly as they are used.
 pub(super) const SET: usize = TILES * SETS;
 
-/// `quantise` and `panels` for one set of features, and `any` for `few_kernels!`, over two items of the module that calls this:
-/// `products::<R, STEPS, WIDE>(codes, word, start)` multiplies one block with R rows, WIDE saying that unsigned codes reach 255, and
-/// R is 1 or `AT_ONCE`.
+/// `quantise` and `panels` for one set of features, over two items of the module that calls this: `products::<R, STEPS, WIDE>(codes,
+/// word, start)` multiplies one block with R rows, WIDE saying that unsigned codes reach 255, and `AT_ONCE` is what R is here.
 macro_rules! integer_kernels {
     ($features:literal) => {
         #[target_feature(enable = $features)]
@@ -30,20 +29,15 @@ macro_rules! integer_kernels {
             acts: &[i32],
             total: &mut [[f32; LANES]],
         ) {
-            const { assert!(R == 1 || R.is_multiple_of(AT_ONCE)) };
+            const { assert!(R.is_multiple_of(AT_ONCE)) };
             let total = &mut total[..R];
             for (lines, block) in panel.chunks_exact(STEPS + 1).zip(acts.chunks_exact((STEPS + 2) * R)) {
                 let (codes, scales) = (|s: usize| load(&lines[s]), load_f32(&lines[STEPS]));
-                if R == 1 {
-                    let exact = products::<1, STEPS, WIDE>(codes, |s, _| block[s], |_| block[STEPS]);
-                    add_scaled::<SCALED>(&mut total[0], exact[0], scales, block[STEPS + 1]);
-                } else {
-                    for from in (0..R).step_by(AT_ONCE) {
-                        let word = |s: usize, r: usize| block[s * R + from + r];
-                        let exact = products::<AT_ONCE, STEPS, WIDE>(codes, word, |r| word(STEPS, r));
-                        for r in 0..AT_ONCE {
-                            add_scaled::<SCALED>(&mut total[from + r], exact[r], scales, word(STEPS + 1, r));
-                        }
+                for from in (0..R).step_by(AT_ONCE) {
+                    let word = |s: usize, r: usize| block[s * R + from + r];
+                    let exact = products::<AT_ONCE, STEPS, WIDE>(codes, word, |r| word(STEPS, r));
+                    for r in 0..AT_ONCE {
+                        add_scaled::<SCALED>(&mut total[from + r], exact[r], scales, word(STEPS + 1, r));
                     }
                 }
             }
