@@ -169,24 +169,44 @@ fn what_breaks_on_the_way_is_a_reason_in_each_record_and_the_run_goes_on() {
     goes_on(on_both("mig", "", &[]), 0, "measured", "");
 }
 
+/// The logits of `model` on a CPU and on the GPU, each with `more` arguments; returns the largest difference relative to their root mean square.
+fn apart(place: &Place, model: &str, more: &[&str]) -> f64 {
+    let line = |device| [&["logits", "-m", model, "--tokens", "1,2,3,5,8,13,21,30", "--device", device], more].concat();
+    let logits = |done: Done| -> Vec<f64> {
+        assert_eq!(done.code, Some(0), "{model}: {done:?}");
+        done.out.lines().map(|line| line.split_once('\t').unwrap().1.parse().unwrap()).collect()
+    };
+    let cpu = logits(place.run(&line("cpu")));
+    let gpu = logits(on_gpu(place, "gb10", "", &line("cuda:0")));
+    assert_eq!(cpu.len(), gpu.len());
+    let rms = (cpu.iter().map(|x| x * x).sum::<f64>() / cpu.len() as f64).sqrt();
+    cpu.iter().zip(&gpu).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / rms
+}
+
 #[test]
 fn logits_of_a_gpu_are_those_of_the_cpu_within_what_its_formats_allow() {
     let place = Place::new();
-    let line = |device| ["logits", "-m", "tiny", "--tokens", "1,2,3,5,8,13,21,34,55,89", "--device", device];
-    let logits = |done: Done| -> Vec<f64> {
-        assert_eq!(done.code, Some(0), "{done:?}");
-        done.out.lines().map(|line| line.split_once('\t').unwrap().1.parse().unwrap()).collect()
-    };
     for kv in ["bf16", "fp8"] {
-        let with = |device| [&line(device)[..], &["--kv", kv, "--activations", "f32"]].concat();
-        let cpu = logits(place.run(&with("cpu")));
-        let gpu = logits(on_gpu(&place, "gb10", "", &with("cuda:0")));
-        assert_eq!(cpu.len(), gpu.len());
-        let rms = (cpu.iter().map(|x| x * x).sum::<f64>() / cpu.len() as f64).sqrt();
-        let apart = cpu.iter().zip(&gpu).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / rms;
+        let apart = apart(&place, "tiny", &["--kv", kv, "--activations", "f32"]);
         // Keys and values that fall to the other side of a half, as in the engine's own test.
         assert!(apart > 0.0 && apart < 0.05, "{kv}: {apart}");
     }
+}
+
+/// Files whose matrices are in several formats, of which one has its parts side by side; experts; a tied head; safetensors.
+#[test]
+fn a_gpu_says_what_a_cpu_says_of_a_model_in_a_file() {
+    let place = Place::new();
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../workloads/tests/models");
+    for model in ["k-quants.gguf", "llama.gguf", "gpt-oss.gguf", "gemma3.gguf", "nvfp4-ct-hf", "llama-hf"] {
+        let apart = apart(&place, &format!("{models}/{model}"), &["--kv", "f32", "--activations", "f32"]);
+        // Sums in another order.
+        assert!(apart > 0.0 && apart < 1e-3, "{model}: {apart}");
+    }
+    // What a GPU cannot do is a reason, and no answer.
+    let line = ["logits", "-m", &format!("{models}/nvfp4-moe.gguf"), "--tokens", "1", "--device", "cuda:0"];
+    let done = on_gpu(&place, "gb10", "", &line);
+    assert!(done.code == Some(2) && done.err.contains("--device cpu"), "{done:?}");
 }
 
 #[test]

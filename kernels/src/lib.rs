@@ -26,6 +26,7 @@ pub mod rmsnorm;
 pub mod rope;
 pub mod sample;
 pub mod softcap;
+pub mod stack;
 pub mod swiglu;
 pub mod triad;
 pub mod working_set;

@@ -11,6 +11,7 @@ use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::Rope;
 use spark_kernels::sample::{Method, Sample};
 use spark_kernels::softcap::Softcap;
+use spark_kernels::stack::Stack;
 use spark_kernels::swiglu::{Gate, SwiGlu};
 use spark_kernels::{Device, Example, Fault, Host, Implementation, Index, Io, Live, Op, Span, parity};
 
@@ -38,6 +39,12 @@ fn embed() {
 fn gather() {
     implementations_agree::<Gather>();
     assert!(Gather { rows: 1, sequences: 0, width: 1 }.validate().is_err());
+}
+
+#[test]
+fn stack() {
+    implementations_agree::<Stack>();
+    assert!(Stack { rows: 1, n: 3, width: 4, at: 2 }.validate().is_err());
 }
 
 #[test]
@@ -172,6 +179,7 @@ fn more_rows_than_prepared_are_a_fault() {
     refused(&embed, Live::one(10, 0), "prepared for 9");
     refused(&sample, Live::one(10, 0), "prepared for 9");
     refused(&Softcap { rows: 9, width: 1000, cap: 30.0 }, Live::one(10, 0), "prepared for 9");
+    refused(&Stack { rows: 9, n: 3, width: 5, at: 1 }, Live::one(10, 0), "prepared for 9");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 /// Name and text of every header in `include/`.
 pub const HEADERS: &[(&str, &str)] = &[
+    ("affine.cuh", include_str!("include/affine.cuh")),
     ("attend.cuh", include_str!("include/attend.cuh")),
     ("convert.cuh", include_str!("include/convert.cuh")),
     ("exact.cuh", include_str!("include/exact.cuh")),

@@ -9,7 +9,6 @@ pub mod clock;
 pub mod context;
 pub mod cublaslt;
 mod cublaslt_library;
-pub(crate) mod decoded;
 pub mod driver;
 mod events;
 mod gpu;

@@ -3,15 +3,13 @@
 use super::Embed;
 use crate::cpu::variant::{operands, rows_in_use};
 use crate::cuda::Gpu;
-use crate::cuda::Properties;
 use crate::cuda::arch::FROM_SM80;
-use crate::cuda::decoded::decoded;
 use crate::cuda::hold;
 use crate::cuda::kernel::{Cuda, CudaOp};
 use crate::cuda::launch::{Args, Grid};
 use crate::cuda::module::{Function, Module};
 use crate::cuda::source::{Source, Unit};
-use crate::{Buffer, Fault, Io, Op, Unsupported};
+use crate::{Buffer, Fault, Io, Op};
 use std::sync::Arc;
 
 static SOURCE: Source = Source { path: "embed/naive.cu", text: include_str!("naive.cu") };
@@ -31,9 +29,6 @@ impl CudaOp<Embed> for Naive {
     type Ready = Ready;
     const NAME: &'static str = "naive";
 
-    fn accepts(op: &Embed, _gpu: &Properties) -> Result<(), Unsupported> {
-        decoded(op.format)
-    }
     fn units(op: &Embed) -> Vec<Unit> {
         vec![Unit::plain(&SOURCE, FROM_SM80, &["embed"]).with("FORMAT", op.format as usize)]
     }

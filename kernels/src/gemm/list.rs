@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "aarch64")]
 use super::neon;
-use super::{Gemm, cublaslt_cuda, experts_cuda, mma_cuda, naive_cuda, scalar, wgmma_cuda};
+use super::{Gemm, cublaslt_cuda, experts_cuda, mma_cuda, naive_cuda, scalar, simt_cuda, wgmma_cuda};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx2_vnni, avx512, avx512_bf16, avx512_vnni};
 use crate::Implementation;
@@ -20,6 +20,7 @@ static BF16_FIRST: &[&dyn Implementation<Gemm>] = &[
     &mma_cuda::SM120A,
     &mma_cuda::SM80,
     &cublaslt_cuda::CUBLASLT,
+    &simt_cuda::SIMT,
     &naive_cuda::NAIVE,
 ];
 
@@ -35,6 +36,7 @@ static F32_FIRST: &[&dyn Implementation<Gemm>] = &[
     &mma_cuda::SM120A,
     &mma_cuda::SM80,
     &cublaslt_cuda::CUBLASLT,
+    &simt_cuda::SIMT,
     &naive_cuda::NAIVE,
 ];
 
@@ -123,6 +125,7 @@ pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] 
         &mma_cuda::SM120A,
         &mma_cuda::SM80,
         &cublaslt_cuda::CUBLASLT,
+        &simt_cuda::SIMT,
         &naive_cuda::NAIVE,
     ];
     ARM
@@ -137,6 +140,7 @@ pub(super) fn implementations() -> &'static [&'static dyn Implementation<Gemm>] 
         &mma_cuda::SM120A,
         &mma_cuda::SM80,
         &cublaslt_cuda::CUBLASLT,
+        &simt_cuda::SIMT,
         &naive_cuda::NAIVE,
     ];
     PLAIN

@@ -65,6 +65,7 @@ mod packed;
 mod quantise512;
 mod reference;
 mod scalar;
+mod simt_cuda;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiled;
 mod tiles_cuda;

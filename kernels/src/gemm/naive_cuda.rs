@@ -3,16 +3,14 @@
 use super::activations::Activations;
 use super::{Gemm, canonical};
 use crate::cpu::variant::{operands, rows_in_use};
-use crate::cuda::Properties;
 use crate::cuda::arch::FROM_SM80;
-use crate::cuda::decoded::decoded;
 use crate::cuda::kernel::{Cuda, CudaOp};
 use crate::cuda::launch::{Args, Grid};
 use crate::cuda::module::{Function, Module};
 use crate::cuda::source::{Source, Unit};
 use crate::cuda::{Gpu, hold};
 use crate::moe::{self, Experts};
-use crate::{Buffer, Device, Fault, Io, Op, Placement, Type, Unsupported};
+use crate::{Buffer, Device, Fault, Io, Op, Placement, Type};
 use std::sync::Arc;
 
 static ROUND: Source = Source { path: "gemm/round.cu", text: include_str!("round.cu") };
@@ -130,9 +128,6 @@ impl CudaOp<Gemm> for Naive {
     type Ready = Ready;
     const NAME: &'static str = "naive";
 
-    fn accepts(op: &Gemm, _gpu: &Properties) -> Result<(), Unsupported> {
-        decoded(op.weights)
-    }
     fn units(op: &Gemm) -> Vec<Unit> {
         units(op)
     }
@@ -158,9 +153,6 @@ impl CudaOp<Experts> for Naive {
     type Ready = Ready;
     const NAME: &'static str = "naive";
 
-    fn accepts(op: &Experts, _gpu: &Properties) -> Result<(), Unsupported> {
-        decoded(op.weights)
-    }
     fn units(op: &Experts) -> Vec<Unit> {
         let mut units = units(&op.gemm());
         units.push(moe::cuda::unit());

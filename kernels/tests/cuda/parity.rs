@@ -106,11 +106,12 @@ use spark_kernels::rmsnorm::RmsNorm;
 use spark_kernels::rope::Rope;
 use spark_kernels::sample::Sample;
 use spark_kernels::softcap::Softcap;
+use spark_kernels::stack::Stack;
 use spark_kernels::swiglu::SwiGlu;
 use spark_kernels::triad::Triad;
 use spark_kernels::write::Write;
 tests! {
-    small_ops_on_gb10, "gb10": RmsNorm, Rope, SwiGlu, Softcap, Embed, Gather, Sample;
+    small_ops_on_gb10, "gb10": RmsNorm, Rope, SwiGlu, Softcap, Embed, Gather, Stack, Sample;
     gemm_on_gb10, "gb10": Gemm;
     roofs_on_gb10, "gb10": Peak, Read, Write, Copy, Triad, Chase, Launch;
     hopper_on_h200, "h200": Peak, Gemm;

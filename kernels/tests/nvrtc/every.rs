@@ -37,6 +37,7 @@ pub(crate) fn units() -> Vec<Unit> {
         rope::Rope,
         sample::Sample,
         softcap::Softcap,
+        stack::Stack,
         swiglu::SwiGlu,
         triad::Triad,
         write::Write,

@@ -101,9 +101,9 @@ impl Workload for Agent {
             cases::around_decoding(axes, &SHARED, &[("n_prompt", history)], request, device)
         })
     }
-    fn footprint(&self, id: &BenchmarkId, _: &dyn Device) -> Result<Footprint, Decline> {
+    fn footprint(&self, id: &BenchmarkId, device: &dyn Device) -> Result<Footprint, Decline> {
         let (case, shape) = case(&id.axes, &id.implementation)?;
-        Ok(case.footprint(&shape.work()))
+        Ok(case.footprint(&shape.work(), device))
     }
     fn needs_memory_roof(&self, _: &BenchmarkId, _: &dyn Device) -> bool {
         // A task is a person's time, of which no roof is a measure.

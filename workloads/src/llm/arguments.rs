@@ -235,7 +235,7 @@ impl Case {
     }
     /// A model ready for this case. Errors: it does not fit `memory`, cannot run here, or broke.
     pub(crate) fn load(&mut self, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Model, Decline> {
-        let bytes = self.bytes();
+        let bytes = self.bytes(&**device);
         if bytes > memory {
             let text =
                 format!("needs {bytes} bytes of memory, {memory} are free: choose a smaller model, format or depth");

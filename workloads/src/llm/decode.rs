@@ -56,9 +56,9 @@ impl Workload for Decode {
     fn cases(&self, request: &Request, device: &dyn Device) -> Result<Vec<BenchmarkId>, BadRequest> {
         cases::cases(self.name(), AXES, request, device)
     }
-    fn footprint(&self, id: &BenchmarkId, _: &dyn Device) -> Result<Footprint, Decline> {
+    fn footprint(&self, id: &BenchmarkId, device: &dyn Device) -> Result<Footprint, Decline> {
         let case = Case::parse(&id.axes, AXES, &id.implementation)?;
-        Ok(case.footprint(&work(&case, expected_blocks(&case))))
+        Ok(case.footprint(&work(&case, expected_blocks(&case)), device))
     }
     fn prepare(&self, id: &BenchmarkId, device: &Arc<dyn Device>, seed: u64, memory: u64) -> Result<Body, Decline> {
         let mut case = Case::parse(&id.axes, AXES, &id.implementation)?;

@@ -4,8 +4,8 @@ use crate::llm::arguments::Case;
 use crate::llm::blocks::Blocks;
 use crate::llm::size::{ROUTER, stored};
 use crate::workload::Footprint;
-use spark_kernels::Op;
 use spark_kernels::gemm::{Activations, Gemm};
+use spark_kernels::{Backend, Device, Op};
 use spark_results::Work;
 
 /// Room for what is not counted one by one: stacks, the program, small buffers, the allocator's own.
@@ -20,14 +20,14 @@ fn paged(bytes: u64) -> u64 {
 }
 
 impl Case {
-    /// What this case takes, doing `work` an iteration.
-    pub(crate) fn footprint(&self, work: &Work) -> Footprint {
+    /// What this case takes on `device`, doing `work` an iteration.
+    pub(crate) fn footprint(&self, work: &Work, device: &dyn Device) -> Footprint {
         let setup = self.sizes.total;
-        Footprint { bytes: self.bytes(), flops: work.flops, traffic: work.bytes, setup }
+        Footprint { bytes: self.bytes(device), flops: work.flops, traffic: work.bytes, setup }
     }
     /// Most bytes of the device's memory that this case holds at once: packed weights, the largest tensor in canonical form
     /// beside them, caches, the buffers of a pass, what the ops keep for themselves, and what a check copies.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self, device: &dyn Device) -> u64 {
         let (c, s) = (&self.config, &self.settings);
         let (blocks, layers) = (Blocks::new(c, s), c.layers as u64);
         // A tied table is held twice: packed for the head, in rows for the look-up.
@@ -41,12 +41,13 @@ impl Case {
                 let largest = matrices.iter().copied().fold(table, u64::max);
                 (layers.saturating_mul(layer).saturating_add(2 * table), largest)
             }
-            // The table stays in the file. A thirty-second is for formats whose scales are held wider than they are stored, and for
+            // The table stays in the file, but for that of a GPU, which a tied head holds once more. A thirty-second is for formats whose scales are held wider than they are stored, and for
             // outputs missing in last tiles; each matrix takes whole pages, and products in parts share one place for their outputs.
             Some(stored) => {
                 let pages = layers * 6 * HUGE_PAGE;
                 let parts = 4 * s.rows as u64 * (c.qkv_width().max(2 * c.intermediate)) as u64;
-                let held = self.sizes.total + self.sizes.total / 32;
+                let twice = if c.tied && device.backend() == Backend::Cuda { stored.table() } else { 0 };
+                let held = self.sizes.total + self.sizes.total / 32 + twice;
                 (held.saturating_add(pages + parts), stored.largest())
             }
         };

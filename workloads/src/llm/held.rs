@@ -2,13 +2,14 @@
 
 use crate::llm::Config;
 use crate::llm::blocks::Blocks;
-use crate::llm::file::Stored;
+use crate::llm::file::{Piece, Stored};
 use crate::llm::weights::{Part, Synthetic, Tensor};
 use half::bf16;
 use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
 use spark_kernels::gemm::Gemm;
 use spark_kernels::{Buffer, Device, Element, Fault, Host, Placement, Type};
+use std::num::NonZero;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -80,55 +81,91 @@ impl Weights {
             Self::Stored(stored) => stored,
         };
         let piece = &stored.pieces(tensor)[piece];
-        let (format, n, k) = (piece.format, piece.n, piece.k);
-        let a_row = format.bytes(k);
-        let row = |row: usize, bytes: &mut Vec<u8>| {
-            bytes.resize(a_row, 0);
-            piece.rows(row..row + 1, bytes);
-        };
-        let mut operands = vec![match format {
-            Format::Bf16 => filled(Type::Bf16, (n, k), device, row, |bytes, out| {
+        let k = piece.k;
+        let elements = match piece.format {
+            Format::Bf16 => filled(Type::Bf16, piece, k, device, |bytes, out| {
                 let values = bytes.as_chunks::<2>().0.iter().map(|b| bf16::from_bits(u16::from_le_bytes(*b)));
                 out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
             })?,
-            Format::F32 => filled(Type::F32, (n, k), device, row, |bytes, out| {
+            Format::F32 => filled(Type::F32, piece, k, device, |bytes, out| {
                 let values = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
                 out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
             })?,
-            _ => filled(Type::U8, (n, a_row), device, row, |bytes, out: &mut [u8]| out.copy_from_slice(bytes))?,
-        }];
-        let scales = piece.scales();
-        if !scales.is_empty() {
-            operands.push(device.upload(&Host::F32(scales))?);
+            _ => bytes_of(piece, device)?,
+        };
+        with_scales(piece, elements, device)
+    }
+    /// The operands that a look-up on a GPU takes for the embedding: its bytes in every format and, if any, the scales beside them.
+    pub(crate) fn table(&self, device: &dyn Device) -> Result<Vec<Buffer>, Fault> {
+        match self {
+            Self::Synthetic(weights) => weights.table_operands(Tensor::Embedding, device),
+            Self::Stored(stored) => {
+                let piece = &stored.pieces(Tensor::Embedding)[0];
+                with_scales(piece, bytes_of(piece, device)?, device)
+            }
         }
-        piece.forget();
-        Ok(operands)
     }
 }
 
-/// n rows of `len` elements, made of each row's bytes by all workers of the device's pool, each its own rows.
+/// The rows of a piece in canonical bytes.
+fn bytes_of(piece: &Piece, device: &dyn Device) -> Result<Buffer, Fault> {
+    let a_row = piece.format.bytes(piece.k);
+    filled(Type::U8, piece, a_row, device, |bytes, out: &mut [u8]| out.copy_from_slice(bytes))
+}
+
+/// `elements` and the scales beside them; the file's pages may go.
+fn with_scales(piece: &Piece, elements: Buffer, device: &dyn Device) -> Result<Vec<Buffer>, Fault> {
+    let (mut operands, scales) = (vec![elements], piece.scales());
+    if !scales.is_empty() {
+        operands.push(device.upload(&Host::F32(scales))?);
+    }
+    piece.forget();
+    Ok(operands)
+}
+
+/// The rows of `piece` as `len` elements each, made of their bytes by all workers of the device's pool, each its own rows; for a device that
+/// has none by as many threads as the host has, in the host's memory first.
 fn filled<T: Element>(
     of: Type,
-    (n, len): (usize, usize),
+    piece: &Piece,
+    len: usize,
     device: &dyn Device,
-    row: impl Fn(usize, &mut Vec<u8>) + Sync,
     put: impl Fn(&[u8], &mut [T]) + Sync,
 ) -> Result<Buffer, Fault> {
-    let mut buffer = device.alloc(of, n * len, Placement::Fast)?;
-    let pool = Cpu::of(device)?.pool();
-    let each = n.div_ceil(pool.threads());
+    let (cpu, total) = (Cpu::of(device).ok(), piece.n * len);
+    let mut buffer = match cpu {
+        Some(_) => device.alloc(of, total, Placement::Fast)?,
+        None => Buffer::host(of, total, Placement::Fast)?,
+    };
+    let hosts = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let each = piece.n.div_ceil(cpu.map_or_else(hosts, |cpu| cpu.pool().threads()));
     let parts: Vec<_> = buffer.slice_mut::<T>().chunks_mut((each * len).max(1)).map(Mutex::new).collect();
-    pool.run(&|worker| {
+    let fill = |index: usize| {
         // Each worker has a part of its own, so nobody waits here.
-        let Some(Ok(mut part)) = parts.get(worker.index).map(Mutex::lock) else { return };
-        let mut bytes = Vec::new();
+        let Some(Ok(mut part)) = parts.get(index).map(Mutex::lock) else { return };
+        let mut bytes = vec![0; piece.format.bytes(piece.k)];
         for (i, out) in part.chunks_exact_mut(len).enumerate() {
-            row(worker.index * each + i, &mut bytes);
+            let row = index * each + i;
+            piece.rows(row..row + 1, &mut bytes);
             put(&bytes, out);
         }
-    });
+    };
+    match cpu {
+        Some(cpu) => cpu.pool().run(&|worker| fill(worker.index)),
+        None => std::thread::scope(|scope| {
+            for index in 0..parts.len() {
+                let fill = &fill;
+                scope.spawn(move || fill(index));
+            }
+        }),
+    }
     drop(parts);
-    Ok(buffer)
+    if cpu.is_some() {
+        return Ok(buffer);
+    }
+    let mut there = device.alloc(of, total, Placement::Fast)?;
+    device.write_bytes(&mut there, 0, buffer.host_bytes())?;
+    Ok(there)
 }
 
 /// What a norm with these values multiplies with: 1 more where the family adds it, and the last one divided by what logits are divided

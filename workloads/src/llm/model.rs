@@ -4,8 +4,7 @@ use crate::llm::blocks::{Blocks, Settings};
 use crate::llm::choose::{Chooser, known};
 use crate::llm::findings::Findings;
 use crate::llm::forward::{FeedForward, LayerOps, Ops, Unwatched, Watch, body, sample, tail, verify};
-use crate::llm::lookup::Lookup;
-use crate::llm::projection::{experts, product};
+use crate::llm::projection::{embedding, experts, product};
 use crate::llm::state::RunState;
 use crate::llm::weights::{Part, Synthetic, Tensor};
 use crate::llm::{Config, Weights, check};
@@ -64,12 +63,7 @@ impl Model {
         let vector = |tensor| device.upload(&Host::F32(weights.vector(tensor)));
         let state = RunState::new(config, settings, &**device)?;
         let mut layers = Vec::with_capacity(config.layers);
-        let embed: Box<dyn Prepared> = match &weights {
-            Weights::Synthetic(made) => {
-                with.prepare(&blocks.embed(), &made.table_operands(Tensor::Embedding, &**device)?)?
-            }
-            Weights::Stored(stored) => Box::new(Lookup::new(&blocks, stored, device)?),
-        };
+        let embed = embedding(&mut with, &weights, &blocks, device)?;
         let gains = |tensor: Tensor| device.upload(&Host::F32(weights.gains(tensor)));
         // The gains of a norm, and those of what is added before it.
         let norms = |tensor: Tensor, behind: Option<Tensor>| -> Result<Vec<Buffer>, Fault> {

@@ -1,15 +1,35 @@
-//! The projections of a model, prepared from the pieces that its weights come in.
+//! The embedding and the projections of a model, prepared from the pieces that its weights come in.
 
 use crate::llm::Weights;
 use crate::llm::blocks::Blocks;
 use crate::llm::choose::Chooser;
+use crate::llm::lookup::Lookup;
 use crate::llm::scaled::Scaled;
 use crate::llm::stacked::Stacked;
 use crate::llm::weights::Tensor;
+use spark_kernels::embed::Embed;
 use spark_kernels::gemm::Gemm;
 use spark_kernels::moe::Experts;
-use spark_kernels::{Device, Fault, Host, Prepared};
+use spark_kernels::{Backend, Device, Fault, Host, Prepared};
 use std::sync::Arc;
+
+/// The look-up of tokens: of a file on a CPU in the file itself, else in a table on the device.
+pub(super) fn embedding(
+    with: &mut Chooser<'_>,
+    weights: &Weights,
+    blocks: &Blocks<'_>,
+    device: &Arc<dyn Device>,
+) -> Result<Box<dyn Prepared>, Fault> {
+    match weights {
+        Weights::Stored(stored) if device.backend() == Backend::Cpu => {
+            Ok(Box::new(Lookup::new(blocks, stored, device)?))
+        }
+        _ => {
+            let format = weights.pieces(Tensor::Embedding)[0].0;
+            with.prepare(&Embed { format, ..blocks.embed() }, &weights.table(&**device)?)
+        }
+    }
+}
 
 /// A matrix with its biases, if the op adds any: one product, or one for each piece.
 pub(super) fn product(
@@ -33,7 +53,7 @@ pub(super) fn product(
         Some((only, _)) if ops.is_empty() => Ok(only),
         last => {
             ops.extend(last);
-            Ok(Box::new(Stacked::new(ops, op.m, &with.parts, &**device)?))
+            Ok(Box::new(Stacked::new(ops, op.m, with)?))
         }
     }
 }

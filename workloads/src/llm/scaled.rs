@@ -1,7 +1,8 @@
 //! Experts whose weights have an f32 scale each: it multiplies what they say, or, where that is summed, the weight of each choice.
 
+use spark_kernels::cpu::Cpu;
 use spark_kernels::moe::Experts;
-use spark_kernels::{Buffer, Device, Fault, Io, Placement, Prepared, Type};
+use spark_kernels::{Buffer, Device, Fault, Io, Placement, Prepared, Type, Unsupported};
 
 /// A projection of experts, of which every one is multiplied.
 #[derive(Debug)]
@@ -19,8 +20,12 @@ pub(crate) struct Scaled {
 }
 
 impl Scaled {
-    /// `op`, prepared for weights with the scale 1, with the `scales` of its experts' runs. Errors: no memory left.
+    /// `op`, prepared for weights with the scale 1, with the `scales` of its experts' runs. Errors: no memory left, or a device that is no CPU.
     pub(crate) fn new(op: Box<dyn Prepared>, of: &Experts, scales: &[f32], device: &dyn Device) -> Result<Self, Fault> {
+        if Cpu::of(device).is_err() {
+            let what = "experts in nvfp4 with a scale each are not multiplied on a GPU yet; choose --device cpu";
+            return Err(Fault::Unsupported(Unsupported(what.to_owned())));
+        }
         let weights = match of.combine {
             true => Some(device.alloc(Type::F32, of.rows * of.active, Placement::Fast)?),
             false => None,

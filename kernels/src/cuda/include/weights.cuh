@@ -1,6 +1,6 @@
 // Canonical weights, as kernels/src/format stores them: an element of a row, and a block of it as integers.
 #pragma once
-#include "convert.cuh"
+#include "affine.cuh"
 
 // The order of Format::ALL.
 #define MXFP4 0
@@ -13,8 +13,8 @@
 #define F32 7
 
 template <int KIND> struct Stored {
-    static constexpr int ELEMENTS = KIND == NVFP4 ? 16 : KIND <= Q4_0 ? 32 : 1;
-    static constexpr int BYTES = KIND == MXFP4 ? 17 : KIND == NVFP4 ? 9 : KIND == Q8_0 ? 34 : KIND == Q4_0 ? 18
+    static constexpr int ELEMENTS = KIND == NVFP4 ? 16 : KIND <= Q4_0 ? 32 : KIND >= Q4_1 ? Affine<KIND>::ELEMENTS : 1;
+    static constexpr int BYTES = KIND >= Q4_1 ? Affine<KIND>::BYTES : KIND == MXFP4 ? 17 : KIND == NVFP4 ? 9 : KIND == Q8_0 ? 34 : KIND == Q4_0 ? 18
         : KIND == FP8 ? 1 : KIND == F32 ? 4 : 2;
 };
 
@@ -35,6 +35,7 @@ template <int KIND> DEVICE float stored_value(const u8* row, int i) {
     if (KIND == FP8) return e4m3_to_f32(block[0]);
     if (KIND == BF16) return bf16_to_f32(*(const u16*)block);
     if (KIND == F16) return f16_to_f32(*(const u16*)block);
+    if (KIND >= Q4_1) return affine_value<KIND>(block, at);
     return *(const float*)block;
 }
 

@@ -11,6 +11,7 @@ mod stored;
 
 pub use gguf::Gguf;
 pub use map::Mapped;
+pub(crate) use pieces::Piece;
 pub use refused::Refused;
 pub(crate) use refused::shown;
 pub use stored::Stored;

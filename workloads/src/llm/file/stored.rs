@@ -109,6 +109,10 @@ impl Stored {
         let matrices = self.tensors.iter().filter(|(tensor, _)| **tensor != Tensor::Embedding);
         matrices.map(|(_, pieces)| bytes(pieces)).max().unwrap_or_default()
     }
+    /// Bytes of the embedding.
+    pub(crate) fn table(&self) -> u64 {
+        self.pieces(Tensor::Embedding).iter().map(Piece::bytes).sum()
+    }
     /// Bytes of its parts. Norms and biases count 4 bytes a value: so they are held.
     pub(crate) fn sizes(&self) -> Sizes {
         let (mut total, mut layers, mut blocks) = (0, 0, 0);
@@ -131,7 +135,7 @@ impl Stored {
             shared: layers,
             block: blocks / each,
             head: of(Tensor::Head) + 4 * self.config.hidden as u64,
-            row: of(Tensor::Embedding) / self.config.vocab as u64,
+            row: self.table() / self.config.vocab as u64,
         }
     }
 }

@@ -112,11 +112,11 @@ impl Workload for Speculate {
             cases::around_decoding(axes, &SHARED, &[], request, device)
         })
     }
-    fn footprint(&self, id: &BenchmarkId, _: &dyn Device) -> Result<Footprint, Decline> {
+    fn footprint(&self, id: &BenchmarkId, device: &dyn Device) -> Result<Footprint, Decline> {
         let Asked { case, small, .. } = asked(&id.axes, &id.implementation)?;
-        let mut all = case.footprint(&work(&case));
+        let mut all = case.footprint(&work(&case), device);
         if let Some(small) = &small {
-            let one = small.footprint(&work(small));
+            let one = small.footprint(&work(small), device);
             all.bytes = all.bytes.saturating_add(one.bytes);
             all.setup = all.setup.saturating_add(one.setup);
         }
