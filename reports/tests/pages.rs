@@ -189,9 +189,12 @@ fn page_of(run: &spark_results::Run) -> (String, f64) {
 }
 
 #[test]
-fn five_thousand_records_make_a_page_of_less_than_three_megabytes_with_all_of_them() {
+fn five_thousand_records_make_a_page_of_less_than_three_megabytes_in_less_than_a_second_with_all_of_them() {
     let run = many(5000);
-    let (page, _) = page_of(&run);
+    // The least of three: what a neighbour on the same core takes comes and goes.
+    let pages: Vec<_> = (0..3).map(|_| page_of(&run)).collect();
+    let (page, took) = pages.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+    assert!(took < 1.0, "{took} s");
     std::fs::write(format!("{}/page-many.html", env!("CARGO_TARGET_TMPDIR")), &page).unwrap();
     assert!(page.len() < 3_000_000, "{} bytes", page.len());
     html::read(&page).unwrap();
@@ -199,11 +202,11 @@ fn five_thousand_records_make_a_page_of_less_than_three_megabytes_with_all_of_th
     assert_eq!(read.records.len(), run.records.len());
 }
 
-/// A second for 5,000 is a matter of the machine (the changelog has the figure); that they take no more than their share is not.
+/// A second for 5,000 is a matter of the machine, too; that they take no more than their share is not.
 #[test]
 fn five_times_the_records_take_some_five_times_the_time() {
     let (some, more) = (many(1000), many(5000));
-    // In turn, the least of each: what a neighbour on the same core takes comes and goes.
+    // In turn, the least of each.
     let turns: Vec<_> = (0..3).map(|_| (page_of(&some).1, page_of(&more).1)).collect();
     let least = |of: fn(&(f64, f64)) -> f64| turns.iter().map(of).fold(f64::INFINITY, f64::min);
     let (some, more) = (least(|turn| turn.0), least(|turn| turn.1));

@@ -3,15 +3,14 @@
 use crate::llm::Config;
 use crate::llm::blocks::Blocks;
 use crate::llm::file::{Piece, Stored};
+use crate::llm::made::made;
 use crate::llm::weights::{Part, Synthetic, Tensor};
 use half::bf16;
-use spark_kernels::cpu::Cpu;
 use spark_kernels::format::Format;
 use spark_kernels::gemm::Gemm;
-use spark_kernels::{Buffer, Device, Element, Fault, Host, Placement, Type};
-use std::num::NonZero;
+use spark_kernels::{Buffer, Device, Element, Fault, Host, Type};
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// The weights of one model. A matrix is one piece or several, whose rows stand one after another: files may store q, k and v in formats
 /// of their own.
@@ -123,8 +122,7 @@ fn with_scales(piece: &Piece, elements: Buffer, device: &dyn Device) -> Result<V
     Ok(operands)
 }
 
-/// The rows of `piece` as `len` elements each, made of their bytes by all workers of the device's pool, each its own rows; for a device that
-/// has none by as many threads as the host has, in the host's memory first.
+/// The rows of `piece` as `len` elements each, made of their bytes.
 fn filled<T: Element>(
     of: Type,
     piece: &Piece,
@@ -132,40 +130,12 @@ fn filled<T: Element>(
     device: &dyn Device,
     put: impl Fn(&[u8], &mut [T]) + Sync,
 ) -> Result<Buffer, Fault> {
-    let (cpu, total) = (Cpu::of(device).ok(), piece.n * len);
-    let mut buffer = match cpu {
-        Some(_) => device.alloc(of, total, Placement::Fast)?,
-        None => Buffer::host(of, total, Placement::Fast)?,
-    };
-    let hosts = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    let each = piece.n.div_ceil(cpu.map_or_else(hosts, |cpu| cpu.pool().threads()));
-    let parts: Vec<_> = buffer.slice_mut::<T>().chunks_mut((each * len).max(1)).map(Mutex::new).collect();
-    let fill = |index: usize| {
-        // Each worker has a part of its own, so nobody waits here.
-        let Some(Ok(mut part)) = parts.get(index).map(Mutex::lock) else { return };
-        let mut bytes = vec![0; piece.format.bytes(piece.k)];
-        for (i, out) in part.chunks_exact_mut(len).enumerate() {
-            let row = index * each + i;
-            piece.rows(row..row + 1, &mut bytes);
-            put(&bytes, out);
-        }
-    };
-    match cpu {
-        Some(cpu) => cpu.pool().run(&|worker| fill(worker.index)),
-        None => std::thread::scope(|scope| {
-            for index in 0..parts.len() {
-                let fill = &fill;
-                scope.spawn(move || fill(index));
-            }
-        }),
-    }
-    drop(parts);
-    if cpu.is_some() {
-        return Ok(buffer);
-    }
-    let mut there = device.alloc(of, total, Placement::Fast)?;
-    device.write_bytes(&mut there, 0, buffer.host_bytes())?;
-    Ok(there)
+    let a_row = piece.format.bytes(piece.k);
+    made(of, (piece.n, len), device, |row, bytes, out| {
+        bytes.resize(a_row, 0);
+        piece.rows(row..row + 1, bytes);
+        put(bytes, out);
+    })
 }
 
 /// What a norm with these values multiplies with: 1 more where the family adds it, and the last one divided by what logits are divided

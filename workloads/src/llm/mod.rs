@@ -16,6 +16,7 @@ mod held;
 mod json;
 mod longrope;
 mod lookup;
+mod made;
 pub mod model;
 mod parts;
 mod position;

@@ -47,10 +47,6 @@ impl Model {
 
     /// Packs `weights`, tensor by tensor. Errors: as above.
     pub fn of(config: &Config, settings: &Settings, weights: Weights, device: &Arc<dyn Device>) -> Result<Self, Fault> {
-        let weights = match weights {
-            Weights::Synthetic(made) => Weights::Synthetic(Box::new(made.made_for(&**device))),
-            stored @ Weights::Stored(_) => stored,
-        };
         let blocks = Blocks::new(config, settings).on(device.backend());
         known(&weights.widest(&blocks), &**device, &settings.implementation)?;
         let mut with = Chooser {

@@ -6,16 +6,14 @@
 //! stream, so that 80 layers leave a deviation of some tens, far inside every number type here.
 
 use crate::llm::Config;
+use crate::llm::made::made;
 use crate::llm::size::ROUTER;
 use half::bf16;
-use spark_kernels::cpu::Cpu;
-use spark_kernels::cpu::pool::Pool;
 use spark_kernels::format::Format;
 use spark_kernels::format::splitmix::derive;
 use spark_kernels::format::synth::{synth_f32, synth_rows, synth_scales};
-use spark_kernels::{Buffer, Device, Element, Fault, Host, Placement, Type};
+use spark_kernels::{Buffer, Device, Element, Fault, Host, Type};
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
 
 /// A tensor of the model. Fused projections are one tensor, their parts' rows one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,8 +153,6 @@ pub struct Synthetic {
     format: Format,
     head: Format,
     seed: u64,
-    /// The workers that make tensors for a device that has none.
-    makers: Option<Arc<Pool>>,
 }
 
 /// Spread of norm gains round their mean.
@@ -169,12 +165,7 @@ const WIDTH_OF_UNIT_GAIN: f32 = 4096.0;
 impl Synthetic {
     /// Weights of `config`: layers in `format`, embedding and head in `head`, norms and biases f32.
     pub fn new(config: &Config, format: Format, head: Format, seed: u64) -> Self {
-        Self { config: config.clone(), format, head, seed, makers: None }
-    }
-    /// The same, with workers of the host to make tensors for `device` if that is no CPU.
-    pub(crate) fn made_for(mut self, device: &dyn Device) -> Self {
-        self.makers = Cpu::of(device).err().map(|_| Cpu::new(None, 0).pool().clone());
-        self
+        Self { config: config.clone(), format, head, seed }
     }
     /// Every tensor there is, in canonical order.
     pub fn tensors(&self) -> Vec<Tensor> {
@@ -291,7 +282,7 @@ impl Synthetic {
         }
         Ok(())
     }
-    /// n rows of `len` elements, made by all workers of the device's pool or the host's, each its own rows.
+    /// n rows of `len` elements, decoded from their bytes.
     fn elements<T: Element>(
         &self,
         tensor: Tensor,
@@ -302,29 +293,11 @@ impl Synthetic {
     ) -> Result<Buffer, Fault> {
         let (format, _, k) = self.matrix(tensor);
         let (row_bytes, size, seed) = (format.bytes(k), of.size(), self.seed_of(tensor));
-        let (mut buffer, pool) = match &self.makers {
-            Some(makers) => (Buffer::host(of, n * len, Placement::Fast)?, makers),
-            None => (device.alloc(of, n * len, Placement::Fast)?, Cpu::of(device)?.pool()),
-        };
-        let each = n.div_ceil(pool.threads());
-        let parts: Vec<_> = buffer.slice_mut::<T>().chunks_mut((each * len).max(1)).map(Mutex::new).collect();
-        pool.run(&|worker| {
-            // Each worker has a part of its own, so nobody waits here.
-            let Some(Ok(mut part)) = parts.get(worker.index).map(Mutex::lock) else { return };
-            let mut bytes = vec![0; row_bytes];
-            for (i, out) in part.chunks_exact_mut(len).enumerate() {
-                let row = worker.index * each + i;
-                synth_rows(format, row..row + 1, k, seed, &mut bytes);
-                out.iter_mut().zip(bytes.chunks_exact(size)).for_each(|(out, b)| *out = decode(b));
-            }
-        });
-        drop(parts);
-        if self.makers.is_none() {
-            return Ok(buffer);
-        }
-        let mut there = device.alloc(of, n * len, Placement::Fast)?;
-        device.write_bytes(&mut there, 0, buffer.host_bytes())?;
-        Ok(there)
+        made(of, (n, len), device, |row, bytes, out| {
+            bytes.resize(row_bytes, 0);
+            synth_rows(format, row..row + 1, k, seed, bytes);
+            out.iter_mut().zip(bytes.chunks_exact(size)).for_each(|(out, b)| *out = decode(b));
+        })
     }
 }
 
