@@ -20,18 +20,21 @@ pub(super) fn reading_period(points: &[Point]) -> f64 {
 
 /// The knots of readings: the moments of updates. One that is seen at a reading came after the reading before it, and not earlier than
 /// `updates_s` where the maker says how often it updates; when exactly each was read is itself known to its slack. With `repeats`, a
-/// number that stays longer than its sensor's period is a number that was said again; a counter that stays has simply not been added to
-/// yet.
+/// number that stays longer than its sensor's period is a number that was said again: with half a period's grace, since what changes may
+/// come late, and without it at the last reading, behind which nothing can come. Where too few changes tell a period, the last reading
+/// says it again in any case. A counter that stays has simply not been added to yet.
 pub(super) fn knots(points: &[Point], updates_s: Option<f64>, repeats: bool) -> Vec<Point> {
-    let period = update_period(points).unwrap_or_else(|| reading_period(points));
+    let told = update_period(points);
+    let period = told.unwrap_or_else(|| reading_period(points));
     let mut knots: Vec<Point> = Vec::new();
     let (mut earliest, mut latest) = (f64::MIN, f64::MIN);
-    for pair in points.windows(2) {
+    for (left, pair) in (0..points.len().saturating_sub(1)).rev().zip(points.windows(2)) {
         let (before, now) = (pair[0], pair[1]);
+        let stays = if left == 0 { told.unwrap_or(0.0) } else { 1.5 * period };
         // Updates come one after the other, however uncertain the moments of two readings are.
         latest = (now.t + now.slack).max(latest + 1e-9);
         earliest = (before.t - before.slack).max(now.t - now.slack - updates_s.unwrap_or(f64::INFINITY)).max(earliest);
-        let again = repeats && knots.last().is_none_or(|last| now.t - last.t > 1.5 * period);
+        let again = repeats && knots.last().is_none_or(|last| now.t - last.t > stays);
         if before.value != now.value || again {
             let (t, slack) = (0.5 * (earliest + latest), 0.5 * (latest - earliest));
             knots.push(Point { t, slack, value: now.value });
@@ -78,6 +81,29 @@ mod tests {
         let k = knots(&points, None, true);
         let step = k.iter().position(|k| k.value == 40.0).unwrap();
         assert!(k[step].t - k[step - 1].t < 0.11, "{:?}", &k[step - 1..=step]);
+    }
+
+    #[test]
+    fn the_last_reading_says_it_again_once_the_period_is_over() {
+        // Updated every 200 ms; the last update is seen at the reading 100, and the next one says the same.
+        let read = |last: u32| (0..=last).map(|i| at(i, f64::from(i.min(100) / 4))).collect::<Vec<_>>();
+        let end = |last: u32| knots(&read(last), None, true).last().map(|k| (k.t / 0.05 * 2.0).round() / 2.0).unwrap();
+        // In readings: the middle of those around the update, and of the two last ones.
+        assert_eq!((end(103), end(104)), (99.5, 103.5));
+        assert_eq!(knots(&read(104), None, false).last().map(|k| k.value), Some(25.0));
+        assert!(knots(&read(104), None, false).last().unwrap().t < 5.0, "a counter has not been added to");
+    }
+
+    #[test]
+    fn readings_at_odd_moments_of_a_number_that_never_changes_reach_to_the_last() {
+        // A meter that answers twice a second, fails now and then and stalls once.
+        let points: Vec<Point> = [0.0, 0.25, 0.75, 1.25, 2.25, 4.04, 4.54, 4.79, 5.05, 5.32, 5.58]
+            .map(|t| Point { t, slack: 0.0, value: 60.5 })
+            .to_vec();
+        for seen in 3..points.len() {
+            let (end, k) = (points[seen].t, knots(&points[..=seen], None, true));
+            assert!(place(&k, 0.5 * (points[seen - 1].t + end) - 1e-3).is_some(), "up to {end}: {k:?}");
+        }
     }
 
     #[test]

@@ -8,12 +8,14 @@ use std::time::{Duration, SystemTime};
 use spark_results::machine::clean;
 
 use super::row::{Columns, columns, row};
-use super::{LARGEST, Watts, json};
+use super::{LARGEST, Watts, json, power};
 
 /// How far before its end a file is read at first: the newest row is there.
 const END: u64 = 4096;
 /// Rows farther apart leave a hole that no integral bridges.
 const GAP: Duration = Duration::from_secs(3);
+/// So long a line of what is odd; what comes on top of it is more of the same.
+const TOLD: usize = 300;
 /// Older rows are of another time than the one that is measured.
 const STALE: Duration = Duration::from_secs(10);
 
@@ -37,9 +39,17 @@ impl Tail {
         Self { path, columns: None, header: String::new(), read: 0, part: String::new(), last: None, trouble: None }
     }
 
-    /// What is odd about the rows that were read last.
+    /// What is odd about the rows that were read last: all of it, since several rows may come between two looks.
     pub(super) fn trouble(&mut self) -> Option<String> {
         self.trouble.take()
+    }
+
+    fn odd(&mut self, why: String) {
+        match &mut self.trouble {
+            None => self.trouble = Some(why),
+            Some(told) if told.len() < TOLD && !told.contains(&why) => *told = format!("{told}; {why}"),
+            Some(_) => {}
+        }
     }
 
     /// The newest whole row since the last call, and how old it is.
@@ -70,7 +80,7 @@ impl Tail {
             }
         };
         if size < self.read {
-            self.trouble = Some("the file became shorter: it is read from its beginning again".to_owned());
+            self.odd("the file became shorter: it is read from its beginning again".to_owned());
             (self.read, self.part) = (0, String::new());
         }
         let new = text(&mut file, self.read, LARGEST)?;
@@ -81,10 +91,13 @@ impl Tail {
         let mut newest = None;
         for line in lines.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('\u{0}')) {
             match row(line, &columns) {
-                Ok((time, watts)) => newest = self.take(time, watts).or(newest),
+                Ok((time, watts)) => match power(watts) {
+                    Ok(watts) => newest = self.take(time, watts).or(newest),
+                    Err(why) => self.odd(why),
+                },
                 // The header is no row.
                 Err(_) if line.trim_end() == self.header => {}
-                Err(why) => self.trouble = Some(why),
+                Err(why) => self.odd(why),
             }
         }
         Ok(newest)
@@ -96,18 +109,18 @@ impl Tail {
         let last = self.last.replace(time);
         match last {
             Some(last) if time < last => {
-                self.trouble = Some(format!("the meter's clock went back by {:.1} s", (last - time).as_secs_f64()));
+                self.odd(format!("the meter's clock went back by {:.1} s", (last - time).as_secs_f64()));
                 return None;
             }
             Some(last) if time - last > GAP => {
-                self.trouble = Some(format!("no row for {:.1} s", (time - last).as_secs_f64()));
+                self.odd(format!("no row for {:.1} s", (time - last).as_secs_f64()));
             }
             _ => {}
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let age = now.saturating_sub(time);
         if age > STALE {
-            self.trouble = Some(format!("its newest row is {:.0} s old by this machine's clock", age.as_secs_f64()));
+            self.odd(format!("its newest row is {:.0} s old by this machine's clock", age.as_secs_f64()));
             return None;
         }
         Some((watts, age))
@@ -158,6 +171,24 @@ mod tests {
         file.seek(SeekFrom::Start(0)).unwrap();
         writeln!(file, "time,watts\n{t},54").unwrap();
         assert_eq!(tail.newest().unwrap().unwrap().0, 54.0);
+    }
+
+    #[test]
+    fn rows_that_come_at_once_are_all_looked_at_and_the_newest_that_is_good_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("meter.csv");
+        let t = now();
+        let rows = [(t - 5.0, "50"), (t - 4.0, "-4"), (t - 6.0, "51"), (t - 1.0, "52"), (t, "1e9")];
+        let rows: String = rows.iter().map(|(t, watts)| format!("{t},{watts}\n")).collect();
+        std::fs::write(&path, format!("time,watts\n{rows}soup\n")).unwrap();
+        let mut tail = Tail::of(path);
+        assert_eq!(tail.newest().unwrap().unwrap().0, 52.0);
+        let told = tail.trouble().unwrap();
+        for named in ["-4 W is no power", "went back by 1.0 s", "no row for 5.0 s", "1000000000 W is no power", "soup"]
+        {
+            assert!(told.contains(named), "{named:?}: {told}");
+        }
+        assert_eq!(tail.trouble(), None);
     }
 
     #[test]

@@ -68,6 +68,12 @@ impl Meter {
     }
 }
 
+/// # Errors
+/// What no machine takes.
+fn power(watts: f64) -> Result<f64, String> {
+    if (0.0..=MOST_WATTS).contains(&watts) { Ok(watts) } else { Err(format!("{watts} W is no power of a machine")) }
+}
+
 /// The meter, read about once a second: no meter at the wall is quicker.
 pub(super) struct Wall {
     meter: Meter,
@@ -104,12 +110,7 @@ impl Wall {
             (Meter::File(_), Some(tail)) => tail.newest()?,
             (Meter::File(_), None) => None,
         };
-        match said {
-            Some((watts, _)) if !(0.0..=MOST_WATTS).contains(&watts) => {
-                Err(format!("{watts} W is no power of a machine"))
-            }
-            said => Ok(said),
-        }
+        said.map(|(watts, age)| Ok((power(watts)?, age))).transpose()
     }
 }
 
@@ -138,7 +139,7 @@ impl Sensor for Wall {
             }
             Ok(None) => Vec::new(),
             Err(why) => {
-                self.trouble = Some(why);
+                self.trouble = Some(self.trouble.take().map_or_else(|| why.clone(), |told| format!("{told}; {why}")));
                 Vec::new()
             }
         }
