@@ -1,10 +1,10 @@
-//! A block: some quads of executions whose medians make one log ratio, and the machine's state around them.
+//! A block: some quads of executions whose log ratios make one, and the machine's state around them.
 
 use super::Side;
+use crate::statistics::shift;
 use serde::{Deserialize, Serialize};
-use spark_results::stats::median;
 
-/// Executions of both sides, as timed.
+/// Executions of both sides, as timed, quad by quad: two of each side in each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Block {
     /// Nanoseconds of each of the baseline's executions.
@@ -38,17 +38,25 @@ impl Block {
     pub fn log_ratio_of_cycles(&self) -> Option<f64> {
         let told = self.baseline_cycles.len() == self.baseline_ns.len()
             && self.candidate_cycles.len() == self.candidate_ns.len();
-        let ratio = (median(&self.candidate_cycles) / median(&self.baseline_cycles)).ln();
-        (told && ratio.is_finite()).then_some(ratio)
+        told.then(|| of_quads(&self.baseline_cycles, &self.candidate_cycles)).flatten()
     }
-    /// ln(median candidate / median baseline): above 0 where the candidate is slower. NaN where a side is empty or a time is 0.
+    /// The log of the candidate's times over the baseline's: above 0 where the candidate is slower. NaN where no quad is whole or a time
+    /// is 0.
     pub fn log_ratio(&self) -> f64 {
-        (median(&self.candidate_ns) / median(&self.baseline_ns)).ln()
+        of_quads(&self.baseline_ns, &self.candidate_ns).unwrap_or(f64::NAN)
     }
     /// Nanoseconds of all executions together.
     pub fn total_ns(&self) -> f64 {
         self.baseline_ns.iter().chain(&self.candidate_ns).sum()
     }
+}
+
+/// The Hodges–Lehmann estimate over the quads' own log ratios. A neighbour that comes or goes moves all four executions of a quad alike,
+/// and is not in their ratio; over a block it would move the median of one side and not of the other.
+fn of_quads(baseline: &[f64], candidate: &[f64]) -> Option<f64> {
+    let log = |pair: &[f64]| pair.iter().map(|v| v.ln()).sum::<f64>() / 2.0;
+    let quads = baseline.chunks_exact(2).zip(candidate.chunks_exact(2)).map(|(b, c)| log(c) - log(b));
+    shift(&quads.collect::<Vec<_>>()).map(|shift| shift.estimate)
 }
 
 /// What the machine did while a block ran. Nothing in it depends on which side was timed, or it would bias the test.
@@ -131,22 +139,37 @@ impl Around {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_block_is_the_ratio_of_its_medians() {
+    /// Quads at `levels`, the candidate slower by a twentieth.
+    fn quads(levels: &[f64]) -> Block {
         let mut block = Block::default();
-        for ns in [100.0, 102.0, 900.0] {
-            block.push(Side::Baseline, ns);
-            block.push(Side::Candidate, 1.05 * ns);
+        for ns in levels {
+            for side in [Side::Baseline, Side::Candidate, Side::Candidate, Side::Baseline] {
+                block.push(side, if side == Side::Candidate { 1.05 * ns } else { *ns });
+            }
         }
-        assert!((block.log_ratio() - 1.05_f64.ln()).abs() < 1e-12);
+        block
+    }
+
+    #[test]
+    fn a_block_is_what_its_quads_say_whatever_the_machine_did_between_them() {
+        let ratio = 1.05_f64.ln();
+        assert!((quads(&[100.0, 102.0, 900.0, 140.0]).log_ratio() - ratio).abs() < 1e-12);
+        // Of seven quads one was disturbed in the middle: it is one voice.
+        let mut block = quads(&[100.0; 7]);
+        block.candidate_ns[6] *= 3.0;
+        assert!((block.log_ratio() - ratio).abs() < 1e-12);
+        // What is not whole does not count, and nothing is no number.
+        block.push(Side::Baseline, 1e9);
+        assert!((block.log_ratio() - ratio).abs() < 1e-12);
         assert!(Block::default().log_ratio().is_nan());
+        assert!(quads(&[0.0]).log_ratio().is_nan());
     }
 
     #[test]
     fn cycles_are_a_ratio_only_where_all_executions_have_them() {
         let mut block = Block::default();
         assert_eq!(block.log_ratio_of_cycles(), None);
-        for side in [Side::Baseline, Side::Candidate] {
+        for side in [Side::Baseline, Side::Candidate, Side::Candidate, Side::Baseline] {
             block.push(side, 100.0);
             block.push_cycles(side, if side == Side::Baseline { 200.0 } else { 220.0 });
         }

@@ -22,9 +22,10 @@ impl Tuning {
     /// Blocks a length is judged by.
     pub const PILOTS: usize = 6;
 
-    /// For a benchmark that may take `budget_s` in all, of which the last look's `blocks` may take three quarters.
-    pub fn new(budget_s: f64, blocks: usize) -> Self {
-        let longest_s = (0.75 * budget_s / blocks as f64).clamp(SHORTEST_S, LONGEST_S);
+    /// For a benchmark that may take `budget_s` in all, of which the last look's `blocks` may take four fifths, each with `start_s` for the
+    /// start of its processes.
+    pub fn new(budget_s: f64, blocks: usize, start_s: f64) -> Self {
+        let longest_s = (0.8 * budget_s / blocks as f64 - start_s).clamp(SHORTEST_S, LONGEST_S);
         Self { longest_s, length_s: SHORTEST_S, spread: None, done: false }
     }
     /// The length to use now, in seconds.
@@ -40,10 +41,10 @@ impl Tuning {
     pub fn hear(&mut self, pilots: &[f64]) {
         let spread = mad(pilots);
         let gained = self.spread.is_none_or(|before| spread < GAIN * before);
-        if !gained || 2.0 * self.length_s > self.longest_s {
+        if !gained || self.length_s >= self.longest_s {
             self.done = true;
         } else {
-            self.length_s *= 2.0;
+            self.length_s = (2.0 * self.length_s).min(self.longest_s);
             self.spread = Some(spread);
         }
     }
@@ -55,7 +56,7 @@ mod tests {
 
     #[test]
     fn it_grows_while_it_gains_and_no_further() {
-        let mut tuning = Tuning::new(60.0, 40);
+        let mut tuning = Tuning::new(60.0, 40, 0.0);
         tuning.hear(&[0.10, -0.10, 0.05, -0.05]);
         assert_eq!((tuning.length_s(), tuning.is_done()), (0.1, false));
         tuning.hear(&[0.05, -0.05, 0.02, -0.02]);
@@ -65,9 +66,25 @@ mod tests {
     }
 
     #[test]
-    fn a_small_budget_keeps_blocks_short() {
-        let mut tuning = Tuning::new(4.0, 40);
+    fn a_small_budget_and_long_starts_keep_blocks_short() {
+        for (budget_s, start_s) in [(2.0, 0.0), (60.0, 1.2), (60.0, 9.0)] {
+            let mut tuning = Tuning::new(budget_s, 40, start_s);
+            tuning.hear(&[0.10, -0.10]);
+            assert_eq!(
+                (tuning.length_s(), tuning.is_done()),
+                (SHORTEST_S, true),
+                "{budget_s} s, starts of {start_s} s"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_budget_allows_is_reached_and_not_passed() {
+        let mut tuning = Tuning::new(30.0, 40, 0.45);
         tuning.hear(&[0.10, -0.10]);
-        assert_eq!((tuning.length_s(), tuning.is_done()), (SHORTEST_S, true));
+        tuning.hear(&[0.05, -0.05]);
+        assert!((tuning.length_s() - 0.15).abs() < 1e-12 && !tuning.is_done());
+        tuning.hear(&[0.03, -0.03]);
+        assert!((tuning.length_s() - 0.15).abs() < 1e-12 && tuning.is_done());
     }
 }

@@ -7,12 +7,16 @@
 use super::child::{Build, Child, Ran, Trouble};
 use super::surroundings::Surroundings;
 use crate::os::SysRoot;
-use spark_gate::paired::{Block, LOOKS, Limits, Order, Rules, Side, Standing, Tuning, Void, standing};
+use spark_gate::paired::{Block, LOOKS, Limits, Order, Rules, SHORTEST_S, Side, Standing, Tuning, Void, standing};
 use spark_results::Work;
 use std::time::{Duration, Instant};
 
-/// Quads a block: six executions of each build.
-const QUADS: usize = 3;
+/// Quads a block, at least and at most: from six executions of each build on, as many as it has time for. The finer the builds take
+/// turns, the less of what the machine does meanwhile is between them: of blocks of half a second of a GEMV beside busy neighbours, log
+/// ratios lay 4.2 % apart with 3 quads and 1.2 % with 25.
+const QUADS: (f64, f64) = (3.0, 32.0);
+/// An execution is not cut shorter than this: a scheduler's turn.
+const EXECUTION_S: f64 = 0.004;
 /// A block is at least this part of what starting its processes took: shorter, the budget would go into starting.
 const OF_START: f64 = 0.5;
 /// A child that died so often is broken.
@@ -61,6 +65,7 @@ pub struct Duel<'a> {
     order: Order,
     around: Surroundings,
     iterations: u64,
+    quads: usize,
     /// What the last start of both took.
     started: Duration,
     lives: usize,
@@ -81,6 +86,7 @@ impl<'a> Duel<'a> {
             order: Order::new(seed),
             around: Surroundings::start(root),
             iterations: 1,
+            quads: 0,
             started: Duration::ZERO,
             lives: 0,
             deaths: [0; 2],
@@ -145,8 +151,9 @@ impl<'a> Duel<'a> {
             fought.void = Some(format!("{voided} of {all} blocks were left out: {}", Void::counted(&self.voided)));
         }
         let mut words = format!(
-            "blocks of {:.0} ms, {} iterations an execution, {} starts of each build",
+            "blocks of {:.0} ms, {} quads each, {} iterations an execution, {} starts of each build",
             1e3 * block_s,
+            self.quads,
             self.iterations,
             self.lives
         );
@@ -174,7 +181,7 @@ impl<'a> Duel<'a> {
         }
     }
 
-    /// As many iterations as an execution needs to be its share of a block.
+    /// As many quads as a block has time for, and as many iterations as an execution then needs to be its share of it.
     fn calibrate(&mut self, block_s: f64) -> Result<(), Failed> {
         let each = loop {
             match self.tried() {
@@ -182,8 +189,10 @@ impl<'a> Duel<'a> {
                 Err(failed) => self.lost(failed)?,
             }
         };
-        let share_ns = 1e9 * block_s / (4 * QUADS) as f64;
-        self.iterations = (share_ns / spark_results::stats::median(&each).max(1.0)).ceil().clamp(1.0, 1e9) as u64;
+        let each_s = 1e-9 * spark_results::stats::median(&each).max(1.0);
+        let quads = (block_s / (4.0 * each_s.max(EXECUTION_S))).floor().clamp(QUADS.0, QUADS.1);
+        self.quads = quads as usize;
+        self.iterations = (block_s / (4.0 * quads * each_s)).ceil().clamp(1.0, 1e9) as u64;
         Ok(())
     }
 
@@ -214,9 +223,9 @@ impl<'a> Duel<'a> {
     }
 
     fn tune(&mut self, budget_s: f64, over: &dyn Fn() -> bool) -> Result<f64, Failed> {
-        let mut tuning = Tuning::new(budget_s, LOOKS[LOOKS.len() - 1]);
         // Twice: the first guess rests on a single iteration.
-        self.calibrate(tuning.length_s())?;
+        self.calibrate(SHORTEST_S)?;
+        let mut tuning = Tuning::new(budget_s, LOOKS[LOOKS.len() - 1], self.started.as_secs_f64());
         while !tuning.is_done() && !over() {
             self.calibrate(tuning.length_s())?;
             let mut pilots = Fought::default();
@@ -265,7 +274,7 @@ impl<'a> Duel<'a> {
         let mut block = Block::default();
         self.ready()?;
         self.around.begin();
-        for _ in 0..QUADS {
+        for _ in 0..self.quads {
             for side in self.order.quad() {
                 let Some(children) = &mut self.children else {
                     return Err((side, Trouble::Lost("no child is there".to_owned())));
