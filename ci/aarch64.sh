@@ -23,22 +23,29 @@ standard_library "$target"
 
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export SPARK_BENCH_TEST_SCALE=small PROPTEST_CASES=${PROPTEST_CASES:-16}
-# The tests of harness start the program itself, which only a kernel with binfmt_misc could do.
-tested=(-p spark-kernels -p spark-workloads)
+# The program and the tests are one choice of packages and targets: with another choice other features are on, and the kernels would be
+# compiled twice. harness is in it for its program, which its test `memory` brings along; that and the others of its tests start
+# the program itself, which only a kernel with binfmt_misc could do, so that none of them runs.
+chosen=(-p spark-kernels -p spark-workloads -p spark-bench --lib)
+for test in parity_\* formats cuda nvrtc llm_\* memory; do chosen+=(--test "$test"); done
+program=${CARGO_TARGET_DIR:-target}/$target/debug/spark-bench
 
 failed=0
-cargo build --locked -p spark-bench --target "$target"
 for cpu in max cortex-a72; do
     echo "on qemu's $cpu, second $SECONDS:"
-    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu $cpu -L /usr/aarch64-linux-gnu"
+    emulated=(qemu-aarch64 -cpu "$cpu" -L /usr/aarch64-linux-gnu)
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="${emulated[*]}"
+    packages=(spark-kernels spark-workloads)
+    if [ "$cpu" != max ]; then packages=(spark-kernels); fi
     if cargo nextest --version >/dev/null 2>&1; then
-        # The same packages, or cargo would compile them anew.
-        these='all()'
-        if [ "$cpu" != max ]; then these='package(spark-kernels)'; fi
-        cargo nextest run --locked --profile qemu "${tested[@]}" --target "$target" -E "$these" || failed=1
+        these=$(printf ' + package(%s)' "${packages[@]}")
+        cargo nextest run --locked --profile qemu "${chosen[@]}" --target "$target" -E "${these# + }" || failed=1
     else
-        cargo test --locked "${tested[@]}" --lib --tests --target "$target" || failed=1
+        cargo test --locked "${chosen[@]}" --target "$target" --no-run || failed=1
+        for package in "${packages[@]}"; do
+            cargo test --locked -p "$package" --lib --tests --target "$target" || failed=1
+        done
     fi
-    cargo run --quiet --locked -p spark-bench --target "$target" -- --version
+    "${emulated[@]}" "$program" --version || failed=1
 done
 exit "$failed"

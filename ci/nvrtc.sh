@@ -24,4 +24,5 @@ if [ ! -e "$folder/whole" ]; then
     touch "$folder/whole"
 fi
 export SPARK_BENCH_NVRTC=$folder/nvidia/cu13/lib SPARK_BENCH_CUDA_TOOLS=$folder/nvidia/cu13/bin SPARK_BENCH_TEST_NVRTC=1
-cargo test --locked -p spark-kernels --test nvrtc -- --nocapture
+# With the features of the whole workspace, so that the kernels are not compiled a second time.
+cargo test --locked --workspace --test nvrtc -- --nocapture

@@ -58,7 +58,7 @@ fn what_is_no_build_is_refused_with_its_mend() {
 #[test]
 fn a_child_that_keeps_dying_is_broken_and_not_the_gate() {
     let place = Place::new();
-    // Each of its lives is shorter than tuning takes, whatever it is doing then.
+    // Each of its lives is shorter than a block takes, whatever it is doing then.
     let text = format!(r#"exec 3<&0; "{THIS}" "$@" <&3 & child=$!; sleep 0.2; kill -9 $child; wait $child"#);
     let dying = script(&place, "dying", &text);
     let done = place.run(&line(THIS, dying.to_str().expect("letters"), &["--budget", "20s", "--json"]));
@@ -77,13 +77,15 @@ fn verdict(done: &program::Done) -> (String, String) {
 #[test]
 fn a_child_killed_in_the_middle_costs_its_block_and_not_the_run() {
     let place = Place::new();
-    // The first start is the introduction; the second is killed at work, all others live.
-    let count = place.at("count");
-    let count = count.to_str().expect("letters");
+    // The first start is the introduction; the second is killed when it is asked for the third time, all others live.
+    let (count, asks) = (place.at("count"), place.at("asks"));
+    let (count, asks) = (count.to_str().expect("letters"), asks.to_str().expect("letters"));
     let text = format!(
         r#"n=$(cat "{count}" 2>/dev/null || echo 0); echo $((n + 1)) >"{count}"
 if [ "$n" != 1 ]; then exec "{THIS}" "$@"; fi
-exec 3<&0; "{THIS}" "$@" <&3 & child=$!; sleep 0.15; kill -9 $child; wait $child"#
+mkfifo "{asks}"; "{THIS}" "$@" <"{asks}" & child=$!; exec 4>"{asks}"
+for ask in 1 2; do IFS= read -r line; printf '%s\n' "$line" >&4; done
+IFS= read -r line; kill -9 $child; wait $child"#
     );
     let once = script(&place, "once", &text);
     let done = place.run(&line(once.to_str().expect("letters"), THIS, &["--budget", "6s", "--json"]));

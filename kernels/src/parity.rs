@@ -2,6 +2,7 @@
 
 use crate::format::splitmix::SplitMix64;
 use crate::{Device, Example, Expected, Fault, Host, Implementation, Index, Io, Op};
+use std::cell::OnceCell;
 
 /// The outcome of a comparison with the reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +48,49 @@ pub fn max_error(got: impl IntoIterator<Item = f64>, expected: &[Expected]) -> f
     })
 }
 
+/// An op on its example, as it is put to any number of implementations: the reference computes what is compared once, for the first of them
+/// that answers.
+#[derive(Debug)]
+pub struct Posed<O> {
+    op: O,
+    example: Example,
+    seed: u64,
+    at_most: usize,
+    known: OnceCell<(Vec<Index>, Vec<Expected>)>,
+}
+
+impl<O: Op> Posed<O> {
+    /// `op`, in the form of the device that it is put to ([`Op::on`]), on its example of that seed; at most about `at_most` elements are
+    /// compared.
+    pub fn new(op: O, seed: u64, at_most: usize) -> Self {
+        let example = op.example(seed);
+        Self { op, example, seed, at_most, known: OnceCell::new() }
+    }
+
+    /// Runs `implementation` once and compares.
+    ///
+    /// # Errors
+    /// It does not support the op on `device`, or the device failed.
+    pub fn answered_by(&self, implementation: &dyn Implementation<O>, device: &dyn Device) -> Result<Check, Fault> {
+        let (op, example) = (&self.op, &self.example);
+        implementation.supports(op, device)?;
+        let upload =
+            |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
+        let weights = upload(&example.weights)?;
+        let inputs = upload(&example.inputs)?;
+        let mut outputs = upload(&example.outputs)?;
+        let mut prepared = implementation.prepare(op, &weights, device)?;
+        prepared.run(&mut Io {
+            inputs: &inputs.iter().collect::<Vec<_>>(),
+            outputs: &mut outputs.iter_mut().collect::<Vec<_>>(),
+            live: &example.live,
+        })?;
+        let got = outputs.iter().map(|b| device.download(b)).collect::<Result<Vec<_>, _>>()?;
+        let (indices, expected) = self.known.get_or_init(|| known(op, example, &got, self.seed, self.at_most));
+        Ok(judged(op.tolerance() + implementation.rounding(op), &got, indices, expected))
+    }
+}
+
 /// Runs `implementation` once on `op`'s example and compares at most about `at_most` elements.
 pub fn check<O: Op>(
     op: &O,
@@ -55,32 +99,30 @@ pub fn check<O: Op>(
     seed: u64,
     at_most: usize,
 ) -> Result<Check, Fault> {
-    let op = &op.clone().on(device);
-    implementation.supports(op, device)?;
-    let example = op.example(seed);
-    let upload =
-        |hosts: &[Host]| hosts.iter().map(|h| device.upload_to(h, op.placement())).collect::<Result<Vec<_>, _>>();
-    let weights = upload(&example.weights)?;
-    let inputs = upload(&example.inputs)?;
-    let mut outputs = upload(&example.outputs)?;
-    let mut prepared = implementation.prepare(op, &weights, device)?;
-    prepared.run(&mut Io {
-        inputs: &inputs.iter().collect::<Vec<_>>(),
-        outputs: &mut outputs.iter_mut().collect::<Vec<_>>(),
-        live: &example.live,
-    })?;
-    let got = outputs.iter().map(|b| device.download(b)).collect::<Result<Vec<_>, _>>()?;
-    Ok(compare(op, implementation.rounding(op), &example, &got, seed, at_most))
+    let op = op.clone().on(device);
+    // Before its example is made, which may be large.
+    implementation.supports(&op, device)?;
+    Posed::new(op, seed, at_most).answered_by(implementation, device)
 }
 
 /// Compares the outputs `got` of one call on `example` with the reference, at most about `at_most` elements of them. `rounding` is what
 /// [`Implementation::rounding`] says of what computed them.
 pub fn compare<O: Op>(op: &O, rounding: f64, example: &Example, got: &[Host], seed: u64, at_most: usize) -> Check {
+    let (indices, expected) = known(op, example, got, seed, at_most);
+    judged(op.tolerance() + rounding, got, &indices, &expected)
+}
+
+/// What the reference says of a sample of outputs as long as `got`.
+fn known<O: Op>(op: &O, example: &Example, got: &[Host], seed: u64, at_most: usize) -> (Vec<Index>, Vec<Expected>) {
     let lens: Vec<_> = got.iter().map(Host::len).collect();
     let indices = sample(&lens, at_most, seed);
     let expected = op.reference(example, &indices);
-    let max_error = max_error(indices.iter().map(|i| got[i.output].value(i.at)), &expected);
-    Check { max_error, tolerance: op.tolerance() + rounding, compared: expected.len() }
+    (indices, expected)
+}
+
+fn judged(tolerance: f64, got: &[Host], indices: &[Index], expected: &[Expected]) -> Check {
+    let max_error = max_error(indices.iter().map(|i| got[i.output].value(i.at)), expected);
+    Check { max_error, tolerance, compared: expected.len() }
 }
 
 #[cfg(test)]

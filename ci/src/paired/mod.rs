@@ -2,12 +2,12 @@
 
 mod block;
 mod cycles;
+mod length;
 mod looks;
 mod order;
-mod tune;
 
 pub use block::{Around, Block, Limits, Void};
 pub use cycles::{Cycles, in_cycles};
+pub use length::{SHORTEST_S, block_s};
 pub use looks::{CONFIRMATION, Effect, LOOKS, Rules, Standing, confirmed, standing, verdicts};
 pub use order::{Order, Side};
-pub use tune::{SHORTEST_S, Tuning};

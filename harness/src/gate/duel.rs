@@ -1,4 +1,4 @@
-//! One benchmark, two builds in turn: tuned, measured block by block, looked at, with fresh processes for each block.
+//! One benchmark, two builds in turn: measured block by block, looked at, with fresh processes for each block.
 //!
 //! Where the loader and the allocator put things makes two processes of one build differ by a percent or more, for as long as they
 //! live. Blocks that share their processes share that difference, and the test, which takes each block's sign for a coin of its own,
@@ -7,7 +7,7 @@
 use super::child::{Build, Child, Ran, Trouble};
 use super::surroundings::Surroundings;
 use crate::os::SysRoot;
-use spark_gate::paired::{Block, LOOKS, Limits, Order, Rules, SHORTEST_S, Side, Standing, Tuning, Void, standing};
+use spark_gate::paired::{Block, LOOKS, Limits, Order, Rules, SHORTEST_S, Side, Standing, Void, block_s, standing};
 use spark_results::Work;
 use std::time::{Duration, Instant};
 
@@ -95,12 +95,12 @@ impl<'a> Duel<'a> {
         }
     }
 
-    /// Tunes, then measures until the looks are done, the budget is spent, or `stop` says so.
+    /// Measures until the looks are done, the budget is spent, or `stop` says so.
     pub fn fight(mut self, plan: &Plan, stop: &dyn Fn() -> bool) -> Fought {
         let began = Instant::now();
         let mut fought = Fought::default();
         let over = |began: Instant| stop() || began.elapsed().as_secs_f64() >= plan.budget_s;
-        let block_s = match self.tune(plan.budget_s, &|| over(began)) {
+        let block_s = match self.length(plan.budget_s) {
             Ok(block_s) => block_s,
             Err(failed) => return Fought { trouble: Some(failed), ..fought },
         };
@@ -222,39 +222,20 @@ impl<'a> Duel<'a> {
         Ok(())
     }
 
-    fn tune(&mut self, budget_s: f64, over: &dyn Fn() -> bool) -> Result<f64, Failed> {
-        // Twice: the first guess rests on a single iteration.
+    /// Seconds of a block, as long as the budget allows once it is known how long both take to start.
+    fn length(&mut self, budget_s: f64) -> Result<f64, Failed> {
         self.calibrate(SHORTEST_S)?;
-        let mut tuning = Tuning::new(budget_s, LOOKS[LOOKS.len() - 1], self.started.as_secs_f64());
-        while !tuning.is_done() && !over() {
-            self.calibrate(tuning.length_s())?;
-            let mut pilots = Fought::default();
-            // Pilots may share their processes: only how far they lie apart is heard.
-            self.measured(Tuning::PILOTS, &mut pilots, over, |_| {})?;
-            tuning.hear(&pilots.differences);
-        }
-        let block_s = tuning.length_s().max(OF_START * self.started.as_secs_f64());
-        self.calibrate(block_s)?;
-        // Pilots are not judged, and neither is what the machine did to them; that a build died stays said.
-        self.voided.retain(|void| matches!(void, Void::Lost(_)));
-        Ok(block_s)
+        let start_s = self.started.as_secs_f64();
+        let length_s = block_s(budget_s, LOOKS[LOOKS.len() - 1], start_s).max(OF_START * start_s);
+        // Twice: the first guess rests on a single iteration.
+        self.calibrate(length_s)?;
+        Ok(length_s)
     }
 
     /// Measures blocks, each of processes of its own, until `fought` holds `wanted`, or it is over.
     fn blocks(&mut self, wanted: usize, fought: &mut Fought, over: &dyn Fn() -> bool) -> Result<(), Failed> {
-        self.measured(wanted, fought, over, |duel| duel.children = None)
-    }
-
-    /// The same, with `before` each block.
-    fn measured(
-        &mut self,
-        wanted: usize,
-        fought: &mut Fought,
-        over: &dyn Fn() -> bool,
-        before: impl Fn(&mut Self),
-    ) -> Result<(), Failed> {
         while fought.differences.len() < wanted && !over() {
-            before(self);
+            self.children = None;
             match self.block() {
                 Ok(block) => match self.around.since().void(&Limits::default()) {
                     Some(void) => self.voided.push(void),

@@ -175,7 +175,8 @@ struct Thread {
 impl Thread {
     fn run(&mut self, stopped: &Receiver<()>) -> Result<Duration, String> {
         let mut due = Instant::now();
-        let own = self.shared.pace.of(self.sensor.period());
+        let pace = self.shared.pace;
+        let own = pace.of(self.sensor.period());
         let mut period = own;
         let (mut reads, mut cpu) = (0u32, crate::os::thread_cpu_time().ok());
         loop {
@@ -195,7 +196,8 @@ impl Thread {
                 let now = crate::os::thread_cpu_time().ok();
                 if let (Some(before), Some(now)) = (cpu, now) {
                     let each = now.saturating_sub(before) / 16;
-                    period = each.div_f64(SHARE).clamp(own, own.max(RAREST));
+                    // A hurried clockwork reads that much more often, spaced out or not, and may cost that much more.
+                    period = pace.of(each.div_f64(SHARE)).clamp(own, own.max(pace.of(RAREST)));
                 }
                 cpu = now;
             }

@@ -2,7 +2,8 @@
 #![expect(clippy::print_stdout, reason = "what a machine cannot run is said, not skipped silently")]
 
 use spark_kernels::cpu::Cpu;
-use spark_kernels::{Op, parity};
+use spark_kernels::parity::Posed;
+use spark_kernels::{Device, Op};
 
 /// Whether tests should be small: under emulation everything takes 20 to 1000 times as long.
 pub(crate) fn small() -> bool {
@@ -15,19 +16,27 @@ pub(crate) fn implementations_agree<O: Op>() {
     // A small test keeps every shape and every path, but has one pool and compares fewer elements of large outputs.
     let all: &[&[u32]] = &[&[1], &[5, 2], &[1, 1, 1]];
     let (pools, at_most) = if small() { (&[&[2, 1, 5][..]][..], 1 << 10) } else { (all, 1 << 14) };
-    for weights in pools {
-        let (cpu, threads) = (Cpu::weighted(weights, 0), weights.len());
-        for (seed, op) in O::nasty().iter().enumerate() {
-            op.validate().unwrap_or_else(|invalid| panic!("{op:?}: {invalid}"));
+    let pools: Vec<_> = pools.iter().map(|weights| Cpu::weighted(weights, 0)).collect();
+    for (seed, op) in O::nasty().iter().enumerate() {
+        op.validate().unwrap_or_else(|invalid| panic!("{op:?}: {invalid}"));
+        // Put to all of them, and to all pools where the op takes the same form on each.
+        let mut posed: Option<(String, Posed<O>)> = None;
+        for (at, cpu) in pools.iter().enumerate() {
+            let (threads, here) = (cpu.threads(), op.clone().on(cpu));
+            let form = format!("{here:?}");
+            if posed.as_ref().is_none_or(|(of, _)| *of != form) {
+                posed = Some((form, Posed::new(here, seed as u64, at_most)));
+            }
+            let Some((_, posed)) = &posed else { continue };
             for implementation in O::implementations() {
                 let name = implementation.name();
-                if let Err(reason) = implementation.supports(op, &cpu) {
-                    if *weights == pools[0] {
+                if let Err(reason) = implementation.supports(op, cpu) {
+                    if at == 0 {
                         println!("{name} does not do {op:?}: {reason}");
                     }
                     continue;
                 }
-                match parity::check(op, *implementation, &cpu, seed as u64, at_most) {
+                match posed.answered_by(*implementation, cpu) {
                     Ok(check) if check.passed() => checked += 1,
                     Ok(check) => wrong.push(format!("{name} on {threads} threads, {op:?}: {check:?}")),
                     Err(fault) => wrong.push(format!("{name} on {threads} threads, {op:?}: {fault}")),

@@ -5,6 +5,7 @@ use crate::double::on;
 use spark_kernels::attention::Attention;
 use spark_kernels::cuda::Gpu;
 use spark_kernels::cuda::arch::Arch;
+use spark_kernels::parity::Posed;
 use spark_kernels::{Backend, Op, parity};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -17,6 +18,7 @@ fn agree<O: Op>(gpu: &Gpu) -> usize {
     let (mut wrong, mut checked, mut refused) = (Vec::new(), 0, BTreeSet::new());
     let start = Instant::now();
     for (seed, op) in O::nasty().iter().enumerate() {
+        let posed = Posed::new(op.clone().on(gpu), seed as u64, 1 << 12);
         for implementation in O::implementations().iter().filter(|i| i.backend() == Backend::Cuda) {
             let name = implementation.name();
             // What has run on GB10 is not run again: on the other profiles it is what they have of their own.
@@ -29,7 +31,7 @@ fn agree<O: Op>(gpu: &Gpu) -> usize {
                 refused.insert(format!("{name}: {reason}"));
                 continue;
             }
-            match parity::check(op, *implementation, gpu, seed as u64, 1 << 12) {
+            match posed.answered_by(*implementation, gpu) {
                 Ok(check) if check.passed() => checked += 1,
                 Ok(check) => wrong.push(format!("{name}, {op:?}: {check:?}")),
                 Err(fault) => wrong.push(format!("{name}, {op:?}: {fault}")),
