@@ -24,10 +24,8 @@ pub(crate) fn implementations_agree<O: Op>() {
         for (at, cpu) in pools.iter().enumerate() {
             let (threads, here) = (cpu.threads(), op.clone().on(cpu));
             let form = format!("{here:?}");
-            if posed.as_ref().is_none_or(|(of, _)| *of != form) {
-                posed = Some((form, Posed::new(here, seed as u64, at_most)));
-            }
-            let Some((_, posed)) = &posed else { continue };
+            posed = posed.filter(|(of, _)| *of == form);
+            let (_, posed) = posed.get_or_insert_with(|| (form, Posed::new(here, seed as u64, at_most)));
             for implementation in O::implementations() {
                 let name = implementation.name();
                 if let Err(reason) = implementation.supports(op, cpu) {

@@ -8,14 +8,12 @@ use std::time::{Duration, SystemTime};
 use spark_results::machine::clean;
 
 use super::row::{Columns, columns, row};
-use super::{LARGEST, Watts, json, power};
+use super::{LARGEST, Watts, json, power, tell};
 
 /// How far before its end a file is read at first: the newest row is there.
 const END: u64 = 4096;
 /// Rows farther apart leave a hole that no integral bridges.
 const GAP: Duration = Duration::from_secs(3);
-/// So long a line of what is odd; what comes on top of it is more of the same.
-const TOLD: usize = 300;
 /// Older rows are of another time than the one that is measured.
 const STALE: Duration = Duration::from_secs(10);
 
@@ -44,14 +42,6 @@ impl Tail {
         self.trouble.take()
     }
 
-    fn odd(&mut self, why: String) {
-        match &mut self.trouble {
-            None => self.trouble = Some(why),
-            Some(told) if told.len() < TOLD && !told.contains(&why) => *told = format!("{told}; {why}"),
-            Some(_) => {}
-        }
-    }
-
     /// The newest whole row since the last call, and how old it is.
     ///
     /// # Errors
@@ -65,7 +55,7 @@ impl Tail {
                 let first = text(&mut file, 0, END)?;
                 if first.trim_start().starts_with(['{', '[']) {
                     let whole = text(&mut file, 0, LARGEST)?;
-                    return Ok(Some((json::watts(&whole, None)?, Duration::ZERO)));
+                    return Ok(Some((power(json::watts(&whole, None)?)?, Duration::ZERO)));
                 }
                 let Some((first, _)) = first.split_once('\n') else {
                     return Err(
@@ -80,7 +70,7 @@ impl Tail {
             }
         };
         if size < self.read {
-            self.odd("the file became shorter: it is read from its beginning again".to_owned());
+            tell(&mut self.trouble, "the file became shorter: it is read from its beginning again".to_owned());
             (self.read, self.part) = (0, String::new());
         }
         let new = text(&mut file, self.read, LARGEST)?;
@@ -90,14 +80,11 @@ impl Tail {
         let lines: String = self.part.drain(..whole).collect();
         let mut newest = None;
         for line in lines.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('\u{0}')) {
-            match row(line, &columns) {
-                Ok((time, watts)) => match power(watts) {
-                    Ok(watts) => newest = self.take(time, watts).or(newest),
-                    Err(why) => self.odd(why),
-                },
+            match row(line, &columns).and_then(|(time, watts)| Ok((time, power(watts)?))) {
+                Ok((time, watts)) => newest = self.take(time, watts).or(newest),
                 // The header is no row.
                 Err(_) if line.trim_end() == self.header => {}
-                Err(why) => self.odd(why),
+                Err(why) => tell(&mut self.trouble, why),
             }
         }
         Ok(newest)
@@ -109,18 +96,21 @@ impl Tail {
         let last = self.last.replace(time);
         match last {
             Some(last) if time < last => {
-                self.odd(format!("the meter's clock went back by {:.1} s", (last - time).as_secs_f64()));
+                tell(&mut self.trouble, format!("the meter's clock went back by {:.1} s", (last - time).as_secs_f64()));
                 return None;
             }
             Some(last) if time - last > GAP => {
-                self.odd(format!("no row for {:.1} s", (time - last).as_secs_f64()));
+                tell(&mut self.trouble, format!("no row for {:.1} s", (time - last).as_secs_f64()));
             }
             _ => {}
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let age = now.saturating_sub(time);
         if age > STALE {
-            self.odd(format!("its newest row is {:.0} s old by this machine's clock", age.as_secs_f64()));
+            tell(
+                &mut self.trouble,
+                format!("its newest row is {:.0} s old by this machine's clock", age.as_secs_f64()),
+            );
             return None;
         }
         Some((watts, age))

@@ -15,6 +15,8 @@ use file::Tail;
 
 /// No machine that this program is for takes more; what says so is garbage.
 const MOST_WATTS: f64 = 100_000.0;
+/// So long a line of what is odd; what comes on top of it is more of the same.
+const TOLD: usize = 300;
 /// The largest answer that is read.
 const LARGEST: u64 = 1 << 20;
 
@@ -74,6 +76,15 @@ fn power(watts: f64) -> Result<f64, String> {
     if (0.0..=MOST_WATTS).contains(&watts) { Ok(watts) } else { Err(format!("{watts} W is no power of a machine")) }
 }
 
+/// Adds `why` to what is odd already.
+fn tell(odd: &mut Option<String>, why: String) {
+    match odd {
+        None => *odd = Some(why),
+        Some(told) if told.len() < TOLD && !told.contains(&why) => *told = format!("{told}; {why}"),
+        Some(_) => {}
+    }
+}
+
 /// The meter, read about once a second: no meter at the wall is quicker.
 pub(super) struct Wall {
     meter: Meter,
@@ -100,17 +111,16 @@ impl Wall {
 
     /// The watts of now; `None` where nothing new was said.
     fn watts(&mut self) -> Result<Option<Watts>, String> {
-        let said = match (&self.meter, &mut self.tail) {
+        match (&self.meter, &mut self.tail) {
             (Meter::Url(url, path), _) => {
                 let answer = self.agent.get(url).call().map_err(|e| e.to_string())?;
                 let mut body = answer.into_body();
                 let text = body.with_config().limit(LARGEST).read_to_string().map_err(|e| e.to_string())?;
-                Some((json::watts(&text, path.as_deref())?, Duration::ZERO))
+                Ok(Some((power(json::watts(&text, path.as_deref())?)?, Duration::ZERO)))
             }
-            (Meter::File(_), Some(tail)) => tail.newest()?,
-            (Meter::File(_), None) => None,
-        };
-        said.map(|(watts, age)| Ok((power(watts)?, age))).transpose()
+            (Meter::File(_), Some(tail)) => tail.newest(),
+            (Meter::File(_), None) => Ok(None),
+        }
     }
 }
 
@@ -139,7 +149,7 @@ impl Sensor for Wall {
             }
             Ok(None) => Vec::new(),
             Err(why) => {
-                self.trouble = Some(self.trouble.take().map_or_else(|| why.clone(), |told| format!("{told}; {why}")));
+                tell(&mut self.trouble, why);
                 Vec::new()
             }
         }
